@@ -1,0 +1,17 @@
+"""Errors a person can act on: each message says what is wrong, where, and what to do. The rest are bugs."""
+
+
+class PrefixError(Exception):
+    """Anything below; the command line prints it as one line and exits with 2, the app shows it as it is."""
+
+
+class InputError(PrefixError, ValueError):
+    """What was typed, pasted, uploaded or asked for cannot be used."""
+
+
+class BaseError(PrefixError):
+    """A language model cannot be found, loaded, or given a prefix."""
+
+
+class ArtifactError(PrefixError):
+    """A saved prefix or saved weights cannot be read, or belong to another base."""
