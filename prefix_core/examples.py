@@ -1,7 +1,25 @@
-"""Examples: an input and the texts people wrote for it."""
+"""Examples: an input and the texts people wrote for it, read from a file row by row."""
 
-from dataclasses import dataclass
-from typing import Any
+from __future__ import annotations
+
+import csv
+import gzip
+import json
+import zlib
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import IO, TYPE_CHECKING, Any
+
+from prefix_core.errors import InputError
+from prefix_core.tables import flatten
+
+if TYPE_CHECKING:
+    from prefix_core.tasks.task import Task
+
+MAX_LINE = 4_000_000  # bytes; a longer line is no row of a data set
+SUFFIXES = (".csv", ".tsv", ".jsonl", ".jsonl.gz")
+REFERENCE_COLUMNS = ("references", "ref", "target", "reference", "human_reference")
 
 
 @dataclass(frozen=True)
@@ -11,3 +29,137 @@ class Example:
     source: Any
     references: tuple[str, ...]
     id: str = ""
+    featured: bool = False  # shown first in the app
+
+
+def load_examples(path: str | Path, task: Task, limit: int | None = None) -> list[Example]:
+    """The examples of a .csv, .tsv, .jsonl or .jsonl.gz file, rows of one input together, in order of first appearance.
+
+    limit: number of inputs to keep. The whole file is read all the same: later rows may hold further references.
+    Raises `InputError` naming the file, the row (the head is row 1) and the column.
+    """
+    path = Path(path)
+    examples: dict[Any, Example] = {}
+    for row, record in read_records(path):
+        try:
+            example = task.from_record(record)
+        except InputError as error:
+            raise InputError(f"{path.name}, row {row}: {error}") from None
+        known = examples.get(example.source)
+        if known:
+            examples[example.source] = replace(known, references=known.references + example.references)
+        elif limit is None or len(examples) < limit:
+            examples[example.source] = example if example.id else replace(example, id=f"row {row}")
+    return list(examples.values())
+
+
+def read_records(path: str | Path) -> Iterator[tuple[int, dict[str, Any]]]:
+    """(row number, column -> cell) of every row; the file is streamed. Raises `InputError` naming file and row."""
+    path = Path(path)
+    if not path.name.lower().endswith(SUFFIXES):
+        raise InputError(f"{path.name}: this kind of file is not read. Bring one of {', '.join(SUFFIXES)}.")
+    opener = gzip.open if path.name.lower().endswith(".gz") else open
+    rows = 0
+    try:
+        with opener(path, "rb") as file:
+            records = _json_rows(file, path) if ".jsonl" in path.name.lower() else _sheet_rows(file, path)
+            for rows, (row, record) in enumerate(records, 1):  # noqa: B007
+                yield row, record
+    except FileNotFoundError:
+        raise InputError(f"{path}: there is no such file.") from None
+    except (gzip.BadGzipFile, EOFError, zlib.error) as error:
+        raise InputError(f"{path.name}: the gzip file is damaged ({error}). Copy it or pack it again.") from None
+    except OSError as error:
+        raise InputError(f"{path}: the file cannot be read ({error.strerror}).") from None
+    if not rows:
+        raise InputError(f"{path.name}: the file has no rows.")
+
+
+def pick(record: dict[str, Any], names: Sequence[str], what: str) -> tuple[str, Any]:
+    """The first of the columns `names` that the record has, and its cell. `what` says what it is for.
+
+    Raises `InputError` where there is no such column or its cell is empty.
+    """
+    columns = {str(name).strip().lower(): name for name in record}
+    name = next((columns[name] for name in names if name in columns), None)
+    if name is None:
+        found = ", ".join(map(str, record)) or "none"
+        raise InputError(f"no column with the {what}: expected one of {', '.join(names)}; found {found}.")
+    cell = record[name]
+    if cell is None or cell == [] or (isinstance(cell, str) and not cell.strip()):
+        raise InputError(f"column '{name}' is empty. Give the {what}, or remove the row.")
+    return name, cell
+
+
+def references_of(record: dict[str, Any]) -> tuple[str, ...]:
+    """The reference texts of a row, each on one line. Raises `InputError` where one is missing or no text."""
+    name, cell = pick(record, REFERENCE_COLUMNS, "reference text")
+    texts = cell if isinstance(cell, list) else [cell]
+    for number, text in enumerate(texts, 1):
+        if not isinstance(text, str) or not text.strip():
+            raise InputError(f"column '{name}': reference {number} is {'empty' if text in ('', None) else 'no text'}.")
+    return tuple(flatten(text) for text in texts)
+
+
+def _json_rows(file: IO[bytes], path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
+    for number, line in enumerate(_lines(file, path), 1):
+        if not line.strip():
+            continue
+        try:
+            record = json.loads(line)
+        except (ValueError, RecursionError) as error:
+            where = f", character {error.colno}" if isinstance(error, json.JSONDecodeError) else ""
+            why = error.msg if isinstance(error, json.JSONDecodeError) else "too deep, or a number too long"
+            raise InputError(f"{path.name}, row {number}{where}: this is not JSON ({why}).") from None
+        if not isinstance(record, dict):
+            raise InputError(f'{path.name}, row {number}: expected one JSON object, such as {{"mr": "..", "ref": ".."}}.')
+        yield number, record
+
+
+def _sheet_rows(file: IO[bytes], path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
+    lines = _lines(file, path)
+    first = next(lines, "")
+    delimiter = "\t" if path.suffix.lower() == ".tsv" else ";" if first.count(";") > first.count(",") else ","
+    rows = csv.reader(_put_back(first, lines), delimiter=delimiter, strict=True)
+    number = 1
+    try:
+        head = [name.strip() for name in next(rows, [])]
+        if repeated := {name for name in head if head.count(name) > 1 and name}:
+            raise InputError(f"{path.name}, row 1: the column '{min(repeated)}' occurs more than once.")
+        for number, row in enumerate(rows, 2):
+            if not any(cell.strip() for cell in row):
+                continue
+            if len(row) != len(head):
+                raise InputError(
+                    f"{path.name}, row {number}: {len(row)} cells where the head has {len(head)}."
+                    f" Put double quotes around a cell that holds a {'tab' if delimiter == chr(9) else delimiter}"
+                )
+            yield number, dict(zip(head, row, strict=True))
+    except csv.Error as error:
+        raise InputError(
+            f"{path.name}, after row {number}: the quotes do not match ({error})."
+            ' Put double quotes around the whole cell, and write "" for a quote inside it.'
+        ) from None
+
+
+def _put_back(first: str, rest: Iterator[str]) -> Iterator[str]:
+    yield first
+    yield from rest
+
+
+def _lines(file: IO[bytes], path: Path) -> Iterator[str]:
+    """Lines of UTF-8 text, with or without a byte-order mark, never more than one in memory."""
+    number = 0
+    while raw := file.readline(MAX_LINE + 1):
+        number += 1
+        if len(raw) > MAX_LINE:
+            raise InputError(f"{path.name}, line {number}: longer than {MAX_LINE:,} bytes. Give one row a line.")
+        if number == 1 and raw.startswith((b"\xff\xfe", b"\xfe\xff")):
+            raise InputError(f"{path.name}: the text is UTF-16. Save it as UTF-8.")
+        try:
+            yield raw.decode("utf-8-sig" if number == 1 else "utf-8")
+        except UnicodeDecodeError as error:
+            raise InputError(
+                f"{path.name}, line {number}: byte {error.start + 1} (0x{raw[error.start]:02x}) is not UTF-8."
+                " Save the file as UTF-8."
+            ) from None
