@@ -1,0 +1,53 @@
+"""Text to tokens that fit: prefix, words, input and output share one context, and nothing is cut in silence."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+from prefix_core.base import Base
+from prefix_core.errors import InputError
+
+TooLong = Literal["refuse", "cut"]
+
+
+@dataclass(frozen=True)
+class Encoded:
+    """tokens: what the model is given; cut: how many tokens of the input were left out at its end."""
+
+    tokens: list[int]
+    cut: int = 0
+
+
+def encode_input(
+    base: Base,
+    text: str,
+    ending: str = "",
+    words: str = "",
+    prefix_length: int = 0,
+    reserve: int = 0,
+    too_long: TooLong = "refuse",
+    where: str = "the input",
+) -> Encoded:
+    """`words + text + ending` as tokens, leaving room in the context for the prefix and `reserve` tokens of output.
+
+    too_long "cut" shortens `text` at its end, keeping words and ending; "refuse" raises `InputError`, as does an
+    input of which nothing would be left.
+    """
+    room = base.shape.positions - prefix_length - reserve
+    tokens = base.encode(words + text + ending)
+    over = len(tokens) - room
+    if over <= 0:
+        if not tokens:
+            raise InputError(f"{where} is empty; write something to go on from")
+        return Encoded(tokens)
+    budget = (
+        f"{where} takes {len(tokens)} tokens; this base has {base.shape.positions}, of which the prefix takes "
+        f"{prefix_length} and the output {reserve}"
+    )
+    body, tail = base.encode(words + text), base.encode(ending)
+    head = len(base.encode(words))
+    left = room - len(tail)
+    if too_long == "refuse":
+        raise InputError(f"{budget}: shorten it by {over} tokens, or allow it to be cut")
+    if left <= head:
+        raise InputError(f"{budget}: nothing of it would be left; use a shorter prefix, fewer examples or less output")
+    return Encoded(body[:left] + tail, cut=len(body) - left)

@@ -1,0 +1,98 @@
+"""Injection: rows of tokens, packed, each behind its own prefix; what each may attend to, exactly.
+
+Every attention call sees keys and values in *slots*: first the prefix slots (each row's prefix at their right end),
+then the token slots (each row's tokens at their right end), so that the next token of every row goes to the same slot.
+"""
+
+from collections.abc import Sequence
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from prefix_core.prefix import StackedPrefix
+
+NEVER = float("-inf")
+
+
+class Rows:
+    """A batch of B token rows with prefixes. T is the longest row, P the longest prefix, N all tokens together.
+
+    positions: (N,), a row's own prefix length onwards, as in the paper's code and PEFT.
+    last: (B,), where each row's last token lies among the N.
+    Call it as `Network.hidden`'s `attend`; with `room` > 0 it remembers keys and values for that many more tokens a
+    row, and `step` continues.
+    """
+
+    def __init__(self, lengths: Sequence[int], prefix: StackedPrefix, room: int = 0) -> None:
+        self.prefix = prefix
+        self.batch, self.longest = len(lengths), max(lengths)
+        device, size = prefix.keys.device, torch.tensor(lengths, device=prefix.keys.device)
+        time = torch.arange(self.longest, device=device)
+        real = time >= self.longest - size[:, None]  # (B, T)
+        self.slots = real.flatten().nonzero().squeeze(1)  # (N,) in B * T
+        offset = time - (self.longest - size[:, None]) + prefix.lengths[:, None]
+        self.positions = offset[real]
+        self.last = size.cumsum(0) - 1
+        self.visible = torch.cat([prefix.mask, real], 1)  # (B, P + T)
+        self.used = self.visible.shape[1]
+        self.room = room
+        self.keys: list[Tensor] = []  # a layer: (B, P + T + room, kv_heads, head_dim)
+        self.values: list[Tensor] = []
+        self.next_positions = prefix.lengths + size  # (B,)
+        self.mask = self._causal_mask(prefix.keys.dtype)
+        self.step_mask: Tensor | None = None  # (B, 1, 1, P + T + room), where there are pads to hide
+        if room and not bool(self.visible.all()):
+            hidden = torch.zeros(self.visible.shape, dtype=self.mask.dtype, device=device)
+            self.step_mask = F.pad(hidden.masked_fill_(~self.visible, NEVER), (0, room))[:, None, None]
+
+    def _causal_mask(self, dtype: torch.dtype) -> Tensor:
+        """(B, 1, T, P + T), added to the scores. A pad token sees itself, so that no softmax is over nothing."""
+        prefix_slots = self.used - self.longest
+        query = torch.arange(self.longest, device=self.visible.device)[:, None] + prefix_slots
+        key = torch.arange(self.used, device=self.visible.device)[None]
+        seen = (self.visible[:, None] & (key <= query)) | (key == query)
+        return torch.zeros(seen.shape, dtype=dtype, device=seen.device).masked_fill_(~seen, NEVER)[:, None]
+
+    def pad(self, x: Tensor) -> Tensor:
+        """(N, heads, head_dim) -> (B, T, heads, head_dim), zeros on the left."""
+        padded = x.new_zeros(self.batch * self.longest, *x.shape[1:]).index_copy(0, self.slots, x)
+        return padded.unflatten(0, (self.batch, self.longest))
+
+    def __call__(self, layer: int, q: Tensor, k: Tensor, v: Tensor) -> Tensor:
+        """Attention of all tokens. q, k, v: (N, heads, head_dim) -> (N, heads * head_dim)."""
+        keys = torch.cat([self.prefix.keys[layer], self.pad(k)], 1)  # (B, P + T, kv_heads, head_dim)
+        values = torch.cat([self.prefix.values[layer], self.pad(v)], 1)
+        if self.room:
+            self.keys.append(F.pad(keys, (0, 0, 0, 0, 0, self.room)))
+            self.values.append(F.pad(values, (0, 0, 0, 0, 0, self.room)))
+        out = F.scaled_dot_product_attention(
+            self.pad(q).transpose(1, 2), keys.transpose(1, 2), values.transpose(1, 2), attn_mask=self.mask
+        )
+        return out.transpose(1, 2).flatten(0, 1).flatten(1)[self.slots]
+
+    def advance(self) -> Tensor:
+        """Make room for one more token a row; returns their positions (B,). Then run the network with `step`."""
+        positions = self.next_positions
+        self.next_positions = positions + 1
+        self.used += 1
+        return positions
+
+    def step(self, layer: int, q: Tensor, k: Tensor, v: Tensor) -> Tensor:
+        """Attention of one new token a row. q, k, v: (B, heads, head_dim) -> (B, heads * head_dim)."""
+        used = self.used
+        keys, values = self.keys[layer], self.values[layer]
+        keys[:, used - 1], values[:, used - 1] = k, v
+        mask = None if self.step_mask is None else self.step_mask[..., :used]
+        out = F.scaled_dot_product_attention(
+            q[:, :, None], keys[:, :used].transpose(1, 2), values[:, :used].transpose(1, 2), attn_mask=mask
+        )  # (B, heads, 1, head_dim)
+        return out.flatten(1)
+
+    def keep(self, rows: Tensor) -> None:
+        """Go on with these rows only, in this order (repeats allowed): finished rows leave, beams change places."""
+        self.batch = len(rows)
+        self.next_positions = self.next_positions[rows]
+        self.step_mask = None if self.step_mask is None else self.step_mask[rows]
+        self.keys = [keys[rows] for keys in self.keys]
+        self.values = [values[rows] for values in self.values]

@@ -1,0 +1,51 @@
+"""Full fine-tuning: every parameter of a copy of the base is trained, and every task keeps a copy of its own."""
+
+import copy
+
+import torch
+from torch import Tensor
+from transformers import GPT2LMHeadModel
+
+from prefix_core.base import Base
+from prefix_core.errors import ArtifactError
+from prefix_core.gpt2 import Network, read_network
+from prefix_core.methods.method import Adaptation, Steered, count, fitting
+from prefix_core.settings import Settings
+
+
+class FineTuning(Adaptation):
+    method = "fine_tune"
+
+    def __init__(self, base: Base) -> None:
+        super().__init__()
+        self.model = copy.deepcopy(base.model).requires_grad_(True)
+
+    def network(self) -> Network:
+        return read_network(self.model)
+
+    def kept(self) -> dict[str, Tensor]:
+        return {name: tensor.detach().clone() for name, tensor in self.model.named_parameters()}
+
+
+def start(base: Base, settings: Settings) -> FineTuning:
+    return FineTuning(base)
+
+
+def costs(base: Base, settings: Settings) -> tuple[int, int]:
+    """Parameters trained and kept, before anything is trained."""
+    return base.parameters, base.parameters
+
+
+def steer(base: Base, kept: dict[str, Tensor]) -> Steered:
+    """Raises `ArtifactError` if these are not weights of this base's architecture and size."""
+    with torch.device("meta"):
+        model = GPT2LMHeadModel(base.model.config)
+    try:
+        model.load_state_dict(fitting(base, kept), assign=True, strict=False)
+        model.tie_weights()
+    except RuntimeError as error:
+        raise ArtifactError(f"these weights do not fit base {base.name!r}: {str(error).splitlines()[-1]}") from error
+    absent = [name for name, tensor in model.named_parameters() if tensor.is_meta]
+    if absent:
+        raise ArtifactError(f"fine-tuned weights are incomplete: {', '.join(absent[:3])} missing")
+    return Steered("fine_tune", read_network(model.requires_grad_(False)), kept=count(kept))

@@ -1,0 +1,63 @@
+"""What every method is, seen from the model: other weights or none, a prefix or none, words before the input or none."""
+
+from dataclasses import dataclass, replace
+
+from torch import Tensor, nn
+
+from prefix_core.base import Base
+from prefix_core.gpt2 import Network
+from prefix_core.prefix import Prefix
+
+
+@dataclass(frozen=True)
+class Steered:
+    """A base as one method leaves it, ready to write.
+
+    trained, kept: parameters moved by training and parameters kept of them; bytes: on disk, beside the base.
+    What shares the base's own `network` shares its batch, unless it asks to be `alone` (long few-shot prompts).
+    """
+
+    method: str
+    network: Network
+    prefix: Prefix | None = None
+    words: str = ""
+    alone: bool = False
+    trained: int = 0
+    kept: int = 0
+    bytes: int = 0
+
+    def costing(self, trained: int, stored: int) -> "Steered":
+        """The same, with the costs its card records."""
+        return replace(self, trained=trained, bytes=stored)
+
+
+class Adaptation(nn.Module):
+    """What is being trained. Its parameters are the trained ones; the base it was started on never changes."""
+
+    method: str
+
+    def network(self) -> Network:
+        """The network to run, made of the parameters as they are now."""
+        raise TypeError(f"{type(self).__name__} defines no network")
+
+    def prefix(self) -> Prefix | None:
+        """The prefix as it is now."""
+        return None
+
+    def kept(self) -> dict[str, Tensor]:
+        """What is kept after training, by name."""
+        raise TypeError(f"{type(self).__name__} keeps nothing")
+
+    @property
+    def trained(self) -> int:
+        return sum(parameter.numel() for parameter in self.parameters())
+
+
+def count(tensors: dict[str, Tensor]) -> int:
+    """Parameters in all."""
+    return sum(tensor.numel() for tensor in tensors.values())
+
+
+def fitting(base: Base, tensors: dict[str, Tensor]) -> dict[str, Tensor]:
+    """The tensors on the base's device, in its arithmetic."""
+    return {name: tensor.detach().to(base.network.tokens) for name, tensor in tensors.items()}

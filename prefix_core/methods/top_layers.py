@@ -1,0 +1,57 @@
+"""FT-top2: only the top two layers are fine-tuned (the paper's FT-TOP2, section 5.2)."""
+
+import copy
+
+from torch import Tensor, nn
+
+from prefix_core.base import Base
+from prefix_core.errors import ArtifactError
+from prefix_core.gpt2 import Network, read_layer
+from prefix_core.methods.method import Adaptation, Steered, count, fitting
+from prefix_core.settings import Settings
+
+LAYERS = 2
+
+
+class TopLayers(Adaptation):
+    method = "top_layers"
+
+    def __init__(self, base: Base) -> None:
+        super().__init__()
+        self.blocks = nn.ModuleList(copy.deepcopy(block) for block in top_blocks(base)).requires_grad_(True)
+        self._network = base.network
+
+    def network(self) -> Network:
+        return on_top(self._network, self.blocks)
+
+    def kept(self) -> dict[str, Tensor]:
+        return {name: tensor.detach().clone() for name, tensor in self.blocks.named_parameters()}
+
+
+def top_blocks(base: Base) -> list[nn.Module]:
+    return list(base.model.transformer.h)[-LAYERS:]
+
+
+def on_top(network: Network, blocks: nn.ModuleList) -> Network:
+    """The network with its last layers replaced."""
+    return network._replace(layers=network.layers[: -len(blocks)] + tuple(read_layer(block) for block in blocks))
+
+
+def start(base: Base, settings: Settings) -> TopLayers:
+    return TopLayers(base)
+
+
+def costs(base: Base, settings: Settings) -> tuple[int, int]:
+    """Parameters trained and kept, before anything is trained."""
+    size = sum(parameter.numel() for block in top_blocks(base) for parameter in block.parameters())
+    return size, size
+
+
+def steer(base: Base, kept: dict[str, Tensor]) -> Steered:
+    """Raises `ArtifactError` if these are not the top layers of a base like this."""
+    blocks = nn.ModuleList(copy.deepcopy(block) for block in top_blocks(base))
+    try:
+        blocks.load_state_dict(fitting(base, kept), assign=True)
+    except RuntimeError as error:
+        raise ArtifactError(f"these top layers do not fit base {base.name!r}: {str(error).splitlines()[-1]}") from error
+    return Steered("top_layers", on_top(base.network, blocks.requires_grad_(False)), kept=count(kept))

@@ -1,0 +1,275 @@
+"""Training: one loop for every method, told step by step.
+
+AdamW, a linear schedule, the loss on the target's tokens only (Li & Liang 2021, section 4.3 and appendix A). Rows are
+packed without padding, and the output layer runs only where there is a target.
+"""
+
+import hashlib
+import json
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from prefix_core.base import Base
+from prefix_core.checkpoint import Run, load_run, save_run
+from prefix_core.encoding import TooLong, encode_input
+from prefix_core.errors import InputError
+from prefix_core.examples import Example
+from prefix_core.generate import Decoding, Request, write
+from prefix_core.inject import Rows
+from prefix_core.methods import get_trained
+from prefix_core.methods.method import Adaptation, Steered
+from prefix_core.prefix import stack
+from prefix_core.settings import Settings, as_dict
+from prefix_core.tasks.task import Task
+
+CHECKPOINT_SECONDS = 60.0
+HELD_OUT_BATCH = 32
+MEASUREMENTS = 20  # held-out losses in a run, when nothing else is asked for
+
+
+@dataclass(frozen=True)
+class Pair:
+    """One target text and its input, as tokens; the target ends with the base's end token."""
+
+    source: list[int]
+    target: list[int]
+
+
+@dataclass(frozen=True)
+class Trained:
+    """What a run leaves: `kept` tensors by name, the base steered by them, and what it took.
+
+    ended: "complete", "stopped" (it was asked to), or "no further gain" (patience ran out).
+    """
+
+    method: str
+    steered: Steered
+    kept: dict[str, Tensor]
+    settings: Settings
+    steps: int
+    best_step: int
+    tokens: int
+    seconds: float
+    held_out_loss: float | None
+    ended: str
+
+
+@dataclass(frozen=True)
+class TrainingEvent:
+    """After each step. Losses in nats a target token; tokens: all so far, none of them padding; times in seconds.
+
+    samples: (input, output) of the first held-out examples, at every held-out measurement.
+    result: in one closing event, which repeats the last numbers.
+    """
+
+    step: int
+    steps: int
+    epoch: float
+    tokens: int
+    loss: float
+    held_out_loss: float | None
+    learning_rate: float
+    seconds: float
+    seconds_left: float
+    samples: tuple[tuple[str, str], ...] = ()
+    result: Trained | None = None
+
+
+def train(
+    base: Base,
+    task: Task,
+    method: str,
+    examples: Sequence[Example],
+    settings: Settings,
+    held_out: Sequence[Example] = (),
+    *,
+    held_out_every: int | None = None,
+    samples: int = 0,
+    checkpoint: Path | None = None,
+    should_stop: Callable[[], bool] = lambda: False,
+    too_long: TooLong = "refuse",
+) -> Iterator[TrainingEvent]:
+    """Train `method` on `examples`; yields an event a step and a closing one with the result.
+
+    Keeps the parameters of the best held-out loss where `held_out` is given, else the last. With a `checkpoint` file
+    the run is saved there every minute and at its end, and goes on from there to the same result. `should_stop` is
+    asked before every step. Raises `InputError` for no or too long examples, or a checkpoint of another run.
+    """
+    module = get_trained(method)
+    adaptation: Adaptation = module.start(base, settings)
+    length = settings.prefix_length if method == "prefix" else 0
+    pairs = encode_pairs(base, task, examples, length, too_long)
+    held_pairs = encode_pairs(base, task, held_out, length, too_long) if held_out else []
+    steps = settings.steps or max(1, round(settings.epochs * len(pairs) / settings.batch))
+    every = held_out_every or max(1, steps // MEASUREMENTS)
+    optimizer = torch.optim.AdamW(
+        adaptation.parameters(), lr=settings.learning_rate, weight_decay=settings.weight_decay
+    )
+    run = Run(_identity(base, task, method, pairs, held_pairs, settings), adaptation, optimizer, best=adaptation.kept())
+    if checkpoint is not None and checkpoint.exists():
+        load_run(checkpoint, run)
+    progress = run.progress
+    first_step, first_seconds = progress.step, progress.seconds
+    saved = started = time.perf_counter()
+    ended = progress.ended
+    held_out_loss: float | None = None
+    shown: tuple[tuple[str, str], ...] = ()
+
+    def event(result: Trained | None = None) -> TrainingEvent:
+        a_step = (progress.seconds - first_seconds) / max(1, progress.step - first_step)
+        return TrainingEvent(
+            step=progress.step,
+            steps=steps,
+            epoch=progress.step * settings.batch / len(pairs),
+            tokens=progress.tokens,
+            loss=progress.loss,
+            held_out_loss=held_out_loss,
+            learning_rate=settings.learning_rate * schedule(max(0, progress.step - 1), steps, settings.warmup),
+            seconds=progress.seconds,
+            seconds_left=a_step * (steps - progress.step),
+            samples=shown,
+            result=result,
+        )
+
+    while progress.step < steps and not ended:
+        if should_stop():
+            ended = "stopped"
+            break
+        for group in optimizer.param_groups:
+            group["lr"] = settings.learning_rate * schedule(progress.step, steps, settings.warmup)
+        batch = choose(pairs, progress.step, settings)
+        optimizer.zero_grad(set_to_none=True)
+        loss = mean_loss(base, adaptation, batch)
+        loss.backward()
+        torch.nn.utils.clip_grad_norm_(adaptation.parameters(), settings.clip)
+        optimizer.step()
+        progress.step += 1
+        progress.loss = loss.item()
+        progress.tokens += sum(len(pair.source) + len(pair.target) for pair in batch)
+        held_out_loss, shown = None, ()
+        if held_pairs and (progress.step % every == 0 or progress.step == steps):
+            held_out_loss = held_out_mean(base, adaptation, held_pairs)
+            kept = adaptation.kept()
+            progress.waited += 1
+            if held_out_loss < progress.best_loss:
+                run.best, progress.best_loss, progress.best_step, progress.waited = kept, held_out_loss, progress.step, 0
+            if samples:
+                shown = sample(base, task, module.steer(base, kept), held_out[:samples], too_long)
+            if settings.patience is not None and progress.waited >= settings.patience:
+                ended = progress.ended = "no further gain"
+        now = time.perf_counter()
+        progress.seconds = first_seconds + now - started
+        if checkpoint is not None and now - saved >= CHECKPOINT_SECONDS:
+            save_run(checkpoint, run)
+            saved = now
+        yield event()
+    if not held_pairs or progress.best_step == 0:
+        run.best, progress.best_step = adaptation.kept(), progress.step
+    if checkpoint is not None and progress.step > first_step:
+        save_run(checkpoint, run)
+    yield event(
+        Trained(
+            method=method,
+            steered=module.steer(base, run.best).costing(adaptation.trained, 0),
+            kept=run.best,
+            settings=settings,
+            steps=progress.step,
+            best_step=progress.best_step,
+            tokens=progress.tokens,
+            seconds=progress.seconds,
+            held_out_loss=progress.best_loss if held_pairs and progress.best_step else None,
+            ended=ended or "complete",
+        )
+    )
+
+
+def schedule(step: int, steps: int, warmup: float) -> float:
+    """The share of the peak learning rate before `step` (from 0): up in a line over the warm-up, then down to 0."""
+    rising = round(warmup * steps)
+    if step < rising:
+        return (step + 1) / rising
+    return (steps - step) / max(1, steps - rising)
+
+
+def choose(pairs: Sequence[Pair], step: int, settings: Settings) -> list[Pair]:
+    """The batch of a step: epoch after epoch, each in an order of its own that depends on the seed alone."""
+    chosen = []
+    size = min(settings.batch, len(pairs))
+    for index in range(step * size, (step + 1) * size):
+        epoch, place = divmod(index, len(pairs))
+        chosen.append(pairs[_order(len(pairs), settings.seed, epoch)[place]])
+    return chosen
+
+
+def encode_pairs(
+    base: Base, task: Task, examples: Sequence[Example], prefix_length: int, too_long: TooLong
+) -> list[Pair]:
+    """A pair for every reference. Raises `InputError` naming the example that is empty or too long."""
+    pairs = []
+    for number, example in enumerate(examples, 1):
+        where = f"example {number}" + (f" ({example.id})" if example.id else "")
+        text = task.linearize(example.source)
+        for reference in example.references:
+            target = [*base.encode(" ".join(reference.split())), base.end]
+            encoded = encode_input(base, text, task.separator, "", prefix_length, len(target), too_long, where)
+            pairs.append(Pair(encoded.tokens, target))
+    if not pairs:
+        raise InputError("there are no examples to learn from; give at least one input with its text")
+    return pairs
+
+
+def target_losses(base: Base, adaptation: Adaptation, batch: Sequence[Pair]) -> Tensor:
+    """The loss of every target token of a batch, (n,), in nats."""
+    network, prefix = adaptation.network(), adaptation.prefix()
+    # The last target token predicts nothing, so it is never read.
+    rows = [pair.source + pair.target[:-1] for pair in batch]
+    layout = Rows([len(row) for row in rows], stack([prefix] * len(rows), base.shape, base.network.tokens))
+    keep, start = [], 0
+    for pair, row in zip(batch, rows, strict=True):
+        keep += range(start + len(pair.source) - 1, start + len(row))
+        start += len(row)
+    tokens = torch.tensor([token for row in rows for token in row], device=base.device)
+    targets = torch.tensor([token for pair in batch for token in pair.target], device=base.device)
+    hidden = network.hidden(tokens, layout.positions, layout, torch.tensor(keep, device=base.device))
+    return F.cross_entropy(network.logits(hidden).float(), targets, reduction="none")
+
+
+def mean_loss(base: Base, adaptation: Adaptation, batch: Sequence[Pair]) -> Tensor:
+    return target_losses(base, adaptation, batch).mean()
+
+
+@torch.no_grad()
+def held_out_mean(base: Base, adaptation: Adaptation, pairs: Sequence[Pair]) -> float:
+    """Mean loss over all target tokens of `pairs`."""
+    batches = [pairs[start : start + HELD_OUT_BATCH] for start in range(0, len(pairs), HELD_OUT_BATCH)]
+    return torch.cat([target_losses(base, adaptation, batch) for batch in batches]).mean().item()
+
+
+def sample(
+    base: Base, task: Task, steered: Steered, examples: Sequence[Example], too_long: TooLong
+) -> tuple[tuple[str, str], ...]:
+    """What the model writes now, greedily, for a few inputs."""
+    requests = [Request(steered, task, example.source) for example in examples]
+    outputs = write(base, requests, Decoding(too_long=too_long))
+    return tuple((task.linearize(example.source), output) for example, output in zip(examples, outputs, strict=True))
+
+
+@lru_cache(maxsize=2)
+def _order(count: int, seed: int, epoch: int) -> list[int]:
+    return torch.randperm(count, generator=torch.Generator().manual_seed(seed * 1_000_003 + epoch)).tolist()
+
+
+def _identity(
+    base: Base, task: Task, method: str, pairs: list[Pair], held_pairs: list[Pair], settings: Settings
+) -> str:
+    """A digest of all that decides a run's numbers."""
+    facts = [base.weights_hash, str(base.dtype), task.name, method, as_dict(settings)]
+    data = [[pair.source, pair.target] for pair in [*pairs, *held_pairs]]
+    return hashlib.sha256(json.dumps([facts, data]).encode()).hexdigest()
