@@ -1,0 +1,1 @@
+"""How the embedded base model is made: text -> tokenizer -> packed rows -> training -> `assets/base`."""
