@@ -112,7 +112,7 @@ def _json_rows(file: IO[bytes], path: Path) -> Iterator[tuple[int, dict[str, Any
             why = error.msg if isinstance(error, json.JSONDecodeError) else "too deep, or a number too long"
             raise InputError(f"{path.name}, row {number}{where}: this is not JSON ({why}).") from None
         if not isinstance(record, dict):
-            raise InputError(f'{path.name}, row {number}: expected one JSON object, such as {{"mr": "..", "ref": ".."}}.')
+            raise InputError(f'{path.name}, row {number}: expected a JSON object, such as {{"mr": "..", "ref": ".."}}.')
         yield number, record
 
 

@@ -108,9 +108,9 @@ def _table(cells: Iterable[tuple[str, Any, Any]]) -> Table:
         if not value:
             raise InputError(f"{place}: “{attribute[:40]}” has no value. Give it one, or remove the row.")
         if len(attribute) > MAX_ATTRIBUTE:
-            raise InputError(f"{place}: the attribute has {len(attribute)} characters; at most {MAX_ATTRIBUTE} can be.")
+            raise InputError(f"{place}: the attribute has {len(attribute)} characters; at most {MAX_ATTRIBUTE} fit.")
         if len(value) > MAX_VALUE:
-            raise InputError(f"{place}: “{attribute}” has a value of {len(value)} characters; at most {MAX_VALUE} can be.")
+            raise InputError(f"{place}: “{attribute}” is {len(value)} characters long; at most {MAX_VALUE} fit.")
         rows.append((attribute, value))
         if len(rows) > MAX_ROWS:
             raise InputError(f"The table has more than {MAX_ROWS} rows. Keep the {MAX_ROWS} that matter.")

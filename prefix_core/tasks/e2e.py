@@ -6,9 +6,10 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from prefix_core import metrics
 from prefix_core.errors import InputError
 from prefix_core.examples import Example, load_examples, pick, references_of
+from prefix_core.metrics import text_scores
+from prefix_core.slots import Coverage, Slot, Vocabulary, coverage
 from prefix_core.tables import Table, attribute_key, from_grid, from_json, read_table
 from prefix_core.tasks.task import Task
 
@@ -78,9 +79,154 @@ def _open(name: str) -> str:
     return re.sub(r"(?<=[a-z0-9])[A-Z](?=[a-z])", lambda match: " " + match[0].lower(), name).replace("_", " ").strip()
 
 
+# ------------------------------------------------------- the ways of saying E2E's values, as patterns of folded text
+
+# Words that may stand between "rating" and "high", or "price" and "low".
+_LINK = r"(?: (?:is|are|was|of|a|an|the|very|quite|fairly|really|only|customers?|by|as|its|it|from|in|at|to|be|that))"
+_PRICE = r"(?:pric(?:e|es|ed|ing|ey)|costs?|costing)"
+_PRICED = rf"{_PRICE}(?: ranges?| ranged| point| bracket| category)?(?: in)?{_LINK}{{0,4}}"
+_RATING = r"(?:rat(?:ed?|es|ings?)|review(?:s|ed)?|score(?:s|d)?|rank(?:s|ed|ings?)|regarded|recommended|satisfaction)"
+_RATED = rf"{_RATING}{_LINK}{{0,4}}"
+_BY = r"(?: customers?| consumers?| users?| guests?| overall| quality| service)*"
+_FAMILY = r"(?:famil(?:y|ies)|child(?:ren)?s?|kids?|all ages)"
+_NOT = (
+    r"(?:not|no|non|none|isnt|arent|doesnt|dont|wouldnt|shouldnt|never|cannot|cant|wont|nor|unsuitable|inappropriate"
+    r"|without|lacks?)(?: (?!and\b|but\b|also\b|with\b|far\b|near\b)\w+){0,6}?"
+)
+_NOT_SECOND = r"(?<!out of )(?<!out )(?<!over )(?<!\d )(?<!\d of )"  # not the last number of "3 out of 5"
+
+
+def _rated(words: str) -> str:
+    return rf"(?:{words}){_BY} {_RATING}|{_RATED} (?:{words})(?! pric)"
+
+
+def _out_of_five(digit: str, word: str) -> str:
+    number = rf"{_NOT_SECOND}(?:{digit}|{word})"
+    return (
+        rf"{number} ?(?:stars? )?(?:rating )?(?:(?:out ?)?of|out|over) ?(?:a possible )?(?:5|five)(?: star(?:s|red)?)?"
+        rf"|{number} (?:5|five)|{_RATED} {number}(?! ?stars?)|{number}{_BY} {_RATING}"
+    )
+
+
+def _stars(digit: str, word: str) -> str:
+    return rf"{_NOT_SECOND}(?:{digit}|{word}) ?star(?:s|red)?"
+
+
+def _priced(words: str) -> str:
+    return rf"(?:{words})(?: end| range)?(?: in)? {_PRICE}|{_PRICED} (?:{words})"
+
+
+VOCABULARIES = {
+    "eatType": Vocabulary(
+        phrases={
+            "coffee shop": r"coffee ?(?:shops?|house|bar|place)|cafes?",
+            "pub": r"pubs?|bars?|taverns?|public house|inn",
+            "restaurant": r"restaurants?|eater(?:y|ies)|diners?|bistros?",
+        },
+        values={},
+        vague=("restaurant",),
+    ),
+    "food": Vocabulary(
+        phrases={
+            "English": r"english|british(?! pounds?)|fish and chips",
+            "Fast food": r"fast ?foods?|burgers?|junk food",
+            "French": r"french",
+            "Italian": r"italian|pasta|pizzas?",
+            "Japanese": r"japanese|sushi",
+            "Indian": r"indian|curr(?:y|ies)",
+            "Chinese": r"chinese",
+            "another cuisine": r"thai|american|mexican|spanish|greek|turkish|korean|vietnamese|german|mediterranean",
+        },
+        values={},
+    ),
+    "priceRange": Vocabulary(
+        phrases={
+            "less than £20": r"(?:less|lower|cheaper|under|below|beneath|up to|within|maximum|max)(?: \w+){0,2}? 20"
+            r"|20(?: pounds)? (?:or|and) (?:less|under|below)",
+            "£20-25": r"20(?: \w+){0,3}? 25",
+            "more than £30": r"(?:more|over|above|greater|higher|upwards|excess|at least|exceeds?)(?: \w+){0,2}? 30"
+            r"|30(?: pounds)? (?:or|and) (?:more|up|over|above)|30 plus",
+            "cheap": r"(?<!not )cheap\w*|inexpensive\w*|affordabl\w*|budget|economical\w*|bargains?"
+            rf"|not(?: \w+)? expensive|below average {_PRICE}|{_priced('low|lower|lowly')}",
+            "reasonable": _priced("reasonabl[ey]"),
+            "moderate": rf"{_priced('moderat[a-z]+|mid|middle|medium|average|averagely|fairl?y?')}|mid(?:dle)? range",
+            "high": rf"expensive\w*|pricey|pricy|costly|upscale|{_priced('high|higher|highly')}|high end",
+        },
+        values={
+            "less than 20": ("less than £20", "cheap", "reasonable"),
+            "20 25": ("£20-25", "moderate", "reasonable"),
+            "more than 30": ("more than £30", "high"),
+            "cheap": ("cheap", "reasonable"),
+            "moderate": ("moderate", "reasonable"),
+        },
+    ),
+    "customer rating": Vocabulary(
+        phrases={
+            "5 out of 5": _out_of_five("5", "five"),
+            "3 out of 5": _out_of_five("3", "three"),
+            "1 out of 5": _out_of_five("1", "one"),
+            "five stars": _stars("5", "five"),
+            "three stars": _stars("3", "three"),
+            "one star": _stars("1", "one"),
+            "low": _rated(r"low|lowly|lower|lowest|poor|poorly|bad|badly|terrible|not(?: \w+)? well|not highly"),
+            "average": _rated(r"average|averagely|moderate|moderately|mediocre|decent|ok|okay|fair|medium|mid"),
+            "high": _rated(r"high|highly|higher|highest|great|good|excellent|top|well|best|positive|outstanding"),
+        },
+        values={
+            "5 out of 5": ("5 out of 5", "five stars", "high"),
+            "3 out of 5": ("3 out of 5", "three stars", "average"),
+            "1 out of 5": ("1 out of 5", "one star", "low"),
+            "high": ("high", "five stars"),
+            "average": ("average", "three stars"),
+            "low": ("low", "one star"),
+        },
+    ),
+    "area": Vocabulary(
+        phrases={
+            "city centre": r"(?:city|town)s? ?cent(?:re|er)s?|cent(?:re|er) of (?:the )?(?:city|town)"
+            r"|(?:heart|middle) of (?:the )?(?:city|town)|central(?:ly)?|downtown|the cent(?:re|er)",
+            "riverside": r"rivers?(?: ?(?:sides?|fronts?|banks?))?|waterfront|waterside",
+        },
+        values={"city center": ("city centre",)},
+    ),
+    "familyFriendly": Vocabulary(
+        phrases={
+            "no": rf"{_NOT} {_FAMILY}(?: friendly)?|adults?(?: only)?"
+            rf"|{_FAMILY}(?: friendly)? (?:are|is|should|would|will|may) (?:be )?(?:not|never|unwelcome|discouraged)"
+            rf"|{_FAMILY} (?:unfriendly|unsuitable|arent|isnt|no)|un{_FAMILY}(?: friendly)?",
+            "yes": rf"{_FAMILY}(?: friendly| oriented)?",
+        },
+        values={},
+    ),
+}
+NAMES = ("name", "near")
+_CAPITALISED = (
+    "customer customers rating ratings rated price priced prices range ranges pounds friendly family families kid kids"
+    " child children adults area star stars food shop coffee pub bar restaurant place city centre center river riverside"
+    " high low average moderate cheap moderately highly located serves one three five out"
+)
+COMMON = frozenset(_CAPITALISED.split())
+
+
+def _percent_said(rows: Sequence[Slot]) -> float:
+    return 100 * sum(slot.span is not None for slot in rows) / len(rows) if rows else 0.0
+
+
+def slots(table: Table, text: str) -> Coverage:
+    """Which values of the table the text says, which are missing, and what it says beyond the table."""
+    return coverage(_own_names(table), text, VOCABULARIES, NAMES, COMMON)
+
+
 def score(outputs: Sequence[str], examples: Sequence[Example]) -> dict[str, float]:
-    """`metrics.text_scores`."""
-    return metrics.text_scores(outputs, [example.references for example in examples])
+    """bleu, nist, rouge_l, cider (`metrics.text_scores`), and of all rows of all tables, in percent: slot_coverage, the
+    values that are said; names_said, the same of names and places (`name`, `near`) alone."""
+    found = [slots(example.source, output) for output, example in zip(outputs, examples, strict=True)]
+    rows = [slot for cover in found for slot in cover.slots]
+    return {
+        **text_scores(outputs, [example.references for example in examples]),
+        "slot_coverage": _percent_said(rows),
+        "names_said": _percent_said([slot for slot in rows if slot.attribute in NAMES]),
+    }
 
 
 E2E = Task(
