@@ -9,7 +9,7 @@ import zlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING, Any, cast
 
 from prefix_core.errors import InputError
 from prefix_core.tables import flatten
@@ -58,20 +58,19 @@ def read_records(path: str | Path) -> Iterator[tuple[int, dict[str, Any]]]:
     path = Path(path)
     if not path.name.lower().endswith(SUFFIXES):
         raise InputError(f"{path.name}: this kind of file is not read. Bring one of {', '.join(SUFFIXES)}.")
-    opener = gzip.open if path.name.lower().endswith(".gz") else open
-    rows = 0
+    empty = True
     try:
-        with opener(path, "rb") as file:
-            records = _json_rows(file, path) if ".jsonl" in path.name.lower() else _sheet_rows(file, path)
-            for rows, (row, record) in enumerate(records, 1):  # noqa: B007
-                yield row, record
+        with cast(IO[bytes], gzip.open(path) if path.name.lower().endswith(".gz") else path.open("rb")) as file:
+            for row in _sheet_rows(file, path) if path.suffix.lower() in (".csv", ".tsv") else _json_rows(file, path):
+                empty = False
+                yield row
     except FileNotFoundError:
         raise InputError(f"{path}: there is no such file.") from None
     except (gzip.BadGzipFile, EOFError, zlib.error) as error:
         raise InputError(f"{path.name}: the gzip file is damaged ({error}). Copy it or pack it again.") from None
     except OSError as error:
         raise InputError(f"{path}: the file cannot be read ({error.strerror}).") from None
-    if not rows:
+    if empty:
         raise InputError(f"{path.name}: the file has no rows.")
 
 

@@ -10,6 +10,7 @@ import re
 from collections import Counter
 from collections.abc import Sequence
 from itertools import zip_longest
+from typing import Any
 
 from prefix_core.errors import InputError
 
@@ -106,7 +107,7 @@ def rouge(outputs: Texts, references: References) -> dict[str, float]:
     return {name: 100 * sum(row[key].fmeasure for row in rows) / len(rows) for name, key in names.items()}
 
 
-def _streams(outputs: Texts, references: References) -> list[list[str | None]]:
+def _streams(outputs: Texts, references: References) -> list[Any]:
     """References as sacrebleu wants them, first ones, second ones, ...; None where an input has fewer. Checks both."""
     if len(outputs) != len(references):
         raise ValueError(f"{len(outputs)} outputs for {len(references)} inputs")

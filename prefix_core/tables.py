@@ -221,14 +221,15 @@ def _from_sheet(rows: list[list[str]], attributes: Collection[str], head_likely:
     if width == 2 and sheet[0][0].lower() in _ATTRIBUTE_HEADS and sheet[0][1].lower() in _VALUE_HEADS:
         numbered, sheet = numbered[1:], sheet[1:]
     elif len(sheet) == 2 and (width != 2 or _heads_over_values(sheet, attributes, head_likely)):
-        return _table((f"column {i}", *pair) for i, pair in enumerate(zip(*sheet, strict=True), 1))
+        heads, values = sheet
+        return _table((f"column {i}", *pair) for i, pair in enumerate(zip(heads, values, strict=True), 1))
     if width != 2:
         number = next((number for number, row in numbered if len(row) > 2), numbered[0][0])
         raise InputError(
             f"row {number} has {width} cell{'s' * (width > 1)}. Give two columns (attribute, value), or a head row over"
             " one row of values; put double quotes around a value with a comma in it."
         )
-    return _table((f"row {number}", *row) for (number, _), row in zip(numbered, sheet, strict=True))
+    return _table((f"row {number}", row[0], row[1]) for (number, _), row in zip(numbered, sheet, strict=True))
 
 
 def _heads_over_values(sheet: list[list[str]], attributes: Collection[str], head_likely: bool) -> bool:

@@ -159,7 +159,8 @@ def train(
             kept = adaptation.kept()
             progress.waited += 1
             if held_out_loss < progress.best_loss:
-                run.best, progress.best_loss, progress.best_step, progress.waited = kept, held_out_loss, progress.step, 0
+                run.best, progress.best_loss = kept, held_out_loss
+                progress.best_step, progress.waited = progress.step, 0
             if samples:
                 shown = sample(base, task, module.steer(base, kept), held_out[:samples], too_long)
             if settings.patience is not None and progress.waited >= settings.patience:

@@ -1,4 +1,4 @@
-"""What every method is, seen from the model: other weights or none, a prefix or none, words before the input or none."""
+"""What a method is, seen from the model: other weights or none, a prefix or none, words before the input or none."""
 
 from dataclasses import dataclass, replace
 

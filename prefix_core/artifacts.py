@@ -1,0 +1,233 @@
+"""What training leaves on disk: tensors as safetensors and a card that says where they come from.
+
+A prefix is stored in PEFT's own prefix-tuning format, so `peft.PeftModel.from_pretrained` loads ours and we load
+PEFT's. Nothing is ever unpickled; names, shapes and sizes are checked before a file is used.
+"""
+
+import json
+import platform
+import time
+from collections import OrderedDict
+from dataclasses import asdict, dataclass, field, fields, replace
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import torch
+from huggingface_hub import save_torch_state_dict
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+from torch import Tensor
+
+from prefix_core.base import Base
+from prefix_core.errors import ArtifactError
+from prefix_core.methods import get_trained
+from prefix_core.methods.method import Steered
+from prefix_core.settings import as_dict
+from prefix_core.train import Trained
+
+SHIPPED = Path(__file__).parent.parent / "trained_prefixes"
+CARD = "card.json"
+PEFT_WEIGHTS, PEFT_CONFIG = "adapter_model.safetensors", "adapter_config.json"
+SHARD = 9_000_000  # bytes a file
+HALF = {"fine_tune", "top_layers"}  # whole layers are stored in fp16; prefixes and adapters are small enough as fp32
+LARGEST_PREFIX = 1 << 30  # bytes of a prefix file from outside
+
+
+@dataclass(frozen=True)
+class Card:
+    """Where an artifact comes from and what it does. `bytes`: of its tensors on disk; `seconds`: of training.
+
+    data: name, split, rows (inputs), hash and terms. scores: metric -> value on a named set with its number of inputs.
+    """
+
+    base: str
+    base_hash: str
+    base_parameters: int
+    task: str
+    method: str
+    settings: dict[str, Any] = field(default_factory=dict)
+    data: dict[str, Any] = field(default_factory=dict)
+    trained: int = 0
+    kept: int = 0
+    bytes: int = 0
+    steps: int = 0
+    best_step: int = 0
+    tokens: int = 0
+    seconds: float = 0.0
+    held_out_loss: float | None = None
+    ended: str = ""
+    machine: str = ""
+    versions: dict[str, str] = field(default_factory=dict)
+    created: str = ""
+    scores: dict[str, Any] = field(default_factory=dict)
+
+
+def describe(base: Base, task: str, trained: Trained, data: dict[str, Any]) -> Card:
+    """The card of what was just trained."""
+    return Card(
+        base=base.name,
+        base_hash=base.weights_hash,
+        base_parameters=base.parameters,
+        task=task,
+        method=trained.method,
+        settings=as_dict(trained.settings),
+        data=data,
+        trained=trained.steered.trained,
+        kept=trained.steered.kept,
+        steps=trained.steps,
+        best_step=trained.best_step,
+        tokens=trained.tokens,
+        seconds=round(trained.seconds, 1),
+        held_out_loss=trained.held_out_loss,
+        ended=trained.ended,
+        machine=f"{base.device.type}, {torch.get_num_threads()} threads, {platform.machine()}",
+        versions={name: version(name) for name in ("torch", "transformers")},
+        created=time.strftime("%Y-%m-%d"),
+    )
+
+
+def save(folder: Path, base: Base, kept: dict[str, Tensor], card: Card) -> Card:
+    """Write tensors and card into `folder`, replacing what is there; returns the card with its bytes."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for old in folder.glob("*.safetensors*"):
+        old.unlink()
+    if card.method == "prefix":
+        save_file({"prompt_embeddings": to_peft(kept)}, folder / PEFT_WEIGHTS)
+        (folder / PEFT_CONFIG).write_text(json.dumps(peft_config(base, kept), indent=2) + "\n")
+    else:
+        dtype = torch.float16 if card.method in HALF else torch.float32
+        tensors = {name: tensor.detach().cpu().to(dtype).contiguous() for name, tensor in kept.items()}
+        save_torch_state_dict(tensors, folder, filename_pattern="weights{suffix}.safetensors", max_shard_size=SHARD)
+    card = replace(card, bytes=sum(file.stat().st_size for file in folder.glob("*.safetensors")))
+    write_card(folder, card)
+    return card
+
+
+def write_card(folder: Path, card: Card) -> None:
+    (folder / CARD).write_text(json.dumps(asdict(card), indent=2) + "\n")
+
+
+def read_card(folder: Path) -> Card:
+    """Raises `ArtifactError` if there is none, or it is not one of ours."""
+    try:
+        facts = json.loads((folder / CARD).read_text(encoding="utf-8"))
+        return Card(**{name: facts[name] for name in (f.name for f in fields(Card)) if name in facts})
+    except (OSError, ValueError, TypeError) as error:
+        raise ArtifactError(f"{folder} holds no readable {CARD} ({error}); choose one that training wrote") from error
+
+
+def load(folder: Path, base: Base) -> tuple[Steered, Card]:
+    """What `save` wrote, on the base it was trained on. A folder of PEFT's own, without a card, is taken as a prefix.
+
+    Raises `ArtifactError` for another base, and for files that are broken or do not fit.
+    """
+    if not folder.is_dir():
+        raise ArtifactError(f"there is no folder {folder}")
+    if not (folder / CARD).exists() and (folder / PEFT_CONFIG).exists():
+        card = Card(base.name, base.weights_hash, base.parameters, task="", method="prefix")
+    else:
+        card = read_card(folder)
+    if card.base_hash != base.weights_hash:
+        raise ArtifactError(
+            f"{folder.name} was trained on base {card.base!r} (weights {card.base_hash[:12]}), not on {base.name!r} "
+            f"(weights {base.weights_hash[:12]}); load that base, or train again on this one"
+        )
+    module = get_trained(card.method)
+    kept = from_peft(folder, base) if card.method == "prefix" else read_tensors(sorted(folder.glob("*.safetensors")))
+    steered = module.steer(base, kept)
+    stored = sum(file.stat().st_size for file in folder.glob("*.safetensors"))
+    return steered.costing(card.trained or steered.kept, stored), card
+
+
+def shipped(root: Path = SHIPPED) -> dict[Path, Card]:
+    """Every artifact under `root`, by folder: <base>/<task>/<method>."""
+    return {path.parent: read_card(path.parent) for path in sorted(root.glob(f"*/*/*/{CARD}"))}
+
+
+def folder_of(base: Base, task: str, method: str, root: Path = SHIPPED) -> Path:
+    """Where the artifact of a task and method on `base` is kept."""
+    return root / base.name.replace("/", "--").strip("-.") / task / method
+
+
+class Shelf:
+    """Loaded artifacts of one base, the least used dropped when together they take more than `room` bytes."""
+
+    def __init__(self, base: Base, room: int | None = None) -> None:
+        self.base = base
+        self.room = 4 * base.bytes if room is None else room
+        self.held: OrderedDict[Path, tuple[Steered, Card, int]] = OrderedDict()
+
+    def get(self, folder: Path) -> tuple[Steered, Card]:
+        """As `load`, remembered."""
+        if folder not in self.held:
+            steered, card = load(folder, self.base)
+            self.held[folder] = (steered, card, steered.kept * self.base.network.tokens.element_size())
+            while len(self.held) > 1 and sum(size for *_, size in self.held.values()) > self.room:
+                self.held.popitem(last=False)
+        self.held.move_to_end(folder)
+        return self.held[folder][:2]
+
+
+def read_tensors(files: list[Path]) -> dict[str, Tensor]:
+    """All tensors of safetensors files. Raises `ArtifactError` naming the file that cannot be read."""
+    tensors: dict[str, Tensor] = {}
+    for path in files:
+        try:
+            with safe_open(path, framework="pt") as file:
+                tensors |= {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (not a dict)
+        except (SafetensorError, OSError) as error:
+            raise ArtifactError(f"{path.name} is not a readable safetensors file: {error}") from error
+    return tensors
+
+
+def to_peft(kept: dict[str, Tensor]) -> Tensor:
+    """keys and values (layers, P, kv_heads, head_dim) -> PEFT's (P, layers * 2 * kv_heads * head_dim)."""
+    pair = torch.stack([kept["keys"], kept["values"]], 2)  # (layers, P, 2, kv_heads, head_dim)
+    return pair.transpose(0, 1).flatten(1).detach().cpu().float().contiguous()
+
+
+def from_peft(folder: Path, base: Base) -> dict[str, Tensor]:
+    """The prefix in a folder in PEFT's format, whoever wrote it, as keys and values for `base`."""
+    path = folder / PEFT_WEIGHTS
+    try:
+        config = json.loads((folder / PEFT_CONFIG).read_text(encoding="utf-8"))
+        size = path.stat().st_size
+    except (OSError, ValueError) as error:
+        raise ArtifactError(f"{folder.name} is not a PEFT prefix: {error}") from error
+    if config.get("peft_type") != "PREFIX_TUNING" or config.get("task_type") != "CAUSAL_LM":
+        raise ArtifactError(
+            f"{PEFT_CONFIG} says peft_type {config.get('peft_type')!r}, task_type {config.get('task_type')!r}; "
+            "only PREFIX_TUNING for CAUSAL_LM can be read"
+        )
+    if size > LARGEST_PREFIX:
+        raise ArtifactError(f"{path.name} has {size} bytes; a prefix has at most {LARGEST_PREFIX}")
+    tensors = read_tensors([path])
+    rows, shape = tensors.get("prompt_embeddings"), base.shape
+    width = 2 * shape.layers * shape.kv_heads * shape.head_dim
+    if set(tensors) != {"prompt_embeddings"} or rows is None or rows.ndim != 2 or rows.shape[1] != width:
+        found = ", ".join(f"{name} {tuple(tensor.shape)}" for name, tensor in tensors.items())
+        raise ArtifactError(f"{path.name} holds {found}; this base needs one prompt_embeddings of (length, {width})")
+    if not rows.is_floating_point() or not bool(rows.isfinite().all()):
+        raise ArtifactError(f"{path.name} holds numbers that are not finite floating-point numbers")
+    pair = rows.float().view(len(rows), shape.layers, 2, shape.kv_heads, shape.head_dim).transpose(0, 1)
+    return {"keys": pair[:, :, 0].contiguous(), "values": pair[:, :, 1].contiguous()}
+
+
+def peft_config(base: Base, kept: dict[str, Tensor]) -> dict[str, Any]:
+    """PEFT's adapter_config.json for this prefix."""
+    shape = base.shape
+    return {
+        "peft_type": "PREFIX_TUNING",
+        "task_type": "CAUSAL_LM",
+        "base_model_name_or_path": base.name,
+        "revision": None,
+        "inference_mode": True,
+        "num_virtual_tokens": kept["keys"].shape[1],
+        "token_dim": shape.kv_heads * shape.head_dim,
+        "num_transformer_submodules": 1,
+        "num_attention_heads": shape.kv_heads,
+        "num_layers": shape.layers,
+        "encoder_hidden_size": shape.hidden,
+        "prefix_projection": False,
+    }
