@@ -59,7 +59,8 @@ Pair = tuple[list[Fact], str]
 
 def detokenise(text: str) -> str:
     """RNNLG's lower-case tokens as a person would write them: `it -s big , i think .` -> `It's big, I think.`"""
-    text = re.sub(r" -(s|ly|er|ing|ed)\b", r"\1", " ".join(text.split()))
+    text = re.sub(r"(ch|sh|x|s) -s\b", r"\1es", " ".join(text.split()))
+    text = re.sub(r" -(s|ly|er|ing|ed)\b", r"\1", text)
     text = re.sub(r" ([.,;:?!)'])", r"\1", text).replace("( ", "(")
     text = re.sub(r"\bi\b", "I", text)
     text = re.sub(r"(^|[.?!] )([a-z])", lambda match: match[1] + match[2].upper(), text)

@@ -48,7 +48,7 @@ def tokenised(documents: Iterable[str], tokenizer: PreTrainedTokenizerBase) -> I
     """Token ids of each document, worked out many at a time."""
     waiting = iter(documents)
     while batch := list(islice(waiting, BATCH)):
-        yield from tokenizer(batch)["input_ids"]
+        yield from tokenizer(batch, verbose=False)["input_ids"]
 
 
 def prepare(settings: dict[str, Any], folder: Path, report: Callable[[str], object] = print) -> Prepared:
