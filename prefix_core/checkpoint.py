@@ -41,7 +41,7 @@ class Run:
 
 def save_run(path: Path, run: Run) -> None:
     """Write atomically: a run killed while saving keeps the checkpoint before."""
-    tensors = {f"module.{name}": tensor for name, tensor in run.module.state_dict().items()}
+    tensors = {f"module.{name}": tensor for name, tensor in run.module.named_parameters()}
     for index, values in run.optimizer.state_dict()["state"].items():
         tensors |= {f"optimizer.{index}.{name}": value for name, value in values.items()}
     tensors |= {f"best.{name}": tensor for name, tensor in run.best.items()}
@@ -66,7 +66,7 @@ def load_run(path: Path, run: Run) -> None:
             "again, or choose another output folder"
         )
     run.progress = Progress(**json.loads(facts["progress"]))
-    run.module.load_state_dict(_under("module.", tensors))
+    run.module.load_state_dict(_under("module.", tensors), strict=False)  # buffers and tied names follow from the base
     state: dict[int, dict[str, Tensor]] = {}
     for name, tensor in _under("optimizer.", tensors).items():
         index, _, key = name.partition(".")

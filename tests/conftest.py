@@ -1,0 +1,57 @@
+"""What the tests share: a tiny random GPT-2 with a tokenizer of its own, made anew, so that no test needs weights."""
+
+from pathlib import Path
+
+import pytest
+import torch
+from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
+from transformers import GPT2Config, GPT2LMHeadModel, PreTrainedTokenizerFast
+
+from prefix_core.base import Base, load_base
+from prefix_core.tasks import get_task
+from prefix_core.tasks.task import Task
+
+END = "<|endoftext|>"
+
+
+def make_tokenizer(folder: Path, words: int = 400) -> int:
+    """A byte-level BPE learned from our own examples; returns its size."""
+    e2e = get_task("e2e")
+    texts = [text for example in e2e.pool() for text in (e2e.linearize(example.source), *example.references)]
+    tokenizer = Tokenizer(models.BPE())
+    tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    tokenizer.decoder = decoders.ByteLevel()
+    alphabet = pre_tokenizers.ByteLevel.alphabet()
+    trainer = trainers.BpeTrainer(
+        vocab_size=words, special_tokens=[END], initial_alphabet=alphabet, show_progress=False
+    )
+    tokenizer.train_from_iterator(texts, trainer)
+    PreTrainedTokenizerFast(tokenizer_object=tokenizer, bos_token=END, eos_token=END).save_pretrained(folder)
+    return tokenizer.get_vocab_size()
+
+
+def make_gpt2(folder: Path, layers: int = 2, hidden: int = 32, heads: int = 4, positions: int = 512) -> Path:
+    """A GPT-2 of random weights, large enough for its outputs to differ from input to input."""
+    size = make_tokenizer(folder)
+    torch.manual_seed(0)
+    config = GPT2Config(
+        vocab_size=size, n_positions=positions, n_embd=hidden, n_layer=layers, n_head=heads,
+        bos_token_id=0, eos_token_id=0, initializer_range=0.2, resid_pdrop=0.0, embd_pdrop=0.0, attn_pdrop=0.0,
+    )  # fmt: skip
+    GPT2LMHeadModel(config).save_pretrained(folder)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def tiny_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return make_gpt2(tmp_path_factory.mktemp("tiny"))
+
+
+@pytest.fixture(scope="session")
+def tiny(tiny_folder: Path) -> Base:
+    return load_base(str(tiny_folder))
+
+
+@pytest.fixture(scope="session")
+def e2e() -> Task:
+    return get_task("e2e")
