@@ -65,7 +65,7 @@ def prepare(settings: dict[str, Any], folder: Path, report: Callable[[str], obje
         runs, removed, counts = evaluation_runs(), Counter[str](), Counter[str]()
 
         def note(line: str) -> None:
-            removed[line.partition(":")[0]] += 1
+            removed[line[line.index("(") + 1 : line.index(")")]] += 1  # the set it overlaps with
             report(line)
 
         def clean() -> Iterator[str]:
