@@ -102,6 +102,8 @@ def load_base(name: str = "embedded", device: str = "cpu", dtype: str = "fp32") 
             f"base {name!r} could not be loaded: {reason} -- give 'embedded', a folder in transformers format, or a "
             "Hub name (which needs network the first time)"
         ) from error
+    if tokenizer.eos_token_id is None:
+        raise BaseError(f"base {name!r} has no token that ends a text, so nothing could learn when to stop")
     digest = hash_weights(dict(model.named_parameters()))
     asked = DTYPES[dtype]
     model = model.to(asked)

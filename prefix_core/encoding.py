@@ -1,4 +1,8 @@
-"""Text to tokens that fit: prefix, words, input and output share one context, and nothing is cut in silence."""
+"""Text to tokens that fit: prefix, words, input and output share one context, and nothing is cut in silence.
+
+Without a prefix a text begins with the end token, as every document did when the base was trained; a prefix made from
+words begins with it too, and the input follows.
+"""
 
 from dataclasses import dataclass
 from typing import Literal
@@ -33,7 +37,8 @@ def encode_input(
     input of which nothing would be left.
     """
     room = base.shape.positions - prefix_length - reserve
-    tokens = base.encode(words + text + ending)
+    first = [] if prefix_length else [base.end]
+    tokens = first + base.encode(words + text + ending)
     over = len(tokens) - room
     if over <= 0:
         if not tokens:
@@ -43,8 +48,8 @@ def encode_input(
         f"{where} takes {len(tokens)} tokens; this base has {base.shape.positions}, of which the prefix takes "
         f"{prefix_length} and the output {reserve}"
     )
-    body, tail = base.encode(words + text), base.encode(ending)
-    head = len(base.encode(words))
+    body, tail = first + base.encode(words + text), base.encode(ending)
+    head = len(first + base.encode(words))
     left = room - len(tail)
     if too_long == "refuse":
         raise InputError(f"{budget}: shorten it by {over} tokens, or allow it to be cut")

@@ -59,14 +59,14 @@ def parameters_trained(shape: Shape, length: int, width: int | None) -> int:
 
 @torch.no_grad()
 def word_start(base: Base, words: str, length: int) -> Tensor:
-    """Keys and values of the first `length` tokens of `words`, said again and again until they suffice.
+    """Keys and values of the end token, which begins every text, and of `words`, said until they make `length`.
 
     Returns (2, layers, length, kv_heads, head_dim) in fp32. Raises `InputError` if `words` holds no token.
     """
     tokens = base.encode(words)
     if not tokens:
         raise InputError("the initial words are empty; give a word or two that name the task, such as 'summarize:'")
-    tokens = (tokens * (length // len(tokens) + 1))[:length]
+    tokens = ([base.end] + tokens * (length // len(tokens) + 1))[:length]
     rows = Rows([length], stack([None], base.shape, base.network.tokens), room=1)
     base.network.hidden(torch.tensor(tokens, device=base.device), rows.positions, rows)
     keys, values = (torch.stack([layer[0, :length] for layer in layers]) for layers in (rows.keys, rows.values))

@@ -1,0 +1,264 @@
+"""The command line: every job of the core in one line. Results go to standard output, all else to standard error."""
+
+import argparse
+import json
+import os
+import sys
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from tqdm import tqdm
+
+from prefix_core import artifacts
+from prefix_core.base import DTYPES, Base, load_base
+from prefix_core.errors import InputError, PrefixError
+from prefix_core.evaluate import evaluate
+from prefix_core.examples import load_examples
+from prefix_core.generate import Decoding, Request, write
+from prefix_core.methods import METHODS, TRAINED, prompt
+from prefix_core.methods.method import Steered
+from prefix_core.settings import PAPER, defaults
+from prefix_core.split import fingerprint, split
+from prefix_core.tasks import TASKS, get_task
+from prefix_core.tasks.task import Task
+from prefix_core.train import train
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command; returns the exit code: 0, or 2 with one line on standard error for bad use."""
+    options = _parser().parse_args(arguments)
+    try:
+        options.run(options)
+    except PrefixError as error:
+        print(f"prefix_core: {error}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print("prefix_core: stopped", file=sys.stderr)
+        return 130
+    return 0
+
+
+def run_generate(options: argparse.Namespace) -> None:
+    task, base = get_task(options.task), _base(options)
+    text = sys.stdin.read() if options.text == "-" else options.text
+    steered = _steered(base, task, options)
+    output = write(base, [Request(steered, task, task.read(text))], _decoding(options))[0]
+    _show(options, {"task": task.name, "method": options.method, "output": output}, output)
+
+
+def run_evaluate(options: argparse.Namespace) -> None:
+    task, base = get_task(options.task), _base(options)
+    examples = load_examples(options.data, task, options.limit)
+    steered = _steered(base, task, options)
+    with tqdm(total=len(examples), desc="writing", unit="input", file=sys.stderr) as bar:
+        scores, outputs = evaluate(base, task, steered, examples, _decoding(options), bar.update)
+    if options.outputs:
+        Path(options.outputs).write_text("".join(f"{output}\n" for output in outputs), encoding="utf-8")
+    _show(options, scores, "\n".join(f"{name:>14}  {value}" for name, value in scores.items()))
+
+
+def run_train(options: argparse.Namespace) -> None:
+    task, base = get_task(options.task), _base(options)
+    examples = load_examples(options.data, task)
+    if options.held_out:
+        held_out = load_examples(options.held_out, task, options.held_out_limit)
+        learned = split(examples, options.examples, options.seed)[0] if options.examples else examples
+    else:
+        learned, held_out = split(examples, options.examples, options.seed)
+    settings = (PAPER if options.preset == "paper" else defaults(options.method, base.parameters)).replaced(
+        seed=options.seed,
+        steps=options.steps,
+        epochs=options.epochs,
+        batch=options.batch,
+        learning_rate=options.learning_rate,
+        prefix_length=options.length,
+        initial_words=options.words,
+        adapter_share=options.adapter_share,
+    )
+    trained, kept = METHODS[options.method].costs(base, settings)
+    share = 100 * kept / base.parameters
+    print(f"{trained:,} parameters to train, {kept:,} to keep ({share:.2f}% of the base)", file=sys.stderr)
+    out = Path(options.out)
+    result = None
+    with tqdm(desc=f"{task.name} {options.method}", unit="step", file=sys.stderr) as bar:
+        for event in train(
+            base, task, options.method, learned, settings, held_out, checkpoint=out / "checkpoint.safetensors"
+        ):
+            bar.total = event.steps
+            bar.update(event.step - bar.n)
+            bar.set_postfix(loss=f"{event.loss:.3f}", refresh=False)
+            if event.held_out_loss is not None:
+                bar.write(f"step {event.step}: held-out loss {event.held_out_loss:.4f}", file=sys.stderr)
+            result = event.result
+    assert result is not None
+    data = {
+        "file": Path(options.data).name,
+        "inputs": len(learned),
+        "texts": sum(len(example.references) for example in learned),
+        "hash": fingerprint(learned),
+    }
+    card = artifacts.save(out, base, result.kept, artifacts.describe(base, task.name, result, data))
+    (out / "checkpoint.safetensors").unlink(missing_ok=True)
+    print(f"saved to {out}: {card.bytes:,} bytes after {card.steps} steps, {card.seconds:.0f} s", file=sys.stderr)
+
+
+def run_list(options: argparse.Namespace) -> None:
+    cards = artifacts.shipped(_artifact_root())
+    rows = [{"folder": str(folder), **asdict(card)} for folder, card in cards.items()]
+    lines = [
+        f"{card.task:<8} {card.method:<11} {card.kept:>12,} parameters {card.bytes:>12,} bytes  {folder}"
+        for folder, card in cards.items()
+    ]
+    _show(options, rows, "\n".join(lines) or "nothing is trained yet: python -m prefix_core train --help")
+
+
+def run_bench(options: argparse.Namespace) -> None:
+    from prefix_core.bench import bench, table
+
+    result = bench(options.base, seconds=options.seconds)
+    _show(options, result, table(result))
+
+
+def run_pretrain(options: argparse.Namespace) -> None:
+    from prefix_core.pretrain.export import export
+    from prefix_core.pretrain.run import pretrain
+
+    pretrain(options.run_file, options.out, minutes=options.minutes)
+    if options.export:
+        export(options.run_file, options.out, options.export)
+
+
+def run_rebuild(options: argparse.Namespace) -> None:
+    from prefix_core.rebuild import rebuild
+
+    rebuild(_base(options), options.methods, steps=options.steps, limit=options.limit)
+
+
+def _base(options: argparse.Namespace) -> Base:
+    return load_base(options.base, options.device, options.dtype)
+
+
+def _artifact_root() -> Path:
+    return Path(os.environ.get("PREFIX_ARTIFACTS", artifacts.SHIPPED))
+
+
+def _steered(base: Base, task: Task, options: argparse.Namespace) -> Steered:
+    """What `--method` and `--artifact` name, ready to write."""
+    if options.method == "prompt":
+        return prompt.steer(base, task, options.shots, options.seed)
+    folder = Path(options.artifact) if options.artifact else artifacts.folder_of(
+        base, task.name, options.method, _artifact_root()
+    )
+    if not folder.is_dir():
+        raise InputError(
+            f"no {options.method} is trained for task {task.name} on base {base.name!r} ({folder}); train one with "
+            f"'python -m prefix_core train', or name its folder with --artifact"
+        )
+    steered, card = artifacts.load(folder, base)
+    if card.method != options.method:
+        raise InputError(f"{folder} holds a {card.method}, not a {options.method}")
+    return steered
+
+
+def _decoding(options: argparse.Namespace) -> Decoding:
+    return Decoding(
+        max_new_tokens=options.max_new_tokens,
+        beams=options.beams,
+        length_penalty=options.length_penalty,
+        temperature=options.temperature,
+        top_p=options.top_p,
+        seed=options.seed,
+        too_long="cut" if options.cut else "refuse",
+    )
+
+
+def _show(options: argparse.Namespace, facts: Any, text: str) -> None:
+    print(json.dumps(facts, ensure_ascii=False) if options.json else text)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python -m prefix_core",
+        description="Prefix-tuning: steer a frozen language model with a small learned prefix.",
+        epilog="'python -m prefix_core COMMAND --help' explains a command.",
+    )
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+    base = argparse.ArgumentParser(add_help=False)
+    base.add_argument(
+        "--base",
+        default=os.environ.get("PREFIX_BASE", "embedded"),
+        help="the frozen model: 'embedded', a folder, or a Hub name such as gpt2-medium (default: %(default)s)",
+    )
+    base.add_argument("--device", default="cpu", help="cpu or cuda (default: %(default)s)")
+    base.add_argument("--dtype", default="fp32", choices=DTYPES, help="(default: %(default)s)")
+    steering = argparse.ArgumentParser(add_help=False)
+    steering.add_argument("--task", default="e2e", choices=TASKS, help="(default: %(default)s)")
+    steering.add_argument("--method", default="prefix", choices=METHODS, help="(default: %(default)s)")
+    steering.add_argument("--artifact", help="a folder that training wrote (default: the shipped one)")
+    steering.add_argument("--shots", type=int, default=0, help="prompt: examples shown before the input (default: 0)")
+    decoding = argparse.ArgumentParser(add_help=False)
+    decoding.add_argument("--beams", type=int, default=1, help="beam search with so many beams; the paper's: 5")
+    decoding.add_argument("--length-penalty", type=float, default=1.0, help="beam search (default: %(default)s)")
+    decoding.add_argument("--temperature", type=float, default=0.0, help="above 0: sample (default: greedy)")
+    decoding.add_argument("--top-p", type=float, default=1.0, help="sample from the likeliest tokens only")
+    decoding.add_argument("--seed", type=int, default=0, help="of sampling and of few-shot examples")
+    decoding.add_argument("--max-new-tokens", type=int, help="(default: the task's)")
+    decoding.add_argument("--cut", action="store_true", help="cut an input that is too long instead of refusing it")
+    as_json = argparse.ArgumentParser(add_help=False)
+    as_json.add_argument("--json", action="store_true", help="print JSON")
+
+    command = commands.add_parser(
+        "generate", parents=[base, steering, decoding, as_json], help="write the text for one input"
+    )
+    command.add_argument("--text", required=True, help="the input: 'name[Blue Spice], area[riverside]', or - to read it")
+    command.set_defaults(run=run_generate)
+
+    command = commands.add_parser(
+        "evaluate", parents=[base, steering, decoding, as_json], help="score a method on a file of examples"
+    )
+    command.add_argument("--data", required=True, help=".csv, .tsv, .jsonl or .jsonl.gz with inputs and their texts")
+    command.add_argument("--limit", type=int, help="the first so many inputs")
+    command.add_argument("--outputs", help="write the outputs to this file, a line each")
+    command.set_defaults(run=run_evaluate)
+
+    command = commands.add_parser("train", parents=[base], help="train a method on your examples")
+    command.add_argument("--task", default="e2e", choices=TASKS, help="(default: %(default)s)")
+    command.add_argument("--method", default="prefix", choices=TRAINED, help="(default: %(default)s)")
+    command.add_argument("--data", required=True, help=".csv, .tsv, .jsonl or .jsonl.gz with inputs and their texts")
+    command.add_argument("--out", required=True, help="folder for the result; a run cut short goes on from here")
+    command.add_argument("--examples", type=int, help="learn from so many texts, drawn by the seed (default: all)")
+    command.add_argument("--held-out", help="file of held-out examples (default: some of --data)")
+    command.add_argument("--held-out-limit", type=int, default=200, help="(default: %(default)s)")
+    command.add_argument("--seed", type=int, default=0)
+    command.add_argument("--preset", choices=["paper"], help="the paper's settings instead of those found for the base")
+    command.add_argument("--steps", type=int, help="optimizer steps (default: from --epochs)")
+    command.add_argument("--epochs", type=float)
+    command.add_argument("--batch", type=int, help="texts a step")
+    command.add_argument("--learning-rate", type=float)
+    command.add_argument("--length", type=int, help="prefix: its length in tokens")
+    command.add_argument("--words", help="prefix: the words whose activations it starts from; '' for random")
+    command.add_argument("--adapter-share", type=float, help="adapter: its size as a share of the base, such as 0.03")
+    command.set_defaults(run=run_train)
+
+    command = commands.add_parser("list", parents=[as_json], help="what is trained and shipped")
+    command.set_defaults(run=run_list)
+
+    command = commands.add_parser("bench", parents=[base, as_json], help="speed and memory beside PEFT, transformers")
+    command.add_argument("--seconds", type=float, default=10.0, help="for each measurement (default: %(default)s)")
+    command.set_defaults(run=run_bench)
+
+    command = commands.add_parser("pretrain", help="make the embedded base model from text")
+    command.add_argument("--run-file", default=str(Path(__file__).parent / "pretrain" / "runs" / "first.toml"))
+    command.add_argument("--out", default="runs/base", help="folder for checkpoints; goes on from there")
+    command.add_argument("--minutes", type=float, help="train so long (default: the run file's steps)")
+    command.add_argument("--export", help="write the finished base to this folder, such as assets/base")
+    command.set_defaults(run=run_pretrain)
+
+    command = commands.add_parser("rebuild", parents=[base], help="train and score everything shipped for a base")
+    command.add_argument("--methods", nargs="+", default=list(TRAINED), choices=TRAINED)
+    command.add_argument("--steps", type=int, help="cap the training of each (default: its settings' epochs)")
+    command.add_argument("--limit", type=int, help="score on the first so many inputs of the dev set (default: all)")
+    command.set_defaults(run=run_rebuild)
+    return parser

@@ -1,0 +1,89 @@
+"""Everything shipped for a base, made again: each method trained, scored, its card written; what is up to date kept."""
+
+import os
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from tqdm import tqdm
+
+from prefix_core import artifacts
+from prefix_core.base import Base
+from prefix_core.errors import InputError
+from prefix_core.evaluate import evaluate
+from prefix_core.examples import Example, load_examples
+from prefix_core.settings import as_dict, defaults
+from prefix_core.split import fingerprint
+from prefix_core.tasks import get_task
+from prefix_core.train import train
+
+# Task -> its training and development file under PREFIX_DATA_DIR, and the terms its data are under.
+DATA = {
+    "e2e": ("table_to_text/e2e/train.jsonl.gz", "table_to_text/e2e/dev.jsonl.gz", "E2E NLG challenge, CC BY-SA 4.0"),
+}
+HELD_OUT = 100  # inputs of the development set whose loss is watched
+
+
+def data_file(place: str) -> Path:
+    """A file of the data folder; raises `InputError` if PREFIX_DATA_DIR is not set or has no such file."""
+    folder = os.environ.get("PREFIX_DATA_DIR")
+    if not folder:
+        raise InputError("PREFIX_DATA_DIR is not set; set it to the folder that holds table_to_text/ and the others")
+    path = Path(folder) / place
+    if not path.exists():
+        raise InputError(f"there is no {path}; PREFIX_DATA_DIR should be the folder that holds {place}")
+    return path
+
+
+def rebuild(base: Base, methods: Sequence[str], steps: int | None = None, limit: int | None = None) -> None:
+    """Bring the artifacts of every task and the given methods up to date with `base`."""
+    for name, (train_file, dev_file, terms) in DATA.items():
+        task = get_task(name)
+        examples = load_examples(data_file(train_file), task)
+        dev = load_examples(data_file(dev_file), task)
+        for method in methods:
+            settings = defaults(method, base.parameters).replaced(steps=steps)
+            folder = artifacts.folder_of(base, name, method)
+            data = {
+                "name": Path(train_file).parent.name,
+                "split": "train",
+                "inputs": len(examples),
+                "texts": sum(len(example.references) for example in examples),
+                "hash": fingerprint(examples),
+                "terms": terms,
+            }
+            if _up_to_date(folder, base, as_dict(settings), data["hash"]):
+                print(f"{folder}: up to date", file=sys.stderr)
+                continue
+            checkpoint = Path("runs") / "rebuild" / base.weights_hash[:12] / name / f"{method}.safetensors"
+            bar = tqdm(desc=f"{name} {method}", unit="step", file=sys.stderr)
+            for event in train(base, task, method, examples, settings, dev[:HELD_OUT], checkpoint=checkpoint):
+                bar.total = event.steps
+                bar.update(event.step - bar.n)
+                if event.held_out_loss is not None:
+                    bar.write(f"step {event.step}: held-out loss {event.held_out_loss:.4f}", file=sys.stderr)
+            bar.close()
+            assert event.result is not None
+            card = artifacts.describe(base, name, event.result, data)
+            artifacts.save(folder, base, event.result.kept, card)
+            score(folder, base, dev[:limit], dev_file)
+            checkpoint.unlink(missing_ok=True)
+
+
+def score(folder: Path, base: Base, examples: list[Example], source: str) -> None:
+    """Measure what is in `folder`, as it is read back from there, and note it on its card."""
+    steered, card = artifacts.load(folder, base)
+    scores, outputs = evaluate(base, get_task(card.task), steered, examples)
+    card.scores[Path(source).name.split(".")[0]] = scores
+    artifacts.write_card(folder, card)
+    print(f"{folder}: {scores}", file=sys.stderr)
+    for output in outputs[:3]:
+        print(f"    {output}", file=sys.stderr)
+
+
+def _up_to_date(folder: Path, base: Base, settings: dict, data_hash: str) -> bool:
+    if not (folder / artifacts.CARD).exists():
+        return False
+    card = artifacts.read_card(folder)
+    found = (card.base_hash, card.settings, card.data.get("hash"), card.ended)
+    return found == (base.weights_hash, settings, data_hash, "complete") and bool(card.scores)
