@@ -105,7 +105,7 @@ def _json_rows(file: IO[bytes], path: Path) -> Iterator[tuple[int, dict[str, Any
         if not line.strip():
             continue
         try:
-            record = json.loads(line)
+            record = json.loads(line.rstrip())
         except (ValueError, RecursionError) as error:
             where = f", character {error.colno}" if isinstance(error, json.JSONDecodeError) else ""
             why = error.msg if isinstance(error, json.JSONDecodeError) else "too deep, or a number too long"

@@ -102,7 +102,8 @@ def coverage(
         supported += spans[index]
 
     def original(span: Span) -> Span:
-        return positions[span[0]], positions[span[1] - 1] + 1
+        start = positions[span[0]]
+        return start - (text[start - 1 : start] == "£"), positions[span[1] - 1] + 1  # the sign belongs to its number
 
     slots = tuple(Slot(*table[i], original(spans[i][0]) if spans[i] else None) for i in range(len(table)))
     extra = [

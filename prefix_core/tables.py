@@ -220,7 +220,7 @@ def _from_sheet(rows: list[list[str]], attributes: Collection[str], head_likely:
         return _table(())
     if width == 2 and sheet[0][0].lower() in _ATTRIBUTE_HEADS and sheet[0][1].lower() in _VALUE_HEADS:
         numbered, sheet = numbered[1:], sheet[1:]
-    elif len(sheet) == 2 and (width != 2 or _heads_over_values(sheet, attributes, head_likely)):
+    elif len(sheet) == 2 and _heads_over_values(sheet, len(numbered[1][1]), attributes, head_likely):
         heads, values = sheet
         return _table((f"column {i}", *pair) for i, pair in enumerate(zip(heads, values, strict=True), 1))
     if width != 2:
@@ -232,11 +232,14 @@ def _from_sheet(rows: list[list[str]], attributes: Collection[str], head_likely:
     return _table((f"row {number}", row[0], row[1]) for (number, _), row in zip(numbered, sheet, strict=True))
 
 
-def _heads_over_values(sheet: list[list[str]], attributes: Collection[str], head_likely: bool) -> bool:
-    """Two by two cells can be read both ways; the names the task knows decide."""
+def _heads_over_values(sheet: list[list[str]], second: int, attributes: Collection[str], head_likely: bool) -> bool:
+    """Whether two rows are heads and their values. `second`: the cells of the second row, empty ones at its end too."""
+    width = len(sheet[0])
+    if width != 2:
+        return second >= width  # a shorter second row: the first has a comma too many
     known = {attribute_key(attribute) for attribute in attributes}
     across, down = attribute_key(sheet[0][1]) in known, attribute_key(sheet[1][0]) in known
-    return across if across != down else head_likely
+    return across if across != down else head_likely  # two by two can be read both ways; known names decide
 
 
 class _Repeated(list[Any]):

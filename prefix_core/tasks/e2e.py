@@ -97,15 +97,13 @@ _NOT_SECOND = r"(?<!out of )(?<!out )(?<!over )(?<!\d )(?<!\d of )"  # not the l
 
 
 def _rated(words: str) -> str:
-    return rf"(?:{words}){_BY} {_RATING}|{_RATED} (?:{words})(?! pric)"
+    return rf"(?:{words})(?: in)?{_BY} {_RATING}|{_RATED} (?:{words})(?! pric)"
 
 
 def _out_of_five(digit: str, word: str) -> str:
     number = rf"{_NOT_SECOND}(?:{digit}|{word})"
-    return (
-        rf"{number} ?(?:stars? )?(?:rating )?(?:(?:out ?)?of|out|over) ?(?:a possible )?(?:5|five)(?: star(?:s|red)?)?"
-        rf"|{number} (?:5|five)|{_RATED} {number}(?! ?stars?)|{number}{_BY} {_RATING}"
-    )
+    whole = r" ?(?:stars? )?(?:rating )?(?:(?:out ?)?of|out|over) ?(?:a possible )?(?:5|five)(?: star(?:s|red)?)?"
+    return rf"{_RATED} {number}(?:{whole}|(?! ?star))|{number}(?:{whole}| (?:5|five)|{_BY} {_RATING})"
 
 
 def _stars(digit: str, word: str) -> str:
@@ -183,7 +181,7 @@ VOCABULARIES = {
     ),
     "area": Vocabulary(
         phrases={
-            "city centre": r"(?:city|town)s? ?cent(?:re|er)s?|cent(?:re|er) of (?:the )?(?:city|town)"
+            "city centre": r"(?:city|town)s? ?cent(?:re|er)s?|(?:the )?cent(?:re|er) of (?:the )?(?:city|town)"
             r"|(?:heart|middle) of (?:the )?(?:city|town)|central(?:ly)?|downtown|the cent(?:re|er)",
             "riverside": r"rivers?(?: ?(?:sides?|fronts?|banks?))?|waterfront|waterside",
         },
@@ -192,8 +190,8 @@ VOCABULARIES = {
     "familyFriendly": Vocabulary(
         phrases={
             "no": rf"{_NOT} {_FAMILY}(?: friendly)?|adults?(?: only)?"
-            rf"|{_FAMILY}(?: friendly)? (?:are|is|should|would|will|may) (?:be )?(?:not|never|unwelcome|discouraged)"
-            rf"|{_FAMILY} (?:unfriendly|unsuitable|arent|isnt|no)|un{_FAMILY}(?: friendly)?",
+            rf"|{_FAMILY}(?: friendly)?(?: are| is| should| will)?(?: be)? (?:not allowed|not welcome|unwelcome)"
+            rf"|{_FAMILY}(?: friendly)? (?:are|is|should|will) (?:not|never)|{_FAMILY} (?:unfriendly|arent|isnt|no)",
             "yes": rf"{_FAMILY}(?: friendly| oriented)?",
         },
         values={},
@@ -202,8 +200,8 @@ VOCABULARIES = {
 NAMES = ("name", "near")
 _CAPITALISED = (
     "customer customers rating ratings rated price priced prices range ranges pounds friendly family families kid kids"
-    " child children adults area star stars food shop coffee pub bar restaurant place city centre center river riverside"
-    " high low average moderate cheap moderately highly located serves one three five out"
+    " child children adults area star stars food shop coffee pub bar restaurant place city centre center river"
+    " riverside high low average moderate cheap moderately highly located serves one three five out"
 )
 COMMON = frozenset(_CAPITALISED.split())
 
@@ -218,8 +216,10 @@ def slots(table: Table, text: str) -> Coverage:
 
 
 def score(outputs: Sequence[str], examples: Sequence[Example]) -> dict[str, float]:
-    """bleu, nist, rouge_l, cider (`metrics.text_scores`), and of all rows of all tables, in percent: slot_coverage, the
-    values that are said; names_said, the same of names and places (`name`, `near`) alone."""
+    """bleu, nist, rouge_l and cider (see `metrics`); slot_coverage and names_said in percent.
+
+    slot_coverage: the values said, of all rows of all tables; names_said: the same of names and places alone.
+    """
     found = [slots(example.source, output) for output, example in zip(outputs, examples, strict=True)]
     rows = [slot for cover in found for slot in cover.slots]
     return {

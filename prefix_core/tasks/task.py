@@ -11,10 +11,12 @@ from prefix_core.examples import Example
 class Task:
     """One task. `source` is whatever the task reads an input into (E2E: a `Table`).
 
+    instruction: what a model that has learned nothing is told; it stands on a line before the input.
+    initial_words: the words a prefix starts from (section 7.4).
     read: what a person typed, pasted or filled in (text, or grid rows) -> source; raises `InputError`.
     linearize: source -> the text the model sees, as in the paper (section 4, "Table-to-text").
     from_record: one row of a data file (column -> cell) -> `Example`; raises `InputError`.
-    finish: the raw text of the model -> what counts as its answer (the stop rule).
+    finish: the raw text of the model, also while it grows -> what counts as its answer (the stop rule).
     score: outputs and their examples -> metric name -> value.
     pool: examples of our own writing, also used in few-shot prompts.
     """
