@@ -175,7 +175,7 @@ def _read_fields(text: str) -> Table:
     pieces = [piece for line in text.splitlines() for piece in _split_pipes(line) if piece.strip()]
     if len(pieces) == 1:
         parts = [part for part in re.split("[,;]", pieces[0]) if part.strip()]
-        if all(re.match(r"[^:：]*[^\W\d][^:：]*[:：]", part) for part in parts):  # name: A, area: B
+        if all(re.search(r"[^\W\d]", part.replace("：", ":").rpartition(":")[0]) for part in parts):  # name: A, area: B
             pieces = parts
     cells = []
     for number, piece in enumerate(pieces, 1):
@@ -305,8 +305,10 @@ def _flat(text: str) -> str:
 
 def _first_mark(text: str) -> str:
     """The first character, outside double quotes, that tells the notations apart; '' where there is none."""
-    match = re.match(r'(?:"[^"]*"|[^\[\]:：|｜,;\t])*?([\[\]:：|｜,;\t])', text)
-    return match[1] if match else ""
+    for match in re.finditer(r'"[^"]*"|([\[\]:：|｜,;\t])', text):
+        if match[1]:
+            return match[1]
+    return ""
 
 
 def _split_pipes(line: str) -> list[str]:

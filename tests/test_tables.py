@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+import time
 
 import pytest
 from hypothesis import assume, given, settings
@@ -201,6 +202,18 @@ def test_blank_grid_rows_are_passed_over_but_counted():
         from_grid([["name", "A"], [], ["area", None]])
     with pytest.raises(InputError, match="row 1 has 3 cells"):
         from_grid([["a", "b", "c"]])
+
+
+@pytest.mark.parametrize("piece", [*"\"\\|:*[],{ \u3000", "a:", "a,", "| ", "**|", "[["])
+@pytest.mark.parametrize("start", ["", "x: ", "x,", "| ", "x[", '"', "{"])
+def test_long_nonsense_takes_no_time(start, piece):
+    began = time.process_time()
+    for text in (start + piece * 10_000, start + piece * 5_000 + "x" * 20_000, (start + piece) * 5_000 + "\n]:|,"):
+        try:
+            read_table(text)
+        except InputError as error:
+            assert len(str(error)) < 400
+    assert time.process_time() - began < 2
 
 
 def test_limits_hold_for_every_way_in():
