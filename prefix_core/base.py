@@ -7,12 +7,12 @@ from functools import cached_property
 from pathlib import Path
 
 import torch
-from torch import Tensor
-from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer, GPT2LMHeadModel, PreTrainedTokenizerBase
+from torch import Tensor, nn
+from transformers import AutoConfig, AutoTokenizer, GPT2LMHeadModel, PreTrainedTokenizerBase
 from transformers.utils import logging as transformers_logging
 
 from prefix_core.errors import BaseError
-from prefix_core.gpt2 import Network, read_network
+from prefix_core.gpt2 import Network, pack, read_network
 
 ASSETS = Path(__file__).parent.parent / "assets"
 EMBEDDED = ASSETS / "base"
@@ -59,6 +59,11 @@ class Base:
     def parameters(self) -> int:
         return sum(tensor.numel() for tensor in self.model.parameters())
 
+    @cached_property
+    def writer(self) -> Network:
+        """The same network laid out for writing; what shares it shares a batch."""
+        return pack(self.network)
+
     @property
     def bytes(self) -> int:
         """Bytes of one full copy of the weights in memory."""
@@ -74,7 +79,7 @@ class Base:
         return self.tokenizer.encode(text, add_special_tokens=False, split_special_tokens=True)
 
     def decode(self, tokens: list[int]) -> str:
-        return self.tokenizer.decode(tokens, skip_special_tokens=True, clean_up_tokenization_spaces=False)
+        return str(self.tokenizer.decode(tokens, skip_special_tokens=True, clean_up_tokenization_spaces=False))
 
 
 def load_base(name: str = "embedded", device: str = "cpu", dtype: str = "fp32") -> Base:
@@ -94,7 +99,7 @@ def load_base(name: str = "embedded", device: str = "cpu", dtype: str = "fp32") 
     try:
         config = AutoConfig.from_pretrained(place)
         _refuse_unfit(name, config)
-        model = AutoModelForCausalLM.from_pretrained(place, dtype="auto", use_safetensors=True)
+        model = GPT2LMHeadModel.from_pretrained(place, dtype="auto", use_safetensors=True)
         tokenizer = AutoTokenizer.from_pretrained(place)
     except (OSError, ValueError, KeyError, json.JSONDecodeError) as error:
         reason = " ".join(str(error).split())[:300]
@@ -106,10 +111,11 @@ def load_base(name: str = "embedded", device: str = "cpu", dtype: str = "fp32") 
         raise BaseError(f"base {name!r} has no token that ends a text, so nothing could learn when to stop")
     digest = hash_weights(dict(model.named_parameters()))
     asked = DTYPES[dtype]
-    model = model.to(asked)
-    if asked is torch.bfloat16 and device == "cpu" and not native_bf16():
-        model = model.float()
-    model = model.to(device).eval().requires_grad_(False)
+    widened = asked is torch.bfloat16 and device == "cpu" and not native_bf16()
+    nn.Module.to(model, torch.device(device), asked)
+    if widened:
+        model.float()
+    model.eval().requires_grad_(False)
     shape = Shape(
         layers=config.n_layer,
         kv_heads=config.n_head,
@@ -132,7 +138,7 @@ def hash_weights(tensors: dict[str, Tensor]) -> str:
     for name in sorted(tensors):
         tensor = tensors[name].detach().cpu().contiguous()
         digest.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}".encode())
-        digest.update(tensor.view(torch.uint8).numpy() if tensor.ndim else tensor.numpy().tobytes())
+        digest.update(tensor.view(torch.uint8).numpy().data)
     return digest.hexdigest()
 
 

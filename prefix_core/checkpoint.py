@@ -41,7 +41,7 @@ class Run:
 
 def save_run(path: Path, run: Run) -> None:
     """Write atomically: a run killed while saving keeps the checkpoint before."""
-    tensors = {f"module.{name}": tensor for name, tensor in run.module.named_parameters()}
+    tensors: dict[str, Tensor] = {f"module.{name}": tensor for name, tensor in run.module.named_parameters()}
     for index, values in run.optimizer.state_dict()["state"].items():
         tensors |= {f"optimizer.{index}.{name}": value for name, value in values.items()}
     tensors |= {f"best.{name}": tensor for name, tensor in run.best.items()}

@@ -212,7 +212,7 @@ def _parser() -> argparse.ArgumentParser:
     command = commands.add_parser(
         "generate", parents=[base, steering, decoding, as_json], help="write the text for one input"
     )
-    command.add_argument("--text", required=True, help="the input: 'name[Blue Spice], area[riverside]', or - to read it")
+    command.add_argument("--text", required=True, help="the input: 'name[Blue Spice], area[riverside]'; - reads it")
     command.set_defaults(run=run_generate)
 
     command = commands.add_parser(

@@ -16,6 +16,9 @@ from transformers import GPT2LMHeadModel
 # (layer, queries, keys, values), each (N, heads, head_dim) -> (N, heads * head_dim)
 Attend = Callable[[int, Tensor, Tensor, Tensor], Tensor]
 
+FEW_ROWS = 8  # the batch that packed matrices are laid out for
+MOST_PACKED = 200_000_000  # parameters of a network that is packed: it takes that memory twice
+
 
 class Bottleneck(NamedTuple):
     """A Houlsby adapter: y + up(gelu(down(y))). `down` (width, hidden), `up` (hidden, width)."""
@@ -29,21 +32,52 @@ class Bottleneck(NamedTuple):
         return y + F.linear(F.gelu(F.linear(y, self.down, self.down_bias)), self.up, self.up_bias)
 
 
-class Layer(NamedTuple):
-    """One block's tensors; matrices are (in, out) as GPT-2 stores them, the fastest order for few rows."""
+class Dense(NamedTuple):
+    """x @ weight + bias; `weight` is (in, out), as GPT-2 stores it: the fastest order for a single row."""
 
-    norm_1: Tensor
-    norm_1_bias: Tensor
-    qkv: Tensor
-    qkv_bias: Tensor
-    out: Tensor
-    out_bias: Tensor
-    norm_2: Tensor
-    norm_2_bias: Tensor
-    up: Tensor
-    up_bias: Tensor
-    down: Tensor
-    down_bias: Tensor
+    weight: Tensor
+    bias: Tensor
+
+    def __call__(self, x: Tensor) -> Tensor:
+        return torch.addmm(self.bias, x, self.weight)
+
+
+class PackedDense(NamedTuple):
+    """The same with `weight` laid out by oneDNN for a few rows at a time, twice as fast there; for writing only."""
+
+    dense: Dense
+    weight: Tensor
+    tall: bool  # more inputs than outputs: the packed order is the faster one for a single row, too
+
+    def __call__(self, x: Tensor) -> Tensor:
+        if len(x) == 1 and not self.tall:
+            return self.dense(x)
+        return torch.ops.mkldnn._linear_pointwise(x, self.weight, self.dense.bias, "none", [], "")
+
+
+Product = Dense | PackedDense
+
+
+class Norm(NamedTuple):
+    """Layer normalisation over the last dimension."""
+
+    weight: Tensor
+    bias: Tensor
+    epsilon: float
+
+    def __call__(self, x: Tensor) -> Tensor:
+        return F.layer_norm(x, self.weight.shape, self.weight, self.bias, self.epsilon)
+
+
+class Layer(NamedTuple):
+    """One pre-norm block: attention, then MLP, each with an adapter behind it or none."""
+
+    norm_1: Norm
+    qkv: Product
+    out: Product
+    norm_2: Norm
+    up: Product
+    down: Product
     adapter_1: Bottleneck | None = None
     adapter_2: Bottleneck | None = None
 
@@ -54,11 +88,10 @@ class Network(NamedTuple):
     tokens: Tensor  # (vocabulary, hidden)
     positions: Tensor  # (positions, hidden)
     layers: tuple[Layer, ...]
-    norm: Tensor
-    norm_bias: Tensor
+    norm: Norm
     head: Tensor  # (vocabulary, hidden)
     heads: int
-    epsilon: float
+    packed_head: PackedDense | None = None
 
     def hidden(self, tokens: Tensor, positions: Tensor, attend: Attend, keep: Tensor | None = None) -> Tensor:
         """Final hidden states of packed tokens.
@@ -66,32 +99,38 @@ class Network(NamedTuple):
         tokens, positions: (N,). keep: (n,) indices of the tokens whose state is wanted (all if None); the last
         layer runs only for those. Returns (n, hidden).
         """
-        width = self.tokens.shape[1]
-        split = (3, self.heads, width // self.heads)
+        split = (3, self.heads, self.tokens.shape[1] // self.heads)
         x = F.embedding(tokens, self.tokens) + F.embedding(positions, self.positions)
         for index, layer in enumerate(self.layers):
-            y = F.layer_norm(x, (width,), layer.norm_1, layer.norm_1_bias, self.epsilon)
-            q, k, v = torch.addmm(layer.qkv_bias, y, layer.qkv).unflatten(1, split).unbind(1)
+            q, k, v = layer.qkv(layer.norm_1(x)).unflatten(1, split).unbind(1)
             y = attend(index, q, k, v)
             if keep is not None and index == len(self.layers) - 1:
                 x, y = x[keep], y[keep]
-            y = torch.addmm(layer.out_bias, y, layer.out)
+            y = layer.out(y)
             x = x + (y if layer.adapter_1 is None else layer.adapter_1(y))
-            y = F.layer_norm(x, (width,), layer.norm_2, layer.norm_2_bias, self.epsilon)
-            y = F.gelu(torch.addmm(layer.up_bias, y, layer.up), approximate="tanh")
-            y = torch.addmm(layer.down_bias, y, layer.down)
+            y = layer.down(F.gelu(layer.up(layer.norm_2(x)), approximate="tanh"))
             x = x + (y if layer.adapter_2 is None else layer.adapter_2(y))
-        return F.layer_norm(x, (width,), self.norm, self.norm_bias, self.epsilon)
+        return self.norm(x)
 
     def logits(self, hidden: Tensor) -> Tensor:
         """(n, hidden) -> (n, vocabulary)."""
-        return F.linear(hidden, self.head)
+        return F.linear(hidden, self.head) if self.packed_head is None else self.packed_head(hidden)
 
 
-def read_layer(block: nn.Module) -> Layer:
+def read_layer(block: nn.Module, epsilon: float) -> Layer:
     """The tensors of one `GPT2Block`."""
-    modules = (block.ln_1, block.attn.c_attn, block.attn.c_proj, block.ln_2, block.mlp.c_fc, block.mlp.c_proj)
-    return Layer(*(tensor for module in modules for tensor in (module.weight, module.bias)))
+
+    def pair(name: str) -> tuple[Tensor, Tensor]:
+        return block.get_parameter(f"{name}.weight"), block.get_parameter(f"{name}.bias")
+
+    return Layer(
+        norm_1=Norm(*pair("ln_1"), epsilon),
+        qkv=Dense(*pair("attn.c_attn")),
+        out=Dense(*pair("attn.c_proj")),
+        norm_2=Norm(*pair("ln_2"), epsilon),
+        up=Dense(*pair("mlp.c_fc")),
+        down=Dense(*pair("mlp.c_proj")),
+    )
 
 
 def read_network(model: GPT2LMHeadModel) -> Network:
@@ -100,10 +139,38 @@ def read_network(model: GPT2LMHeadModel) -> Network:
     return Network(
         tokens=body.wte.weight,
         positions=body.wpe.weight,
-        layers=tuple(read_layer(block) for block in body.h),
-        norm=body.ln_f.weight,
-        norm_bias=body.ln_f.bias,
+        layers=tuple(read_layer(block, config.layer_norm_epsilon) for block in body.h),
+        norm=Norm(body.ln_f.weight, body.ln_f.bias, config.layer_norm_epsilon),
         head=model.lm_head.weight,
         heads=config.n_head,
-        epsilon=config.layer_norm_epsilon,
     )
+
+
+@torch.no_grad()
+def pack(network: Network) -> Network:
+    """The network for writing: its matrices a second time, laid out for few rows. Where that pays not, as it is."""
+    if not packable(network):
+        return network
+    head = Dense(network.head.t().contiguous(), network.head.new_zeros(len(network.head)))
+    return network._replace(layers=tuple(pack_layer(layer) for layer in network.layers), packed_head=_pack(head))
+
+
+def packable(network: Network) -> bool:
+    """Whether packed matrices run here, and take a bearable amount of memory."""
+    here = network.head.device.type == "cpu" and network.head.dtype == torch.float32
+    size = network.head.numel() + len(network.layers) * 12 * network.head.shape[1] ** 2
+    return here and size <= MOST_PACKED and torch.backends.mkldnn.is_available()
+
+
+@torch.no_grad()
+def pack_layer(layer: Layer) -> Layer:
+    """A layer whose four matrices are packed."""
+    return layer._replace(qkv=_pack(layer.qkv), out=_pack(layer.out), up=_pack(layer.up), down=_pack(layer.down))
+
+
+def _pack(dense: Product) -> PackedDense:
+    if isinstance(dense, PackedDense):
+        return dense
+    rows, columns = dense.weight.shape
+    weight = torch.ops.mkldnn._reorder_linear_weight(dense.weight.detach().t().contiguous(), FEW_ROWS)
+    return PackedDense(dense, weight, tall=rows > columns)

@@ -4,6 +4,7 @@ import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from tqdm import tqdm
 
@@ -44,7 +45,7 @@ def rebuild(base: Base, methods: Sequence[str], steps: int | None = None, limit:
         for method in methods:
             settings = defaults(method, base.parameters).replaced(steps=steps)
             folder = artifacts.folder_of(base, name, method)
-            data = {
+            data: dict[str, Any] = {
                 "name": Path(train_file).parent.name,
                 "split": "train",
                 "inputs": len(examples),

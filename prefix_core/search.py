@@ -158,7 +158,8 @@ class BeamSearch(Search):
         width = self.decoding.beams
         before = torch.tensor([score for score, _ in beams.running], device=scores.device)
         best, places = (scores + before[:, None]).flatten().topk(2 * width)
-        running, sources = [], []
+        running: list[tuple[float, list[int]]] = []
+        sources: list[int] = []
         for rank, (score, place) in enumerate(zip(best.tolist(), places.tolist(), strict=True)):
             source, token = divmod(place, scores.shape[1])
             text = beams.running[source][1]

@@ -232,7 +232,8 @@ def target_losses(base: Base, adaptation: Adaptation, batch: Sequence[Pair]) -> 
     # The last target token predicts nothing, so it is never read.
     rows = [pair.source + pair.target[:-1] for pair in batch]
     layout = Rows([len(row) for row in rows], stack([prefix] * len(rows), base.shape, base.network.tokens))
-    keep, start = [], 0
+    keep: list[int] = []
+    start = 0
     for pair, row in zip(batch, rows, strict=True):
         keep += range(start + len(pair.source) - 1, start + len(row))
         start += len(row)

@@ -77,4 +77,4 @@ def steer(base: Base, kept: dict[str, Tensor]) -> Steered:
     for name, size in wanted.items():
         if tuple(kept[name].shape) != size:
             raise ArtifactError(f"the adapters' {name!r} has shape {tuple(kept[name].shape)}; this base needs {size}")
-    return Steered("adapter", with_adapters(base.network, fitting(base, kept)), kept=count(kept))
+    return Steered("adapter", with_adapters(base.writer, fitting(base, kept)), kept=count(kept))

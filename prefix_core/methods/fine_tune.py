@@ -8,7 +8,7 @@ from transformers import GPT2LMHeadModel
 
 from prefix_core.base import Base
 from prefix_core.errors import ArtifactError
-from prefix_core.gpt2 import Network, read_network
+from prefix_core.gpt2 import Network, pack, read_network
 from prefix_core.methods.method import Adaptation, Steered, count, fitting
 from prefix_core.settings import Settings
 
@@ -48,4 +48,4 @@ def steer(base: Base, kept: dict[str, Tensor]) -> Steered:
     absent = [name for name, tensor in model.named_parameters() if tensor.is_meta]
     if absent:
         raise ArtifactError(f"fine-tuned weights are incomplete: {', '.join(absent[:3])} missing")
-    return Steered("fine_tune", read_network(model.requires_grad_(False)), kept=count(kept))
+    return Steered("fine_tune", pack(read_network(model.requires_grad_(False))), kept=count(kept))

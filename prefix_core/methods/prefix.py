@@ -53,4 +53,4 @@ def steer(base: Base, kept: dict[str, Tensor]) -> Steered:
     if set(kept) != {"keys", "values"}:
         raise ArtifactError(f"a prefix holds keys and values; this holds {', '.join(sorted(kept)) or 'nothing'}")
     prefix = Prefix(kept["keys"].float(), kept["values"].float()).check(base.shape)
-    return Steered("prefix", base.network, prefix, kept=count(kept))
+    return Steered("prefix", base.writer, prefix, kept=count(kept))

@@ -10,7 +10,7 @@ from prefix_core.tasks.task import Task
 def steer(base: Base, task: Task, shots: int = 0, seed: int = 0) -> Steered:
     """The task's instruction, or `shots` examples of the task's own pool, before every input."""
     if not shots:
-        return Steered("prompt", base.network, words=f"{task.instruction}\n")
+        return Steered("prompt", base.writer, words=f"{task.instruction}\n")
     chosen = random.Random(seed).sample(task.pool(), shots)
     shown = [task.prompt(example.source) + example.references[0] for example in chosen]
-    return Steered("prompt", base.network, words="\n\n".join(shown) + "\n\n", alone=True)
+    return Steered("prompt", base.writer, words="\n\n".join(shown) + "\n\n", alone=True)

@@ -1,12 +1,13 @@
 """FT-top2: only the top two layers are fine-tuned (the paper's FT-TOP2, section 5.2)."""
 
 import copy
+from collections.abc import Sequence
 
 from torch import Tensor, nn
 
 from prefix_core.base import Base
 from prefix_core.errors import ArtifactError
-from prefix_core.gpt2 import Network, read_layer
+from prefix_core.gpt2 import Layer, Network, pack_layer, packable, read_layer
 from prefix_core.methods.method import Adaptation, Steered, count, fitting
 from prefix_core.settings import Settings
 
@@ -22,7 +23,7 @@ class TopLayers(Adaptation):
         self._network = base.network
 
     def network(self) -> Network:
-        return on_top(self._network, self.blocks)
+        return on_top(self._network, [read_layer(block, self._network.norm.epsilon) for block in self.blocks])
 
     def kept(self) -> dict[str, Tensor]:
         return {name: tensor.detach().clone() for name, tensor in self.blocks.named_parameters()}
@@ -32,9 +33,9 @@ def top_blocks(base: Base) -> list[nn.Module]:
     return list(base.model.transformer.h)[-LAYERS:]
 
 
-def on_top(network: Network, blocks: nn.ModuleList) -> Network:
+def on_top(network: Network, layers: Sequence[Layer]) -> Network:
     """The network with its last layers replaced."""
-    return network._replace(layers=network.layers[: -len(blocks)] + tuple(read_layer(block) for block in blocks))
+    return network._replace(layers=network.layers[: -len(layers)] + tuple(layers))
 
 
 def start(base: Base, settings: Settings) -> TopLayers:
@@ -54,4 +55,7 @@ def steer(base: Base, kept: dict[str, Tensor]) -> Steered:
         blocks.load_state_dict(fitting(base, kept), assign=True)
     except RuntimeError as error:
         raise ArtifactError(f"these top layers do not fit base {base.name!r}: {str(error).splitlines()[-1]}") from error
-    return Steered("top_layers", on_top(base.network, blocks.requires_grad_(False)), kept=count(kept))
+    layers = [read_layer(block, base.network.norm.epsilon) for block in blocks.requires_grad_(False)]
+    if packable(base.network):
+        layers = [pack_layer(layer) for layer in layers]
+    return Steered("top_layers", on_top(base.writer, layers), kept=count(kept))
