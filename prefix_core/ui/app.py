@@ -1,0 +1,84 @@
+"""The app: header, tabs, queue. Nothing a visitor types is kept here or anywhere but in their own session."""
+
+import os
+import re
+from html import escape
+from pathlib import Path
+
+os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")  # read when gradio is imported: no call leaves the machine
+
+import gradio as gr
+
+from prefix_core.errors import PrefixError
+from prefix_core.ui import compare
+from prefix_core.ui.engine import ASSETS, Engine, Loading, base_folder, from_environment
+from prefix_core.ui.panes import number, size
+from prefix_core.ui.theme import theme
+
+TITLE = "Prefix-Tuning, side by side"
+BAD_AT = "facts (it invents them), long tables, reasoning, and orders it was not tuned to follow."
+
+
+def build(loading: Loading) -> gr.Blocks:
+    """The page, ready before the model is."""
+    with gr.Blocks(title=TITLE, analytics_enabled=False, fill_width=True) as demo:
+        header = gr.HTML(header_html(loading.name), elem_id="header")
+        compare.build(demo, loading)
+        demo.load(lambda: arrived(loading), None, header, queue=False, show_progress="hidden", api_visibility="private")
+    demo.queue(max_size=32)
+    return demo
+
+
+def main() -> None:
+    """Serve until interrupted. Gradio reads GRADIO_SERVER_NAME and GRADIO_SERVER_PORT itself."""
+    loading = Loading(*from_environment())
+    demo = build(loading)
+    demo.launch(
+        theme=theme(),
+        css_paths=ASSETS / "style.css",
+        footer_links=["api", "settings"],
+        ssr_mode=False,
+        share=False,
+        show_error=True,
+        max_file_size="5mb",
+        prevent_thread_lock=True,
+    )
+    loading.start()  # only now: the page answers first
+    demo.block_thread()
+
+
+def arrived(loading: Loading) -> str:
+    """The header with what is known once the model is there, or why it is not."""
+    try:
+        return header_html(loading.name, loading.wait())
+    except PrefixError as error:
+        return header_html(loading.name, problem=str(error))
+
+
+def header_html(name: str, engine: Engine | None = None, problem: str = "") -> str:
+    """Title, and what the base is, how large, and what it is bad at. `problem`: why there is none."""
+    lead = (
+        "One frozen language model puts a table into words, steered in five ways. A prefix moves none of its weights."
+    )
+    title = f'<div class="title"><h1>{TITLE}</h1><p class="lead">{lead}</p></div>'
+    if problem:
+        return f'<div class="masthead">{title}<p class="failure" role="alert">{escape(problem)}</p></div>'
+    facts, bad_at = "loading …", BAD_AT
+    if engine is not None:
+        base, shape = engine.base, engine.base.shape
+        facts = f"{number(base.parameters)} parameters · {shape.layers} layers · {size(base.bytes)} in memory"
+        bad_at = weakness(base_folder(name)) or BAD_AT
+    shown = "Embedded base" if name == "embedded" else name.rstrip("/").split("/")[-1]
+    about = f"<p><b>{escape(shown)}</b> {escape(facts)}</p><p><b>Bad at</b> {escape(bad_at)}</p>"
+    return f'<div class="masthead">{title}<div class="base">{about}</div></div>'
+
+
+def weakness(folder: Path) -> str:
+    """The first sentence under "What it is bad at" in the base's own README; "" where it says nothing."""
+    try:
+        text = (folder / "README.md").read_text(encoding="utf-8")
+    except OSError:
+        return ""
+    found = re.search(r"^#+ what it is bad at\s+(.+?\.)(?=\s)", text, re.IGNORECASE | re.MULTILINE | re.DOTALL)
+    sentence = " ".join(found[1].split()) if found else ""
+    return sentence[:1].lower() + sentence[1:]

@@ -1,0 +1,362 @@
+"""The tab "Compare": one table, several methods, their texts side by side."""
+
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass
+from functools import partial
+from html import escape
+from typing import Any, Literal
+
+import gradio as gr
+
+from prefix_core.errors import InputError, PrefixError
+from prefix_core.slots import Coverage
+from prefix_core.tables import Table, to_grid, to_mr
+from prefix_core.tasks import TASKS, Task
+from prefix_core.tasks.e2e import slots
+from prefix_core.ui.engine import METHODS, Loading
+from prefix_core.ui.grid import grid as editable
+from prefix_core.ui.opening import Opening, read_opening
+from prefix_core.ui.panes import KINDS, Pane, panes_html, seconds
+
+REDRAW = 0.06  # seconds between two pictures of the panes; more would only keep the browser busy
+AT_ONCE = 2  # comparisons; the others wait in the queue
+GENERATION = "generation"
+
+LEGEND = (
+    '<p class="legend"><mark class="said">said</mark> is in the table · '
+    '<mark class="extra">unsupported</mark> is not · what is missing is listed under each text</p>'
+)
+
+
+@dataclass
+class Turn:
+    """One visitor's runs, counted. Only the latest counts: a run that holds an older number stops."""
+
+    number: int = 0
+
+
+@dataclass(frozen=True)
+class Page:
+    """The components that events touch."""
+
+    grid: gr.HTML
+    text: gr.Textbox
+    typed: gr.State  # which of the two was edited last: "grid" or "text"
+    problem: gr.HTML
+    methods: gr.CheckboxGroup
+    without: gr.HTML  # a word on the methods that are not offered
+    settings: list[gr.components.Component]
+    examples: list[gr.Button]
+    run: gr.Button
+    stop: gr.Button
+    status: gr.HTML
+    panes: gr.HTML
+    turn: gr.State
+    ticket: gr.State
+
+    @property
+    def buttons(self) -> list[gr.Button]:
+        return [self.run, self.stop, *self.examples]
+
+
+def build(demo: gr.Blocks, loading: Loading) -> None:
+    """Lay out the tab inside `demo` and connect it."""
+    task = TASKS["e2e"]
+    featured = [example.source for example in task.pool() if example.featured]
+    opening = read_opening(loading.name, loading.root)
+    table = opening.table if opening else featured[-1]
+    page = _lay_out(task, featured, table, opening)
+    _connect(demo, loading, task, featured, page, opening is None)
+    add_endpoint(loading, task)
+
+
+def _lay_out(task: Task, featured: Sequence[Table], table: Table, opening: Opening | None) -> Page:
+    chosen = [pane.method for pane in opening.panes] if opening else list(METHODS)
+    with gr.Row(elem_id="compare"):
+        with gr.Column(scale=4, min_width=340, elem_id="input"):
+            with gr.Row(elem_id="examples"):
+                examples = [gr.Button(_name(example), size="sm", min_width=0) for example in featured]
+            grid = editable(table)
+            text = gr.Textbox(
+                to_mr(table),
+                label="As text: MR, field : value, CSV, Markdown, JSON",
+                lines=2,
+                max_lines=8,
+                elem_id="text",
+            )
+            problem = gr.HTML("", elem_id="problem")
+            with gr.Accordion("Decoding and prompt settings", open=False, elem_id="settings"):
+                decoding = gr.Radio(
+                    [("Greedy", "greedy"), ("Beam search, 5 beams", "beam"), ("Sampling", "sampling")],
+                    value="greedy",
+                    label="Decoding",
+                )
+                with gr.Group(visible=False) as sampling:
+                    temperature = gr.Slider(0.1, 2.0, 0.8, step=0.05, label="Temperature", info="higher: bolder words")
+                    top_p = gr.Slider(
+                        0.05, 1.0, 0.9, step=0.05, label="Top-p", info="drawn from the likeliest words only"
+                    )
+                    seed = gr.Number(0, precision=0, label="Seed", info="the same seed writes the same text")
+                longest = gr.Slider(10, 200, task.max_new_tokens, step=1, label="Max new tokens")
+                shots = gr.Slider(
+                    0,
+                    8,
+                    0,
+                    step=1,
+                    label="Examples in the prompt",
+                    info="0: an instruction only (zero-shot); Prompted alone",
+                )
+        with gr.Column(scale=8, min_width=340, elem_id="output"):
+            with gr.Row(elem_id="actions"):
+                methods = gr.CheckboxGroup(
+                    [(KINDS[method].title, method) for method in METHODS],
+                    value=chosen,
+                    label="Methods",
+                    show_label=False,
+                    container=False,
+                    elem_id="methods",
+                )
+                run = gr.Button("Run", variant="primary", scale=0, min_width=92, elem_id="run")
+                stop = gr.Button("Stop", scale=0, min_width=76, interactive=False, elem_id="stop")
+            without = gr.HTML("", elem_id="without")
+            status = gr.HTML(opening_line(opening), elem_id="status")
+            panes = gr.HTML(
+                draw(opening.panes, table) if opening else draw([Pane(method) for method in METHODS], table),
+                elem_id="panes",
+            )
+            gr.HTML(LEGEND)
+    decoding.change(
+        lambda kind: gr.Group(visible=kind == "sampling"), decoding, sampling, queue=False, api_visibility="private"
+    )
+    return Page(
+        grid=grid,
+        text=text,
+        typed=gr.State("text"),
+        problem=problem,
+        methods=methods,
+        without=without,
+        settings=[decoding, temperature, top_p, seed, longest, shots],
+        examples=examples,
+        run=run,
+        stop=stop,
+        status=status,
+        panes=panes,
+        turn=gr.State(Turn()),
+        ticket=gr.State(0),
+    )
+
+
+def _connect(demo: gr.Blocks, loading: Loading, task: Task, featured: Sequence[Table], page: Page, late: bool) -> None:
+    """`late`: there is no precomputed comparison to open on, so the first one is computed as the page arrives."""
+    quick: dict[str, Any] = {"queue": False, "show_progress": "hidden", "api_visibility": "private"}
+    page.text.input(
+        partial(follow_text, task),
+        page.text,
+        [page.grid, page.problem, page.typed],
+        trigger_mode="always_last",
+        **quick,
+    )
+    page.grid.input(
+        partial(follow_grid, task),
+        page.grid,
+        [page.text, page.problem, page.typed],
+        trigger_mode="always_last",
+        **quick,
+    )
+    inputs = [page.turn, page.typed, page.grid, page.text, page.methods]
+
+    def then_run(before: gr.events.Dependency, note: str = "") -> None:
+        begun = before.then(
+            partial(begin, task, len(featured)), inputs, [page.ticket, page.problem, *page.buttons], **quick
+        )
+        ran = begun.then(
+            partial(run, loading, task, note),
+            [page.ticket, *inputs, *page.settings],
+            [page.status, page.panes],
+            concurrency_limit=AT_ONCE,
+            concurrency_id=GENERATION,
+            show_progress="hidden",
+            api_visibility="private",
+        )
+        ran.then(partial(resting, len(featured)), None, page.buttons, **quick)  # after an error too
+
+    then_run(gr.on([page.run.click, page.text.submit], None, None, None, **quick))
+    for button, table in zip(page.examples, featured, strict=True):
+        shown = [page.grid, page.text, page.problem, page.typed]
+        then_run(button.click(partial(fill, table), None, shown, **quick))
+    page.stop.click(halt, page.turn, page.stop, **quick)
+    arrived = demo.load(partial(offer, loading, task), page.methods, [page.methods, page.without], **quick)
+    if late:
+        then_run(arrived, "no precomputed comparison fits this model, so it was computed as you came")
+
+
+# --------------------------------------------------------------------------------------------------- what events do
+
+
+def follow_text(task: Task, text: str) -> tuple[Any, str, str]:
+    """The grid follows the text; where it cannot be read the grid stays, and the reason is shown."""
+    try:
+        return to_grid(task.read(text)), "", "text"
+    except InputError as error:
+        return gr.skip(), problem_html(error), "text"
+
+
+def follow_grid(task: Task, grid: list[list[Any]]) -> tuple[Any, str, str]:
+    """The text follows the grid, as MR."""
+    try:
+        return to_mr(task.read(grid)), "", "grid"
+    except InputError as error:
+        return gr.skip(), problem_html(error), "grid"
+
+
+def fill(table: Table) -> tuple[list[list[str]], str, str, str]:
+    """An example, into grid and text."""
+    return to_grid(table), to_mr(table), "", "text"
+
+
+def offer(loading: Loading, task: Task, ticked: list[str]) -> tuple[Any, str]:
+    """Only the methods this base has, once that is known, with a word on the others."""
+    try:
+        obstacles = loading.wait().offered(task)
+    except PrefixError:
+        return gr.skip(), ""  # the header says why
+    choices = [(KINDS[method].title, method) for method in METHODS if not obstacles[method]]
+    without = "; ".join(f"{KINDS[method].title}: {why}" for method, why in obstacles.items() if why)
+    ticked = [method for method in ticked if not obstacles[method]]
+    return gr.CheckboxGroup(choices, value=ticked), f"<p>Not offered: {escape(without)}</p>" if without else ""
+
+
+def begin(
+    task: Task, examples: int, turn: Turn, typed: str, grid: list[list[Any]], text: str, methods: list[str]
+) -> list[Any]:
+    """Check the input and take the next number; without one (0) nothing is run. Buttons wait until it is done."""
+    try:
+        task.read(text if typed == "text" else grid)
+        if not methods:
+            raise InputError("No method is ticked. Tick at least one.")
+    except InputError as error:
+        return [0, problem_html(error), *resting(examples)]
+    turn.number += 1
+    busy = [gr.Button(interactive=False), gr.Button(interactive=True), *[gr.Button(interactive=False)] * examples]
+    return [turn.number, "", *busy]
+
+
+def resting(examples: int) -> list[Any]:
+    """The buttons when nothing runs: Run, Stop, examples."""
+    return [gr.Button(interactive=True), gr.Button(interactive=False), *[gr.Button(interactive=True)] * examples]
+
+
+def halt(turn: Turn) -> Any:
+    """Stop: the run asks between two tokens whether its number still counts."""
+    turn.number += 1
+    return gr.Button(interactive=False)
+
+
+def run(
+    loading: Loading,
+    task: Task,
+    note: str,
+    ticket: int,
+    turn: Turn,
+    typed: str,
+    grid: list[list[Any]],
+    text: str,
+    methods: list[str],
+    *settings: Any,
+) -> Iterator[tuple[str, str]]:
+    """Status and panes, redrawn as the model writes."""
+    if not ticket:
+        return
+    try:
+        table = task.read(text if typed == "text" else grid)
+        yield status_html("busy", "Loading the model …" if not loading.ready else "Writing …"), gr.skip()
+        engine = loading.wait()
+        from prefix_core.ui.run import choose, compare  # torch: there by now
+
+        *decoding, shots = settings
+        methods = [method for method in METHODS if method in methods]
+        began = drawn = time.perf_counter()
+        panes: list[Pane] = []
+        stopped = lambda: turn.number != ticket  # noqa: E731
+        for panes in compare(engine, task, table, methods, choose(*decoding), int(shots), stopped):
+            if time.perf_counter() - drawn > REDRAW:
+                yield status_html("busy", "Writing …"), draw(panes, table)
+                drawn = time.perf_counter()
+        took = f"{len(panes)} texts for {_name(table)} in {seconds(time.perf_counter() - began)}"
+        halted = any(pane.state == "stopped" for pane in panes)
+        yield status_html("stopped" if halted else "done", took, note or decoding[0]), draw(panes, table)
+    except PrefixError as error:
+        yield status_html("failed", str(error)), gr.skip()
+
+
+def draw(panes: Sequence[Pane], table: Table) -> str:
+    """The panes with what each says of the table."""
+    return panes_html(panes, [slots(table, pane.text) for pane in panes])
+
+
+# -------------------------------------------------------------------------------------------------------------- API
+
+
+def add_endpoint(loading: Loading, task: Task) -> None:
+    """`/compare` for programs: the same as the page does."""
+
+    def compare(
+        text: str,
+        methods: list[str] = list(METHODS),  # noqa: B006 (read only)
+        decoding: Literal["greedy", "beam", "sampling"] = "greedy",
+        temperature: float = 0.8,
+        top_p: float = 0.9,
+        seed: int = 0,
+        max_new_tokens: int = 80,
+        shots: int = 0,
+    ) -> dict[str, Any]:
+        """Write a table in several ways.
+
+        text: a table as MR, `field : value |`, CSV, Markdown or JSON. methods: of prefix, fine_tune, top_layers,
+        adapter, prompt. temperature, top_p, seed: for sampling. shots: examples in the prompt of `prompt`.
+        Returns {"table": [[attribute, value], ..], "outputs": [{"method", "text", "said", "missing", ..}, ..]}.
+        """
+        from prefix_core.ui.run import choose, write
+
+        try:
+            table = task.read(text)
+            settings = choose(decoding, temperature, top_p, seed, max_new_tokens)
+            panes = write(loading.wait(), task, table, methods, settings, shots)
+        except PrefixError as error:
+            raise gr.Error(str(error)) from error
+        return {"table": to_grid(table), "outputs": [_facts(pane, slots(table, pane.text)) for pane in panes]}
+
+    gr.api(compare, api_name="compare", concurrency_limit=AT_ONCE, concurrency_id=GENERATION)
+
+
+def _facts(pane: Pane, coverage: Coverage) -> dict[str, Any]:
+    return asdict(pane) | {
+        "tokens_per_second": round(pane.tokens_per_second, 1),
+        "said": [slot.attribute for slot in coverage.said],
+        "missing": [slot.attribute for slot in coverage.missing],
+        "unsupported": [item.said for item in coverage.unsupported],
+    }
+
+
+# ------------------------------------------------------------------------------------------------------- small pieces
+
+
+def problem_html(error: InputError) -> str:
+    return f'<p class="problem" role="alert">{escape(str(error))}</p>'
+
+
+def status_html(state: str, text: str, note: str = "") -> str:
+    tail = f'<span class="note">{escape(note)}</span>' if note else ""
+    return f'<p class="status" data-state="{state}" role="status"><span>{escape(text)}</span>{tail}</p>'
+
+
+def opening_line(opening: Opening | None) -> str:
+    if opening is None:
+        return status_html("busy", "Loading the model …")
+    text = f"{len(opening.panes)} texts for {_name(opening.table)}"
+    return status_html("done", text, f"precomputed on {opening.created}, {opening.machine}")
+
+
+def _name(table: Table) -> str:
+    return next((value for attribute, value in table if attribute == "name"), table[0][1])

@@ -1,0 +1,96 @@
+"""A comparison: one input, several methods, panes that fill as the model writes. Imports torch; the page does not."""
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
+from typing import Any
+
+from prefix_core.errors import InputError, PrefixError
+from prefix_core.generate import Decoding, Request, stream
+from prefix_core.methods.method import Steered
+from prefix_core.tasks import Task
+from prefix_core.ui.engine import METHODS, Engine
+from prefix_core.ui.panes import Pane
+
+DECODINGS = ("greedy", "beam", "sampling")
+BEAMS = 5  # the paper's
+MOST_TOKENS, MOST_SHOTS = 200, 8
+
+
+def choose(decoding: str, temperature: float, top_p: float, seed: int, max_new_tokens: int) -> Decoding:
+    """The page's settings -> `Decoding`; temperature, top-p and seed count in sampling alone. Raises `InputError`."""
+    if decoding not in DECODINGS:
+        raise InputError(f"There is no decoding '{decoding}'. Choose one of: {', '.join(DECODINGS)}.")
+    if not 1 <= max_new_tokens <= MOST_TOKENS:
+        raise InputError(f"Max new tokens is {max_new_tokens}; it must be from 1 to {MOST_TOKENS}.")
+    if decoding == "sampling":
+        if temperature <= 0:
+            raise InputError("Sampling needs a temperature above 0; choose greedy for the likeliest words.")
+        return Decoding(int(max_new_tokens), temperature=temperature, top_p=top_p, seed=int(seed))
+    return Decoding(int(max_new_tokens), beams=BEAMS if decoding == "beam" else 1)
+
+
+def compare(
+    engine: Engine,
+    task: Task,
+    source: Any,
+    methods: Sequence[str],
+    decoding: Decoding,
+    shots: int = 0,
+    should_stop: Callable[[], bool] = lambda: False,
+) -> Iterator[list[Pane]]:
+    """The panes, again and again as they fill; at the end none is left waiting or writing.
+
+    A method that cannot run fails in its own pane. Raises `InputError` for unknown methods and too many `shots`.
+    """
+    if unknown := set(methods) - set(METHODS):
+        raise InputError(f"There is no method '{min(unknown)}'. Choose from: {', '.join(METHODS)}.")
+    if not 0 <= shots <= MOST_SHOTS:
+        raise InputError(f"{shots} examples were asked for; a prompt takes from 0 to {MOST_SHOTS}.")
+    panes: list[Pane] = []
+    requests: dict[int, Request] = {}  # place among the panes -> what runs there
+    for place, method in enumerate(methods):
+        try:
+            steered = engine.steer(task, method, int(shots))
+        except PrefixError as error:
+            panes.append(Pane(method, "failed", error=str(error), base=engine.base.parameters))
+            continue
+        panes.append(_waiting(engine, steered))
+        requests[place] = Request(steered, task, source)
+    yield list(panes)
+    places, steps = list(requests), [0] * len(panes)
+    for event in stream(engine.base, list(requests.values()), decoding, should_stop):
+        place = places[event.pane]
+        steps[place] += 1  # one event a step of its batch, the last one's end token included
+        panes[place] = replace(
+            panes[place],
+            state="failed" if event.error else "finished" if event.finished else "writing",
+            text=event.text,
+            tokens=event.tokens,
+            first_token=event.first_token,
+            seconds=steps[place] * event.milliseconds / 1000,
+            shared=event.shared,
+            cut=event.cut,
+            error=event.error,
+        )
+        yield list(panes)
+    yield [replace(pane, state="stopped") if pane.state in ("waiting", "writing") else pane for pane in panes]
+
+
+def write(
+    engine: Engine, task: Task, source: Any, methods: Sequence[str], decoding: Decoding, shots: int = 0
+) -> list[Pane]:
+    """The finished panes."""
+    *_, panes = compare(engine, task, source, methods, decoding, shots)
+    return panes
+
+
+def _waiting(engine: Engine, steered: Steered) -> Pane:
+    """What is known of a method before it has written."""
+    return Pane(
+        steered.method,
+        trained=steered.trained,
+        kept=steered.kept,
+        bytes=steered.bytes,
+        context=steered.prefix.length if steered.prefix else len(engine.base.encode(steered.words)),
+        base=engine.base.parameters,
+    )
