@@ -1,0 +1,249 @@
+"""Speed and memory against PEFT and `transformers.generate`: the same weights, prefix and inputs, in one run.
+
+Every measurement has a process of its own, so that peak memory is its own, too. Training: a prefix of 10 trained
+directly, 5 texts a step, as both libraries do it when told nothing else. Decoding: milliseconds a token after the
+first one, for one row and for eight, greedy, all rows to the same length. Requires `peft`.
+"""
+
+import json
+import resource
+import statistics
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+
+from prefix_core.base import Base, load_base
+from prefix_core.errors import BaseError
+from prefix_core.methods import get_trained
+from prefix_core.prefix import Prefix
+from prefix_core.prefix_encoder import random_start
+from prefix_core.search import Decoding, Row, Search
+from prefix_core.settings import Settings
+from prefix_core.tasks import get_task
+from prefix_core.train import Pair, choose, encode_pairs, mean_loss
+
+PREFIX_LENGTH, BATCH, NEW_TOKENS = 10, 5, 64
+SETTINGS = Settings(prefix_length=PREFIX_LENGTH, mlp_width=None, batch=BATCH, learning_rate=1e-3)
+ROWS = (1, 8)
+SIDES = ("prefix_core", "peft", "transformers")
+
+
+def bench(base: str = "embedded", seconds: float = 10.0) -> dict[str, Any]:
+    """All measurements, each of about `seconds`: side -> dtype -> figures; then the ratios and whether outputs agree.
+
+    Raises `BaseError` if a measurement fails, with its last line.
+    """
+    result: dict[str, Any] = {"base": base, "threads": torch.get_num_threads(), "prefix_length": PREFIX_LENGTH}
+    for dtype in ("fp32", "bf16"):
+        for side in SIDES:
+            command = [sys.executable, "-m", "prefix_core.bench", side, dtype, base, str(seconds)]
+            done = subprocess.run(command, capture_output=True, text=True, check=False)
+            if done.returncode:
+                last = (done.stderr.strip().splitlines() or ["no message"])[-1]
+                raise BaseError(f"measuring {side} in {dtype} failed: {last}")
+            result.setdefault(side, {})[dtype] = json.loads(done.stdout.splitlines()[-1])
+    result["greedy_agreement"] = {
+        dtype: _agreement(result["prefix_core"][dtype].pop("written"), result["transformers"][dtype].pop("written"))
+        for dtype in ("fp32", "bf16")
+    }
+    result["times_faster"] = _ratios(result)
+    return result
+
+
+def table(result: dict[str, Any]) -> str:
+    """The result for reading."""
+    lines = [f"base {result['base']}, {result['threads']} threads, prefix of {result['prefix_length']}"]
+    for side in SIDES:
+        for dtype, figures in result[side].items():
+            told = "  ".join(f"{name} {value:,.1f}" for name, value in figures.items())
+            lines.append(f"{side:<13} {dtype}  {told}")
+    lines += [f"{name}: {value}x" for name, value in result["times_faster"].items()]
+    lines += [f"greedy tokens equal to transformers', {d}: {s:.1%}" for d, s in result["greedy_agreement"].items()]
+    return "\n".join(lines)
+
+
+def _ratios(result: dict[str, Any]) -> dict[str, float]:
+    ours, peft, theirs = (result[side] for side in SIDES)
+    train, ratios = "training_tokens_per_second", {}
+    for dtype in ("fp32", "bf16"):
+        ratios[f"training, {dtype}, against PEFT"] = ours[dtype][train] / peft[dtype][train]
+        for rows in ROWS:
+            name = f"milliseconds_per_token_{rows}"
+            ratios[f"decoding {rows} rows, {dtype}"] = theirs[dtype][name] / ours[dtype][name]
+    for rows in ROWS:
+        name = f"milliseconds_per_token_{rows}"
+        best = min(ours[dtype][name] for dtype in ours)
+        ratios[f"decoding {rows} rows, our best against transformers as it comes"] = theirs["fp32"][name] / best
+    return {name: round(value, 2) for name, value in ratios.items()}
+
+
+def _agreement(ours: list[list[int]], theirs: list[list[int]]) -> float:
+    pairs = [pair for left, right in zip(ours, theirs, strict=True) for pair in zip(left, right, strict=True)]
+    return sum(left == right for left, right in pairs) / len(pairs)
+
+
+# ------------------------------------------------------------------------------------------------- one measurement
+
+
+@dataclass
+class Work:
+    """What every side is given: a base, the same random prefix, training pairs, inputs to write for."""
+
+    base: Base
+    prefix: Prefix
+    pairs: list[Pair]
+    inputs: list[list[int]]
+
+    def batch(self, step: int) -> list[Pair]:
+        return choose(self.pairs, step, SETTINGS)
+
+
+def work(base: Base) -> Work:
+    task = get_task("e2e")
+    pool = task.pool()
+    prefix = Prefix(*random_start(base.shape, PREFIX_LENGTH, torch.Generator().manual_seed(0)))
+    inputs = [base.encode(task.prompt(example.source)) for example in pool[: max(ROWS)]]
+    return Work(base, prefix, encode_pairs(base, task, pool, PREFIX_LENGTH, "refuse"), inputs)
+
+
+def train_here(job: Work) -> Callable[[list[Pair]], None]:
+    """Our training step."""
+    adaptation = get_trained("prefix").start(job.base, SETTINGS)
+    optimizer = torch.optim.AdamW(adaptation.parameters(), lr=SETTINGS.learning_rate)
+
+    def step(batch: list[Pair]) -> None:
+        optimizer.zero_grad(set_to_none=True)
+        mean_loss(job.base, adaptation, batch).backward()
+        optimizer.step()
+
+    return step
+
+
+def train_by_peft(job: Work, autocast: bool) -> Callable[[list[Pair]], None]:
+    """PEFT's, padded as its examples do; in bf16 under autocast."""
+    from peft import PrefixTuningConfig, TaskType, get_peft_model
+
+    config = PrefixTuningConfig(task_type=TaskType.CAUSAL_LM, num_virtual_tokens=PREFIX_LENGTH)
+    model = get_peft_model(job.base.model, config)
+    model.train()
+    optimizer = torch.optim.AdamW((p for p in model.parameters() if p.requires_grad), lr=SETTINGS.learning_rate)
+
+    def step(batch: list[Pair]) -> None:
+        longest = max(len(pair.source) + len(pair.target) for pair in batch)
+        ids = torch.full((len(batch), longest), job.base.end)
+        labels, mask = torch.full_like(ids, -100), torch.zeros_like(ids)
+        for row, pair in enumerate(batch):
+            length = len(pair.source) + len(pair.target)
+            ids[row, :length] = torch.tensor(pair.source + pair.target)
+            labels[row, len(pair.source) : length] = torch.tensor(pair.target)
+            mask[row, :length] = 1
+        optimizer.zero_grad(set_to_none=True)
+        with torch.autocast("cpu", torch.bfloat16, enabled=autocast):
+            loss = model(input_ids=ids, attention_mask=mask, labels=labels).loss
+        loss.backward()
+        optimizer.step()
+
+    return step
+
+
+class Endless(Row):
+    """A row that no end token ends, so that every side writes the same number of tokens."""
+
+    def take(self, token: int, end: int) -> None:
+        self.written.append(token)
+        self.done = len(self.written) >= self.limit
+
+
+def write_here(job: Work, rows: int, tokens: int) -> list[list[int]]:
+    some = [Endless(ids, job.prefix, tokens, frozenset(), index) for index, ids in enumerate(job.inputs[:rows])]
+    search = Search(job.base, job.base.writer, some, Decoding())
+    while search.alive:
+        search.advance()
+    return [row.written for row in some]
+
+
+def write_by_transformers(job: Work, rows: int, tokens: int) -> list[list[int]]:
+    from transformers import DynamicCache, GenerationConfig
+
+    inputs = job.inputs[:rows]
+    longest = max(len(ids) for ids in inputs)
+    ids = torch.tensor([[job.base.end] * (longest - len(row)) + row for row in inputs])
+    seen = [[1] * PREFIX_LENGTH + [0] * (longest - len(row)) + [1] * len(row) for row in inputs]
+    cache = DynamicCache()
+    for layer, pair in enumerate(zip(job.prefix.keys, job.prefix.values, strict=True)):
+        keys, values = (t.to(job.base.model.dtype).transpose(0, 1)[None].repeat(rows, 1, 1, 1) for t in pair)
+        cache.update(keys, values, layer)
+    config = GenerationConfig(max_new_tokens=tokens, do_sample=False, pad_token_id=job.base.end, eos_token_id=None)
+    job.base.model.generation_config.eos_token_id = None
+    out = job.base.model.generate(
+        ids, attention_mask=torch.tensor(seen), past_key_values=cache, generation_config=config
+    )
+    return out[:, longest:].tolist()
+
+
+def training_speed(step: Callable[[list[Pair]], None], job: Work, seconds: float) -> float:
+    """Tokens a second, none of them padding; the first step is left out unless it takes all the time there is."""
+    tokens, began, number = 0, time.perf_counter(), 0
+    while True:
+        batch = job.batch(number)
+        step(batch)
+        tokens += sum(len(pair.source) + len(pair.target) for pair in batch)
+        now = time.perf_counter()
+        if now - began >= seconds:
+            return tokens / (now - began)
+        if number == 0:
+            tokens, began = 0, now
+        number += 1
+
+
+def decoding_speed(write: Callable[[Work, int, int], list[list[int]]], job: Work, rows: int, seconds: float) -> float:
+    """Milliseconds a token, the first one apart: the median of repetitions within `seconds`, at least one."""
+    write(job, rows, 2)
+    found, began = [], time.perf_counter()
+    while not found or time.perf_counter() - began < seconds:
+        times = []
+        for tokens in (1, NEW_TOKENS):
+            start = time.perf_counter()
+            write(job, rows, tokens)
+            times.append(time.perf_counter() - start)
+        found.append(1000 * (times[1] - times[0]) / (NEW_TOKENS - 1))
+    return statistics.median(found)
+
+
+def measure(side: str, dtype: str, name: str, seconds: float) -> dict[str, Any]:
+    """The figures of one side in one dtype."""
+    if side == "peft":
+        job = work(load_base(name))
+        job.base.model.requires_grad_(False)
+        speed = training_speed(train_by_peft(job, dtype == "bf16"), job, seconds)
+        return {"training_tokens_per_second": round(speed, 1), **_memory()}
+    if side == "prefix_core":
+        job = work(load_base(name, dtype=dtype))
+        write = write_here
+    else:
+        job = work(load_base(name))
+        job.base.model.to({"fp32": torch.float32, "bf16": torch.bfloat16}[dtype])
+        write = write_by_transformers
+    figures: dict[str, Any] = {
+        f"milliseconds_per_token_{rows}": round(decoding_speed(write, job, rows, seconds), 2) for rows in ROWS
+    }
+    written = write(job, max(ROWS), NEW_TOKENS)
+    if side == "prefix_core":
+        speed = training_speed(train_here(job), job, seconds)
+        figures = {"training_tokens_per_second": round(speed, 1), **figures}
+    return {**figures, **_memory(), "written": written}
+
+
+def _memory() -> dict[str, float]:
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return {"peak_megabytes": round(peak / (1e6 if sys.platform == "darwin" else 1e3), 1)}
+
+
+if __name__ == "__main__":
+    which, kind, place, budget = sys.argv[1:]
+    print(json.dumps(measure(which, kind, place, float(budget))))
