@@ -1,0 +1,169 @@
+"""Training: every method learns, a run is repeatable, stops when asked, and goes on from its checkpoint to the same end."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+
+from prefix_core.base import Base
+from prefix_core.errors import InputError
+from prefix_core.examples import Example
+from prefix_core.methods import TRAINED
+from prefix_core.prefix import stack
+from prefix_core.settings import SMALL, Settings
+from prefix_core.tasks.task import Task
+from prefix_core.train import TrainingEvent, encode_pairs, mean_loss, schedule, train
+
+STEPS = 12
+
+
+def settings(method: str, **changes) -> Settings:
+    return replace(SMALL[method], steps=STEPS, batch=4, prefix_length=6, mlp_width=16, **changes)
+
+
+def run(base: Base, task: Task, method: str, **options) -> list[TrainingEvent]:
+    pool = task.pool()
+    chosen = options.pop("settings", settings(method))
+    return list(train(base, task, method, pool[:20], chosen, pool[20:26], held_out_every=4, **options))
+
+
+@pytest.mark.parametrize("method", TRAINED)
+def test_every_method_learns_and_leaves_the_base_as_it_was(tiny: Base, e2e: Task, method: str) -> None:
+    before = {name: tensor.clone() for name, tensor in tiny.model.named_parameters()}
+    events = run(tiny, e2e, method, settings=settings(method, learning_rate=SMALL[method].learning_rate * 3))
+    result = events[-1].result
+    assert result is not None and result.ended == "complete" and result.held_out_loss is not None
+    first = next(event.held_out_loss for event in events if event.held_out_loss is not None)
+    assert result.held_out_loss < first
+    assert [event.step for event in events] == [*range(1, STEPS + 1), STEPS]
+    assert all(torch.equal(before[name], tensor) for name, tensor in tiny.model.named_parameters())
+    trained, kept = TRAINED[method].costs(tiny, settings(method))
+    assert (result.steered.trained, result.steered.kept) == (trained, kept)
+    assert sum(tensor.numel() for tensor in result.kept.values()) == kept
+
+
+@pytest.mark.parametrize("method", TRAINED)
+def test_the_same_seed_gives_the_same_run(tiny: Base, e2e: Task, method: str) -> None:
+    losses = [[event.loss for event in run(tiny, e2e, method)] for _ in range(2)]
+    assert losses[0] == losses[1]
+    other = run(tiny, e2e, method, settings=settings(method, seed=5))
+    assert [event.loss for event in other] != losses[0]
+
+
+@pytest.mark.parametrize("method", TRAINED)
+def test_a_stopped_run_goes_on_to_the_result_of_an_uninterrupted_one(
+    tiny: Base, e2e: Task, method: str, tmp_path: Path
+) -> None:
+    whole = run(tiny, e2e, method)
+    checkpoint = tmp_path / "run.safetensors"
+    count = iter(range(100))
+    first = run(tiny, e2e, method, checkpoint=checkpoint, should_stop=lambda: next(count) >= 7)
+    assert first[-1].result is not None
+    assert (first[-1].result.ended, first[-1].result.steps) == ("stopped", 7)
+    rest = run(tiny, e2e, method, checkpoint=checkpoint)
+    assert [event.loss for event in rest] == [event.loss for event in whole[7:]]
+    assert rest[-1].result is not None and whole[-1].result is not None
+    assert rest[-1].tokens == whole[-1].tokens
+    for name, tensor in whole[-1].result.kept.items():
+        assert torch.equal(tensor, rest[-1].result.kept[name])
+    again = run(tiny, e2e, method, checkpoint=checkpoint)  # a finished run trains no more
+    assert len(again) == 1 and again[0].result is not None and again[0].loss == whole[-1].loss
+
+
+def test_a_checkpoint_of_another_run_is_refused(tiny: Base, e2e: Task, tmp_path: Path) -> None:
+    checkpoint = tmp_path / "run.safetensors"
+    run(tiny, e2e, "prefix", checkpoint=checkpoint)
+    with pytest.raises(InputError, match="another run"):
+        run(tiny, e2e, "prefix", checkpoint=checkpoint, settings=settings("prefix", seed=1))
+
+
+def test_the_best_held_out_parameters_are_kept(tiny: Base, e2e: Task) -> None:
+    events = run(tiny, e2e, "fine_tune", settings=settings("fine_tune", learning_rate=0.5, clip=1e9))
+    measured = {event.step: event.held_out_loss for event in events if event.held_out_loss is not None}
+    result = events[-1].result
+    assert result is not None and result.best_step == min(measured, key=lambda step: measured[step])
+
+
+def test_patience_ends_a_run_that_gains_no_more(tiny: Base, e2e: Task) -> None:
+    wild = settings("fine_tune", learning_rate=5.0, clip=1e9, patience=1)
+    result = run(tiny, e2e, "fine_tune", settings=wild)[-1].result
+    assert result is not None and result.ended == "no further gain" and result.steps < STEPS
+
+
+def test_samples_show_what_the_model_writes_for_held_out_inputs(tiny: Base, e2e: Task) -> None:
+    shown = [event.samples for event in run(tiny, e2e, "prefix", samples=2) if event.samples]
+    assert len(shown) == 4
+    pool = e2e.pool()
+    assert [source for source, _ in shown[0]] == [e2e.linearize(example.source) for example in pool[20:22]]
+
+
+def test_the_loss_is_that_of_transformers_on_the_target_alone(tiny: Base, e2e: Task) -> None:
+    pairs = encode_pairs(tiny, e2e, e2e.pool()[:3], 0, "refuse")
+    adaptation = TRAINED["fine_tune"].start(tiny, settings("fine_tune"))
+    total, count = 0.0, 0
+    for pair in pairs:
+        ids = torch.tensor([pair.source + pair.target])
+        labels = torch.tensor([[-100] * len(pair.source) + pair.target])
+        total += tiny.model(input_ids=ids, labels=labels).loss.item() * len(pair.target)
+        count += len(pair.target)
+    assert mean_loss(tiny, adaptation, pairs).item() == pytest.approx(total / count, rel=1e-5)
+
+
+def test_the_gradient_is_that_of_peft(tiny_folder: Path, tiny: Base, e2e: Task) -> None:
+    """The same prefix, trained directly: the same loss and the same gradient, token for token."""
+    from peft import PrefixTuningConfig, TaskType, get_peft_model
+    from transformers import AutoModelForCausalLM
+
+    from prefix_core.artifacts import to_peft
+
+    direct = TRAINED["prefix"].start(tiny, replace(settings("prefix"), mlp_width=None))
+    model = AutoModelForCausalLM.from_pretrained(tiny_folder)
+    model = get_peft_model(model, PrefixTuningConfig(task_type=TaskType.CAUSAL_LM, num_virtual_tokens=6))
+    weight = model.prompt_encoder["default"].embedding.weight
+    start = direct.prefix()
+    with torch.no_grad():
+        weight.copy_(to_peft({"keys": start.keys, "values": start.values}))
+    pair = encode_pairs(tiny, e2e, e2e.pool()[:1], 6, "refuse")[0]
+    labels = torch.tensor([[-100] * len(pair.source) + pair.target])
+    theirs = model(
+        input_ids=torch.tensor([pair.source + pair.target]), attention_mask=torch.ones_like(labels), labels=labels
+    ).loss
+    theirs.backward()
+    ours = mean_loss(tiny, direct, [pair])
+    ours.backward()
+    assert ours.item() == pytest.approx(theirs.item(), rel=1e-5)
+    keys, values = direct.encoder.prefix.grad
+    torch.testing.assert_close(to_peft({"keys": keys, "values": values}), weight.grad, rtol=1e-3, atol=1e-6)
+
+
+def test_a_gradient_reaches_every_prefix_position_in_every_layer(tiny: Base, e2e: Task) -> None:
+    adaptation = TRAINED["prefix"].start(tiny, replace(settings("prefix"), mlp_width=None))
+    mean_loss(tiny, adaptation, encode_pairs(tiny, e2e, e2e.pool()[:4], 6, "refuse")).backward()
+    assert (adaptation.encoder.prefix.grad.abs().amax((3, 4)) > 0).all()
+
+
+def test_rows_that_share_a_prefix_share_its_memory(tiny: Base) -> None:
+    prefix = TRAINED["prefix"].start(tiny, settings("prefix")).prefix()
+    stacked = stack([prefix] * 5, tiny.shape, tiny.network.tokens)
+    assert stacked.keys.stride(1) == 0 and stacked.keys.shape[1] == 5
+
+
+def test_the_schedule_rises_then_falls_to_zero() -> None:
+    rates = [schedule(step, 100, 0.1) for step in range(100)]
+    assert rates[0] == pytest.approx(0.1) and max(rates) == rates[10] == 1.0
+    assert rates[10:] == sorted(rates[10:], reverse=True) and 0 < rates[-1] < 0.02
+
+
+def test_senseless_wishes_are_refused_with_what_to_do(tiny: Base, e2e: Task) -> None:
+    with pytest.raises(InputError, match="no examples"):
+        list(train(tiny, e2e, "prefix", [], settings("prefix")))
+    with pytest.raises(InputError, match="nothing is trained"):
+        list(train(tiny, e2e, "prompt", e2e.pool(), settings("prefix")))
+    with pytest.raises(InputError, match="choose one of prefix, fine_tune"):
+        list(train(tiny, e2e, "prefx", e2e.pool(), settings("prefix")))
+    long = Example((("name", "very " * 400),), ("It is.",), id="row 9")
+    with pytest.raises(InputError, match=r"example 1 \(row 9\) takes"):
+        list(train(tiny, e2e, "prefix", [long], settings("prefix")))
+    with pytest.raises(InputError, match="learning_rate"):
+        Settings(learning_rate=0)
