@@ -1,4 +1,4 @@
-"""Saved and read back the output is the same, by us and by PEFT; files from outside are checked before they are used."""
+"""Saved and read back the output is the same, by us and by PEFT; files from outside are checked before use."""
 
 import json
 import shutil

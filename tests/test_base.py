@@ -55,5 +55,5 @@ def test_what_cannot_be_loaded_is_refused_with_the_reason(tiny_folder: Path, tmp
         folder = Path(shutil.copytree(tiny_folder, tmp_path / name))
         config = json.loads((folder / "config.json").read_text())
         (folder / "config.json").write_text(json.dumps(config | change))
-        with pytest.raises(BaseError, match="architecture|activation|attention"):
+        with pytest.raises(BaseError, match=r"architecture|activation|attention"):
             load_base(str(folder))

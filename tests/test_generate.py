@@ -92,7 +92,8 @@ def test_streams_grow_and_say_what_they_cost(tiny: Base, raw: Task) -> None:
 
 def test_own_weights_and_few_shot_prompts_take_turns_with_it(tiny: Base, raw: Task) -> None:
     source = raw.pool()[0].source
-    other = Steered("fine_tune", tiny.network._replace(norm=tiny.network.norm._replace(bias=tiny.network.norm.bias + 1)))
+    norm = tiny.network.norm
+    other = Steered("fine_tune", tiny.network._replace(norm=norm._replace(bias=norm.bias + 1)))
     wanted = [
         Request(steered, raw, source)
         for steered in (

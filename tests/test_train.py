@@ -1,4 +1,4 @@
-"""Training: every method learns, a run is repeatable, stops when asked, and goes on from its checkpoint to the same end."""
+"""Training: every method learns; a run is repeatable, stops when asked, and goes on to the same end."""
 
 from dataclasses import replace
 from pathlib import Path

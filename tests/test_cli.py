@@ -1,0 +1,144 @@
+"""The commands as a person types them: what they print, where, and what they answer to bad use."""
+
+import gzip
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from prefix_core.cli import main
+from prefix_core.tables import to_mr
+from prefix_core.tasks.task import Task
+
+TABLE = "name[The Copper Kettle], eatType[coffee shop], area[city centre]"
+
+
+@pytest.fixture(scope="module")
+def data(e2e_records: list[dict], tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    """Our own examples in every kind of file that training takes."""
+    folder = tmp_path_factory.mktemp("data")
+    files = {name: folder / f"own.{name}" for name in ("csv", "tsv", "jsonl", "jsonl.gz")}
+    pairs = [(record["mr"], text) for record in e2e_records for text in record["references"]]
+    for name, mark in (("csv", ","), ("tsv", "\t")):
+        rows = [f'"{mr}"{mark}"{text}"' for mr, text in pairs]
+        files[name].write_text("\n".join([f"mr{mark}ref", *rows]), encoding="utf-8")
+    lines = "".join(json.dumps(record) + "\n" for record in e2e_records)
+    files["jsonl"].write_text(lines, encoding="utf-8")
+    files["jsonl.gz"].write_bytes(gzip.compress(lines.encode()))
+    return files
+
+
+@pytest.fixture(scope="module")
+def e2e_records() -> list[dict]:
+    from prefix_core.tasks import get_task
+
+    return [
+        {"mr": to_mr(example.source), "references": list(example.references)} for example in get_task("e2e").pool()
+    ]
+
+
+@pytest.fixture(scope="module")
+def prefix(tiny_folder: Path, data: dict[str, Path], tmp_path_factory: pytest.TempPathFactory) -> Path:
+    out = tmp_path_factory.mktemp("prefix")
+    assert train(tiny_folder, data["csv"], out) == 0
+    return out
+
+
+def train(base: Path, data: Path, out: Path, *more: str) -> int:
+    options = ["--base", str(base), "--task", "e2e", "--method", "prefix", "--examples", "40", "--seed", "1"]
+    return main(["train", *options, "--steps", "4", "--length", "5", "--data", str(data), "--out", str(out), *more])
+
+
+@pytest.mark.parametrize("kind", ["tsv", "jsonl", "jsonl.gz"])
+def test_training_takes_each_kind_of_file(
+    tiny_folder: Path, data: dict[str, Path], kind: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert train(tiny_folder, data[kind], tmp_path) == 0
+    card = json.loads((tmp_path / "card.json").read_text())
+    assert card["data"]["texts"] == 40 and card["settings"]["seed"] == 1 and card["steps"] == 4
+    assert card["trained"] > card["kept"] == 5 * 2 * 2 * 32
+    printed = capsys.readouterr()
+    assert printed.out == "" and "4/4" in printed.err and "held-out loss" in printed.err
+
+
+def test_generate_prints_the_sentence_and_nothing_else(
+    tiny_folder: Path, prefix: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    options = ["--base", str(tiny_folder), "--artifact", str(prefix), "--text", TABLE]
+    assert main(["generate", *options]) == 0
+    plain = capsys.readouterr()
+    assert plain.out.count("\n") == 1 and plain.err == ""
+    assert main(["generate", *options, "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["output"] + "\n" == plain.out
+
+
+def test_evaluate_prints_one_object_with_the_scores(
+    tiny_folder: Path, prefix: Path, data: dict[str, Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    options = ["--base", str(tiny_folder), "--artifact", str(prefix), "--data", str(data["jsonl.gz"]), "--limit", "7"]
+    assert main(["evaluate", *options, "--outputs", str(tmp_path / "out.txt"), "--json"]) == 0
+    scores = json.loads(capsys.readouterr().out)
+    assert set(scores) >= {"bleu", "nist", "rouge_l", "cider", "slot_coverage", "inputs", "seconds"}
+    assert scores["inputs"] == 7 and len((tmp_path / "out.txt").read_text().split("\n")) == 8
+
+
+def test_prompting_needs_no_artifact(tiny_folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for shots in ("0", "2"):
+        options = ["--base", str(tiny_folder), "--method", "prompt", "--shots", shots, "--max-new-tokens", "4"]
+        assert main(["generate", *options, "--text", TABLE]) == 0
+    assert capsys.readouterr().out.count("\n") == 2
+
+
+def test_list_shows_what_is_trained(
+    tiny_folder: Path, prefix: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = tmp_path / "tiny" / "e2e" / "prefix"
+    folder.parent.mkdir(parents=True)
+    folder.symlink_to(prefix)
+    monkeypatch.setenv("PREFIX_ARTIFACTS", str(tmp_path))
+    assert main(["list", "--json"]) == 0
+    rows = json.loads(capsys.readouterr().out)
+    assert [(row["task"], row["method"]) for row in rows] == [("e2e", "prefix")]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (["generate", "--text", "name[Blue Spice"], "is not closed"),
+        (["generate", "--text", TABLE, "--method", "fine_tune"], "no fine_tune is trained"),
+        (["generate", "--text", TABLE, "--beams", "0"], "at least 1"),
+        (["evaluate", "--data", "nowhere.csv"], "nowhere.csv"),
+        (["train", "--data", "nowhere.txt", "--out", "x"], "nowhere.txt"),
+    ],
+)
+def test_bad_use_is_one_clear_line_and_exit_code_2(
+    tiny_folder: Path, prefix: Path, arguments: list[str], says: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    more = ["--base", str(tiny_folder)]
+    if arguments[0] != "train" and "fine_tune" not in arguments:
+        more += ["--artifact", str(prefix)]
+    assert main([*arguments, *more]) == 2
+    printed = capsys.readouterr()
+    assert printed.out == "" and printed.err.count("\n") == 1 and says in printed.err
+
+
+def test_unknown_words_are_answered_by_usage_and_exit_code_2(capsys: pytest.CaptureFixture[str]) -> None:
+    for arguments in ([], ["writ"], ["generate"], ["generate", "--text", "x", "--method", "magic"]):
+        with pytest.raises(SystemExit) as stopped:
+            main(arguments)
+        assert stopped.value.code == 2
+    assert "usage: python -m prefix_core" in capsys.readouterr().err
+
+
+def test_it_runs_as_a_module_and_never_loads_the_screen(tiny_folder: Path, e2e: Task) -> None:
+    code = "import sys, prefix_core.cli, prefix_core.rebuild; assert not {'gradio', 'plotly'} & set(sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+    done = subprocess.run(
+        [sys.executable, "-m", "prefix_core", "--help"], capture_output=True, text=True, check=False, env=os.environ
+    )
+    assert done.returncode == 0
+    for command in ("generate", "train", "evaluate", "list", "bench", "pretrain"):
+        assert f"    {command} " in done.stdout

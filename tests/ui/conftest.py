@@ -1,0 +1,128 @@
+"""The app as a visitor meets it: started as a program of its own on a tiny base, and opened in the system's Chromium."""
+
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.error import URLError
+from urllib.request import urlopen
+
+import pytest
+from playwright.sync_api import Browser, Page, sync_playwright
+
+from prefix_core.artifacts import describe, folder_of, save
+from prefix_core.base import Base
+from prefix_core.settings import SMALL
+from prefix_core.tasks import get_task
+from prefix_core.train import train
+
+ROOT = Path(__file__).parents[2]
+CHROMIUM = ("chromium", "chromium-browser", "google-chrome")
+ARGUMENTS = [
+    "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
+    "--disable-background-networking", "--disable-component-update", "--disable-sync",
+]  # fmt: skip
+TRAINED = ("prefix", "fine_tune", "top_layers")  # and no adapter: the page must say so
+
+
+@dataclass(frozen=True)
+class App:
+    url: str
+    process: int
+
+
+@pytest.fixture(scope="session")
+def artifacts(tiny: Base, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder of artifacts that five steps have trained on the tiny base."""
+    root, task = tmp_path_factory.mktemp("artifacts"), get_task("e2e")
+    for method in TRAINED:
+        *_, last = train(tiny, task, method, task.pool()[:20], SMALL[method].replaced(steps=5))
+        assert last.result is not None
+        save(folder_of(tiny, "e2e", method, root), tiny, last.result.kept, describe(tiny, "e2e", last.result, {}))
+    return root
+
+
+@pytest.fixture(scope="session")
+def app(tiny_folder: Path, artifacts: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[App]:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    settings = {
+        "PREFIX_BASE": str(tiny_folder),
+        "PREFIX_ARTIFACTS": str(artifacts),
+        "GRADIO_SERVER_NAME": "127.0.0.1",
+        "GRADIO_SERVER_PORT": str(port),
+    }
+    log = tmp_path_factory.mktemp("app") / "log"
+    with log.open("w") as output:
+        process = subprocess.Popen(
+            [sys.executable, str(ROOT / "app.py")],
+            cwd=ROOT,
+            env=os.environ | settings,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+        )
+        url = f"http://127.0.0.1:{port}/"
+        try:
+            _wait_for(url, process, log)
+            yield App(url, process.pid)
+        finally:
+            process.terminate()
+            process.wait(20)
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Browser]:
+    path = next(filter(None, map(shutil.which, CHROMIUM)), None)
+    if path is None:
+        pytest.fail("The browser tests need Chromium. Install it: apt-get install chromium", pytrace=False)
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=path, args=ARGUMENTS)
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def page(app: App, browser: Browser) -> Iterator[Page]:
+    """A new visitor, with the page open and its first comparison finished."""
+    yield from visit(app, browser)
+
+
+@pytest.fixture
+def phone(app: App, browser: Browser) -> Iterator[Page]:
+    """The same, on a phone."""
+    yield from visit(app, browser, width=390, height=844)
+
+
+def visit(app: App, browser: Browser, width: int = 1280, height: int = 800) -> Iterator[Page]:
+    context = browser.new_context(viewport={"width": width, "height": height})
+    context.set_default_timeout(20_000)
+    page = context.new_page()
+    asked: list[str] = []
+    faults: list[str] = []
+    page.on("request", lambda request: asked.append(request.url))
+    page.on("pageerror", lambda error: faults.append(str(error)))
+    page.goto(app.url)
+    page.wait_for_selector("#status [data-state=done]", timeout=60_000)
+    page.wait_for_selector("#run:enabled")
+    yield page
+    assert [url for url in asked if not url.startswith((app.url, "data:", "blob:"))] == []  # nothing from elsewhere
+    assert faults == []
+    context.close()
+
+
+def _wait_for(url: str, process: subprocess.Popen[bytes], log: Path) -> None:
+    for _ in range(600):
+        try:
+            urlopen(url, timeout=2).close()
+            return
+        except (URLError, OSError):
+            if process.poll() is not None:
+                break
+            time.sleep(0.1)
+    pytest.fail(f"app.py does not answer:\n{log.read_text()}", pytrace=False)

@@ -1,0 +1,243 @@
+"""The page in a real browser: a person types, pastes, runs, stops."""
+
+import re
+import time
+from pathlib import Path
+
+import pytest
+from gradio_client import Client
+from gradio_client.exceptions import AppError
+from playwright.sync_api import Browser, Page, expect
+
+from tests.ui.conftest import App, visit
+
+TEXT = "#text textarea"
+TABLE = [["name", "Blue Spice"], ["area", "riverside"]]
+
+
+def paste(page: Page, text: str) -> None:
+    """Replace the text as the clipboard would: no key is pressed."""
+    page.locator(TEXT).click()
+    page.keyboard.press("Control+a")
+    page.keyboard.insert_text(text)
+
+
+def rows(page: Page) -> list[list[str]]:
+    cells = "row => [...row.querySelectorAll('input')].map(input => input.value)"
+    return page.evaluate(f"[...document.querySelectorAll('#grid tbody tr')].map({cells})")
+
+
+def expect_rows(page: Page, wanted: list[list[str]]) -> None:
+    expect(page.locator("#grid tbody tr")).to_have_count(len(wanted))
+    for number, (attribute, value) in enumerate(wanted, 1):
+        expect(page.get_by_label(f"Attribute {number}", exact=True)).to_have_value(attribute)
+        expect(page.get_by_label(f"Value {number}", exact=True)).to_have_value(value)
+
+
+def tick(page: Page, *titles: str) -> None:
+    for box in page.locator("#methods label").all():
+        box.locator("input").set_checked(box.inner_text().strip() in titles)
+
+
+def run(page: Page) -> None:
+    page.locator("#run").click()
+    expect(page.locator("#run")).to_be_disabled()
+    expect(page.locator("#run")).to_be_enabled(timeout=60_000)
+
+
+def pane(page: Page, method: str) -> str:
+    return page.locator(f".pane[data-method={method}]").inner_text()
+
+
+def test_the_first_paint_has_a_finished_comparison(page: Page) -> None:
+    panes = page.locator(".pane")
+    assert [panes.nth(i).get_attribute("data-state") for i in range(panes.count())] == ["finished"] * 4
+    assert "Harbour & Hops" in page.locator("#status").inner_text()
+    assert len(rows(page)) == 8 and rows(page)[0] == ["name", "Harbour & Hops"]
+    assert page.locator(TEXT).input_value().startswith("name[Harbour & Hops], eatType[pub]")
+    assert "computed as you came" in page.locator("#status").inner_text()  # no precomputed one fits the tiny base
+    assert "parameters" in page.locator("#header").inner_text() and "Bad at" in page.locator("#header").inner_text()
+
+
+def test_a_person_types_a_table_and_reads_three_panes(page: Page) -> None:
+    for _ in range(7):
+        page.get_by_label("Remove row 1", exact=True).click()
+    page.get_by_label("Attribute 1", exact=True).fill("name")
+    page.get_by_label("Value 1", exact=True).fill("")
+    page.get_by_label("Value 1", exact=True).press_sequentially("Blue Spice")
+    page.get_by_text("+ add a row").click()
+    page.keyboard.type("area")
+    page.keyboard.press("Tab")
+    page.keyboard.type("riverside")
+    expect(page.locator(TEXT)).to_have_value("name[Blue Spice], area[riverside]")
+    tick(page, "Prefix-tuned", "Fine-tuned", "Prompted")
+    run(page)
+    expect(page.locator(".pane")).to_have_count(3)
+    for method in ("prefix", "fine_tune", "prompt"):
+        seen = pane(page, method)
+        assert re.search(r"first token\s+\d+ ms", seen), seen
+        assert re.search(r"total\s+[\d.]+ m?s\s+\d+ tokens", seen), seen
+        assert re.search(r"tokens/s\s+\d+", seen), seen
+        assert re.search(r"\d of 2 said", seen), seen
+        assert page.locator(f".pane[data-method={method}] .output").inner_text().strip()
+    assert "shared batch of 2" in pane(page, "prefix") and "shared batch of 2" in pane(page, "prompt")
+    assert "shared batch" not in pane(page, "fine_tune")
+    assert re.search(r"on disk\s+[\d.]+ kB", pane(page, "prefix"))
+    assert "nothing" in pane(page, "prompt")
+    assert "3 texts for Blue Spice" in page.locator("#status").inner_text()
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "name[Blue Spice], area[riverside]",
+        "name : Blue Spice | area : riverside",
+        "name,area\nBlue Spice,riverside",
+        "| attribute | value |\n|---|---|\n| name | Blue Spice |\n| area | riverside |",
+        '{"name": "Blue Spice", "area": "riverside"}',
+    ],
+    ids=["mr", "fields", "csv", "markdown", "json"],
+)
+def test_pasted_tables_are_recognised_and_the_grid_follows(page: Page, text: str) -> None:
+    paste(page, text)
+    expect_rows(page, TABLE)
+    assert page.locator(TEXT).input_value() == text  # as it was pasted
+    page.get_by_label("Value 2", exact=True).press("End")
+    page.keyboard.type("!")
+    expect(page.locator(TEXT)).to_have_value("name[Blue Spice], area[riverside!]")
+
+
+def test_bad_input_is_explained_and_kept(page: Page) -> None:
+    before = rows(page)
+    paste(page, "name[Blue Spice], area[river")
+    expect(page.locator("#problem")).to_contain_text("the [ after “area” is not closed")
+    assert rows(page) == before
+    status = page.locator("#status").inner_text()
+    page.locator("#run").click()
+    page.wait_for_timeout(500)
+    expect(page.locator("#problem")).to_contain_text("not closed")
+    expect(page.locator("#run")).to_be_enabled()
+    assert page.locator(TEXT).input_value() == "name[Blue Spice], area[river"
+    assert page.locator("#status").inner_text() == status
+    page.locator(TEXT).press("End")
+    page.keyboard.type("]")
+    expect_rows(page, [["name", "Blue Spice"], ["area", "river"]])
+    expect(page.locator("#problem p")).to_have_count(0)
+    page.get_by_text("+ add a row").click()
+    page.keyboard.type("food")
+    expect(page.locator("#problem")).to_contain_text("row 3: “food” has no value")
+    assert rows(page)[2] == ["food", ""]
+
+
+def test_no_method_ticked_is_said(page: Page) -> None:
+    tick(page)
+    page.locator("#run").click()
+    expect(page.locator("#problem")).to_contain_text("Tick at least one")
+
+
+def test_an_example_fills_the_input_and_runs(page: Page) -> None:
+    page.get_by_role("button", name="Villa Corallo").click()
+    expect(page.locator("#status")).to_contain_text("texts for Villa Corallo", timeout=60_000)
+    expect_rows(
+        page, [["name", "Villa Corallo"], ["eatType", "restaurant"], ["food", "Italian"], ["area", "riverside"]]
+    )
+    expect(page.locator("#run")).to_be_enabled()
+
+
+def test_a_method_without_an_artifact_is_not_offered(page: Page) -> None:
+    assert page.locator("#methods").inner_text().split("\n") == ["Prefix-tuned", "Fine-tuned", "FT-top2", "Prompted"]
+    assert page.locator("#without").inner_text() == "Not offered: Adapter: not trained on this base yet"
+
+
+def test_stop_stops_the_work(app: App, page: Page) -> None:
+    page.get_by_text("Decoding and prompt settings").click()
+    page.get_by_label("Beam search").check()
+    page.get_by_label("number input for Max new tokens").fill("200")
+    page.keyboard.press("Tab")
+    page.locator("#run").click()
+    page.wait_for_selector(".pane[data-state=writing]")
+    page.locator("#stop").click()
+    expect(page.locator("#status [data-state=stopped]")).to_have_count(1, timeout=2_000)
+    expect(page.locator("#run")).to_be_enabled()
+    expect(page.locator("#stop")).to_be_disabled()
+    expect(page.locator(".pane[data-state=stopped]").first).to_contain_text("stopped early")
+    time.sleep(0.5)
+    before = _processor_seconds(app.process)
+    time.sleep(1.0)
+    assert _processor_seconds(app.process) - before < 0.2  # the processor is free
+
+
+def _processor_seconds(process: int) -> float:
+    fields = Path(f"/proc/{process}/stat").read_text().rsplit(")", 1)[1].split()
+    return (int(fields[11]) + int(fields[12])) / 100
+
+
+def test_html_in_a_value_is_text(page: Page) -> None:
+    hostile = "<img src=x onerror='window.harmed=1'><script>window.harmed=1</script>${window.harmed=1}{{harmed}}"
+    page.get_by_label("Value 1", exact=True).fill(hostile)
+    expect(page.locator(TEXT)).to_have_value(re.compile("onerror"))
+    run(page)
+    expect(page.locator("#status")).to_contain_text("<img src=x")
+    expect(page.locator(".pane").first).to_contain_text("<img src=x onerror='window.harmed=1'>")
+    assert page.locator(".pane img, .pane script, #status img").count() == 0
+    assert page.evaluate("window.harmed") is None
+
+
+def test_sampling_shows_its_settings_and_obeys_the_seed(page: Page) -> None:
+    page.get_by_text("Decoding and prompt settings").click()
+    expect(page.get_by_label("Seed")).to_be_hidden()
+    page.get_by_label("Sampling").check()
+    outputs = []
+    for seed in ("7", "7", "8"):
+        page.get_by_label("Seed").fill(seed)
+        page.keyboard.press("Tab")
+        run(page)
+        outputs.append(page.locator(".pane[data-method=fine_tune] .output").inner_text())
+    assert outputs[0] == outputs[1] != outputs[2]
+    page.get_by_label("Seed").fill("-1")
+    page.keyboard.press("Tab")
+    page.locator("#run").click()
+    expect(page.locator("#status")).to_contain_text("The seed is -1")
+    expect(page.locator("#run")).to_be_enabled()  # buttons come back after an error
+
+
+def test_a_phone_shows_the_page_without_scrolling_sideways(phone: Page) -> None:
+    phone.get_by_text("Decoding and prompt settings").click()
+    assert phone.evaluate("document.documentElement.scrollWidth") <= 390
+    paste(phone, "name[" + "W" * 200 + "], area[riverside]")
+    expect(phone.locator("#grid tbody tr")).to_have_count(2)
+    run(phone)
+    assert phone.evaluate("document.documentElement.scrollWidth") <= 390
+    box = phone.locator(".pane").first.bounding_box()
+    assert box is not None and box["width"] > 300
+
+
+def test_two_visitors_see_only_their_own(app: App, browser: Browser, page: Page) -> None:
+    paste(page, "name[Only Mine], area[riverside]")
+    run(page)
+    other = visit(app, browser)
+    seen = next(other).inner_text("body")
+    assert "Only Mine" not in seen and "Harbour & Hops" in seen
+    assert next(other, None) is None
+    expect(page.locator("#status")).to_contain_text("Only Mine")
+
+
+def test_the_endpoint_compares_for_programs(app: App) -> None:
+    client = Client(app.url, verbose=False)
+    answer = client.predict(
+        text="name[Blue Spice], area[riverside]", methods=["prefix", "prompt"], max_new_tokens=12, api_name="/compare"
+    )
+    assert answer["table"] == TABLE
+    assert [output["method"] for output in answer["outputs"]] == ["prefix", "prompt"]
+    for output in answer["outputs"]:
+        assert output["state"] == "finished" and output["tokens"] <= 12 and output["seconds"] > 0
+        assert sorted(output["said"] + output["missing"]) == ["area", "name"]
+    for wrong, message in (
+        ({"text": "name[Blue"}, "not closed"),
+        ({"methods": ["lora"]}, "There is no method 'lora'"),
+        ({"max_new_tokens": 100_000}, "from 1 to 200"),
+        ({"max_new_tokens": "many"}, "wrong type"),
+        ({"decoding": "sampling", "temperature": -1.0}, "temperature"),
+    ):
+        with pytest.raises(AppError, match=re.escape(message)):
+            client.predict(**({"text": "name[Blue Spice]"} | wrong), api_name="/compare")
