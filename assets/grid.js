@@ -3,13 +3,12 @@
 // Cells are only ever set through `.value`, so nothing typed or sent is read as HTML.
 const body = element.querySelector("tbody");
 
-function field(text, label) {
+function field(text) {
   const input = document.createElement("input");
   input.type = "text";
   input.value = text;
   input.spellcheck = false;
   input.autocomplete = "off";
-  input.setAttribute("aria-label", label);
   const cell = document.createElement("td");
   cell.append(input);
   return cell;
@@ -17,17 +16,23 @@ function field(text, label) {
 
 function add(attribute, value) {
   const row = document.createElement("tr");
-  const number = body.rows.length + 1;
   const remove = document.createElement("button");
   remove.type = "button";
   remove.textContent = "×";
   remove.title = "Remove this row";
-  remove.setAttribute("aria-label", "Remove row " + number);
   const last = document.createElement("td");
   last.append(remove);
-  row.append(field(attribute, "Attribute " + number), field(value, "Value " + number), last);
+  row.append(field(attribute), field(value), last);
   body.append(row);
+  name();
   return row;
+}
+
+function name() {
+  for (const [index, row] of Array.from(body.rows).entries()) {
+    const labels = ["Attribute ", "Value ", "Remove row "];
+    row.querySelectorAll("input, button").forEach((part, place) => part.setAttribute("aria-label", labels[place] + (index + 1)));
+  }
 }
 
 function rows() {
@@ -56,6 +61,7 @@ element.addEventListener("click", (event) => {
     add("", "").querySelector("input").focus();
   } else {
     button.closest("tr").remove();
+    name();
     tell();
   }
 });
@@ -69,3 +75,8 @@ element.addEventListener("keydown", (event) => {
 
 watch("value", () => show(props.value || []));
 show(props.value || []);
+
+// Gradio's Textbox tells of key presses alone; pasting, deleting and most phone keyboards press none.
+document.addEventListener("input", (event) => {
+  if (event.target.matches("#text textarea")) event.target.dispatchEvent(new KeyboardEvent("keypress", { bubbles: true }));
+});

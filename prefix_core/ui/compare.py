@@ -2,26 +2,25 @@
 
 import time
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from functools import partial
 from html import escape
-from typing import Any, Literal
+from typing import Any
 
 import gradio as gr
 
 from prefix_core.errors import InputError, PrefixError
-from prefix_core.slots import Coverage
 from prefix_core.tables import Table, to_grid, to_mr
 from prefix_core.tasks import TASKS, Task
 from prefix_core.tasks.e2e import slots
-from prefix_core.ui.engine import METHODS, Loading
+from prefix_core.ui import endpoints
+from prefix_core.ui.endpoints import AT_ONCE, GENERATION
+from prefix_core.ui.engine import METHODS, MOST_SHOTS, MOST_TOKENS, Loading
 from prefix_core.ui.grid import grid as editable
 from prefix_core.ui.opening import Opening, read_opening
 from prefix_core.ui.panes import KINDS, Pane, panes_html, seconds
 
 REDRAW = 0.06  # seconds between two pictures of the panes; more would only keep the browser busy
-AT_ONCE = 2  # comparisons; the others wait in the queue
-GENERATION = "generation"
 
 LEGEND = (
     '<p class="legend"><mark class="said">said</mark> is in the table · '
@@ -68,7 +67,7 @@ def build(demo: gr.Blocks, loading: Loading) -> None:
     table = opening.table if opening else featured[-1]
     page = _lay_out(task, featured, table, opening)
     _connect(demo, loading, task, featured, page, opening is None)
-    add_endpoint(loading, task)
+    endpoints.add(loading, task)
 
 
 def _lay_out(task: Task, featured: Sequence[Table], table: Table, opening: Opening | None) -> Page:
@@ -94,18 +93,11 @@ def _lay_out(task: Task, featured: Sequence[Table], table: Table, opening: Openi
                 )
                 with gr.Group(visible=False) as sampling:
                     temperature = gr.Slider(0.1, 2.0, 0.8, step=0.05, label="Temperature", info="higher: bolder words")
-                    top_p = gr.Slider(
-                        0.05, 1.0, 0.9, step=0.05, label="Top-p", info="drawn from the likeliest words only"
-                    )
+                    top_p = gr.Slider(0.05, 1.0, 0.9, step=0.05, label="Top-p", info="of the likeliest words only")
                     seed = gr.Number(0, precision=0, label="Seed", info="the same seed writes the same text")
-                longest = gr.Slider(10, 200, task.max_new_tokens, step=1, label="Max new tokens")
+                longest = gr.Slider(10, MOST_TOKENS, task.max_new_tokens, step=1, label="Max new tokens")
                 shots = gr.Slider(
-                    0,
-                    8,
-                    0,
-                    step=1,
-                    label="Examples in the prompt",
-                    info="0: an instruction only (zero-shot); Prompted alone",
+                    0, MOST_SHOTS, 0, step=1, label="Examples in the prompt", info="0: an instruction only (zero-shot)"
                 )
         with gr.Column(scale=8, min_width=340, elem_id="output"):
             with gr.Row(elem_id="actions"):
@@ -168,7 +160,10 @@ def _connect(demo: gr.Blocks, loading: Loading, task: Task, featured: Sequence[T
 
     def then_run(before: gr.events.Dependency, note: str = "") -> None:
         begun = before.then(
-            partial(begin, task, len(featured)), inputs, [page.ticket, page.problem, *page.buttons], **quick
+            partial(begin, task, len(featured)),
+            inputs,
+            [page.ticket, page.problem, page.status, *page.buttons],
+            **quick,
         )
         ran = begun.then(
             partial(run, loading, task, note),
@@ -236,10 +231,10 @@ def begin(
         if not methods:
             raise InputError("No method is ticked. Tick at least one.")
     except InputError as error:
-        return [0, problem_html(error), *resting(examples)]
+        return [0, problem_html(error), gr.skip(), *resting(examples)]
     turn.number += 1
     busy = [gr.Button(interactive=False), gr.Button(interactive=True), *[gr.Button(interactive=False)] * examples]
-    return [turn.number, "", *busy]
+    return [turn.number, "", status_html("busy", "Waiting for a free place …"), *busy]
 
 
 def resting(examples: int) -> list[Any]:
@@ -267,12 +262,13 @@ def run(
 ) -> Iterator[tuple[str, str]]:
     """Status and panes, redrawn as the model writes."""
     if not ticket:
+        yield gr.skip(), gr.skip()  # a generator that yields nothing would empty its outputs
         return
     try:
         table = task.read(text if typed == "text" else grid)
         yield status_html("busy", "Loading the model …" if not loading.ready else "Writing …"), gr.skip()
         engine = loading.wait()
-        from prefix_core.ui.run import choose, compare  # torch: there by now
+        from prefix_core.ui.run import choose, compare  # needs torch, which is there by now
 
         *decoding, shots = settings
         methods = [method for method in METHODS if method in methods]
@@ -288,55 +284,17 @@ def run(
         yield status_html("stopped" if halted else "done", took, note or decoding[0]), draw(panes, table)
     except PrefixError as error:
         yield status_html("failed", str(error)), gr.skip()
+    except Exception:
+        yield (
+            status_html("failed", "This run broke off by a fault of the program. Your input is kept; try again."),
+            gr.skip(),
+        )
+        raise
 
 
 def draw(panes: Sequence[Pane], table: Table) -> str:
     """The panes with what each says of the table."""
     return panes_html(panes, [slots(table, pane.text) for pane in panes])
-
-
-# -------------------------------------------------------------------------------------------------------------- API
-
-
-def add_endpoint(loading: Loading, task: Task) -> None:
-    """`/compare` for programs: the same as the page does."""
-
-    def compare(
-        text: str,
-        methods: list[str] = list(METHODS),  # noqa: B006 (read only)
-        decoding: Literal["greedy", "beam", "sampling"] = "greedy",
-        temperature: float = 0.8,
-        top_p: float = 0.9,
-        seed: int = 0,
-        max_new_tokens: int = 80,
-        shots: int = 0,
-    ) -> dict[str, Any]:
-        """Write a table in several ways.
-
-        text: a table as MR, `field : value |`, CSV, Markdown or JSON. methods: of prefix, fine_tune, top_layers,
-        adapter, prompt. temperature, top_p, seed: for sampling. shots: examples in the prompt of `prompt`.
-        Returns {"table": [[attribute, value], ..], "outputs": [{"method", "text", "said", "missing", ..}, ..]}.
-        """
-        from prefix_core.ui.run import choose, write
-
-        try:
-            table = task.read(text)
-            settings = choose(decoding, temperature, top_p, seed, max_new_tokens)
-            panes = write(loading.wait(), task, table, methods, settings, shots)
-        except PrefixError as error:
-            raise gr.Error(str(error)) from error
-        return {"table": to_grid(table), "outputs": [_facts(pane, slots(table, pane.text)) for pane in panes]}
-
-    gr.api(compare, api_name="compare", concurrency_limit=AT_ONCE, concurrency_id=GENERATION)
-
-
-def _facts(pane: Pane, coverage: Coverage) -> dict[str, Any]:
-    return asdict(pane) | {
-        "tokens_per_second": round(pane.tokens_per_second, 1),
-        "said": [slot.attribute for slot in coverage.said],
-        "missing": [slot.attribute for slot in coverage.missing],
-        "unsupported": [item.said for item in coverage.unsupported],
-    }
 
 
 # ------------------------------------------------------------------------------------------------------- small pieces

@@ -10,7 +10,7 @@ from prefix_core.generate import Decoding
 from prefix_core.tasks import TASKS
 from prefix_core.ui.engine import Engine, from_environment, load_engine
 from prefix_core.ui.opening import FILE, Opening, fingerprint, save_opening
-from prefix_core.ui.run import write
+from prefix_core.ui.run import compare_all
 
 
 def opening(engine: Engine, task_name: str = "e2e") -> Opening:
@@ -19,7 +19,7 @@ def opening(engine: Engine, task_name: str = "e2e") -> Opening:
     table = [example.source for example in task.pool() if example.featured][-1]
     methods = [method for method, obstacle in engine.offered(task).items() if not obstacle]
     for _ in range(2):
-        panes = write(engine, task, table, methods, Decoding())
+        panes = compare_all(engine, task, table, methods, Decoding())
     folders = [folder_of(engine.base, task.name, method, engine.root) for method in methods if method != "prompt"]
     names = tuple(folder.relative_to(engine.root).as_posix() for folder in folders)
     return Opening(

@@ -8,25 +8,28 @@ from prefix_core.errors import InputError, PrefixError
 from prefix_core.generate import Decoding, Request, stream
 from prefix_core.methods.method import Steered
 from prefix_core.tasks import Task
-from prefix_core.ui.engine import METHODS, Engine
+from prefix_core.ui.engine import METHODS, MOST_SHOTS, MOST_TOKENS, Engine
 from prefix_core.ui.panes import Pane
 
 DECODINGS = ("greedy", "beam", "sampling")
 BEAMS = 5  # the paper's
-MOST_TOKENS, MOST_SHOTS = 200, 8
+HOTTEST = 5.0
+LARGEST_SEED = 2**31 - 1
 
 
-def choose(decoding: str, temperature: float, top_p: float, seed: int, max_new_tokens: int) -> Decoding:
+def choose(decoding: str, temperature: float, top_p: float, seed: int | None, max_new_tokens: int) -> Decoding:
     """The page's settings -> `Decoding`; temperature, top-p and seed count in sampling alone. Raises `InputError`."""
     if decoding not in DECODINGS:
         raise InputError(f"There is no decoding '{decoding}'. Choose one of: {', '.join(DECODINGS)}.")
     if not 1 <= max_new_tokens <= MOST_TOKENS:
         raise InputError(f"Max new tokens is {max_new_tokens}; it must be from 1 to {MOST_TOKENS}.")
-    if decoding == "sampling":
-        if temperature <= 0:
-            raise InputError("Sampling needs a temperature above 0; choose greedy for the likeliest words.")
-        return Decoding(int(max_new_tokens), temperature=temperature, top_p=top_p, seed=int(seed))
-    return Decoding(int(max_new_tokens), beams=BEAMS if decoding == "beam" else 1)
+    if decoding != "sampling":
+        return Decoding(int(max_new_tokens), beams=BEAMS if decoding == "beam" else 1)
+    if not 0 < temperature <= HOTTEST:
+        raise InputError(f"The temperature is {temperature}; sampling needs one above 0, up to {HOTTEST}.")
+    if seed is None or not 0 <= seed <= LARGEST_SEED:
+        raise InputError(f"The seed is {seed}; give a whole number from 0 to {LARGEST_SEED:,}.")
+    return Decoding(int(max_new_tokens), temperature=temperature, top_p=top_p, seed=int(seed))
 
 
 def compare(
@@ -76,7 +79,7 @@ def compare(
     yield [replace(pane, state="stopped") if pane.state in ("waiting", "writing") else pane for pane in panes]
 
 
-def write(
+def compare_all(
     engine: Engine, task: Task, source: Any, methods: Sequence[str], decoding: Decoding, shots: int = 0
 ) -> list[Pane]:
     """The finished panes."""

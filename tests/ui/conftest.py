@@ -1,4 +1,4 @@
-"""The app as a visitor meets it: started as a program of its own on a tiny base, and opened in the system's Chromium."""
+"""The app as a visitor meets it: a program of its own, on a tiny base, opened in the system's Chromium."""
 
 import os
 import shutil
