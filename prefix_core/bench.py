@@ -17,7 +17,7 @@ from typing import Any
 
 import torch
 
-from prefix_core.base import Base, load_base
+from prefix_core.base import DTYPES, Base, load_base
 from prefix_core.errors import BaseError
 from prefix_core.methods import get_trained
 from prefix_core.prefix import Prefix
@@ -204,7 +204,8 @@ def training_speed(step: Callable[[list[Pair]], None], job: Work, seconds: float
 def decoding_speed(write: Callable[[Work, int, int], list[list[int]]], job: Work, rows: int, seconds: float) -> float:
     """Milliseconds a token, the first one apart: the median of repetitions within `seconds`, at least one."""
     write(job, rows, 2)
-    found, began = [], time.perf_counter()
+    found: list[float] = []
+    began = time.perf_counter()
     while not found or time.perf_counter() - began < seconds:
         times = []
         for tokens in (1, NEW_TOKENS):
@@ -227,7 +228,7 @@ def measure(side: str, dtype: str, name: str, seconds: float) -> dict[str, Any]:
         write = write_here
     else:
         job = work(load_base(name))
-        job.base.model.to({"fp32": torch.float32, "bf16": torch.bfloat16}[dtype])
+        torch.nn.Module.to(job.base.model, DTYPES[dtype])
         write = write_by_transformers
     figures: dict[str, Any] = {
         f"milliseconds_per_token_{rows}": round(decoding_speed(write, job, rows, seconds), 2) for rows in ROWS

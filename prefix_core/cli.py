@@ -136,6 +136,15 @@ def run_rebuild(options: argparse.Namespace) -> None:
     rebuild(_base(options), options.methods, steps=options.steps, limit=options.limit)
 
 
+def run_sweep(options: argparse.Namespace) -> None:
+    from prefix_core.sweep import sweep
+
+    task, base = get_task(options.task), _base(options)
+    learned, held_out = split(load_examples(options.data, task), None, options.seed)
+    rows = sweep(base, task, options.methods, learned, held_out[: options.held_out_limit], options.steps)
+    _show(options, rows, "\n".join(f"{row['held_out_loss']:.4f}  {row}" for row in rows))
+
+
 def _base(options: argparse.Namespace) -> Base:
     return load_base(options.base, options.device, options.dtype)
 
@@ -261,4 +270,13 @@ def _parser() -> argparse.ArgumentParser:
     command.add_argument("--steps", type=int, help="cap the training of each (default: its settings' epochs)")
     command.add_argument("--limit", type=int, help="score on the first so many inputs of the dev set (default: all)")
     command.set_defaults(run=run_rebuild)
+
+    command = commands.add_parser("sweep", parents=[base, as_json], help="find and record good settings for a base")
+    command.add_argument("--task", default="e2e", choices=TASKS, help="(default: %(default)s)")
+    command.add_argument("--methods", nargs="+", default=list(TRAINED), choices=TRAINED)
+    command.add_argument("--data", required=True, help="a file of examples")
+    command.add_argument("--steps", type=int, default=150, help="of every candidate (default: %(default)s)")
+    command.add_argument("--held-out-limit", type=int, default=40, help="inputs measured (default: %(default)s)")
+    command.add_argument("--seed", type=int, default=0)
+    command.set_defaults(run=run_sweep)
     return parser

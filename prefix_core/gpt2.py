@@ -41,6 +41,9 @@ class Dense(NamedTuple):
     def __call__(self, x: Tensor) -> Tensor:
         return torch.addmm(self.bias, x, self.weight)
 
+    def gelu(self, x: Tensor) -> Tensor:
+        return F.gelu(self(x), approximate="tanh")
+
 
 class PackedDense(NamedTuple):
     """The same with `weight` laid out by oneDNN for a few rows at a time, twice as fast there; for writing only."""
@@ -53,6 +56,11 @@ class PackedDense(NamedTuple):
         if len(x) == 1 and not self.tall:
             return self.dense(x)
         return torch.ops.mkldnn._linear_pointwise(x, self.weight, self.dense.bias, "none", [], "")
+
+    def gelu(self, x: Tensor) -> Tensor:
+        if len(x) == 1 and not self.tall:
+            return self.dense.gelu(x)
+        return torch.ops.mkldnn._linear_pointwise(x, self.weight, self.dense.bias, "gelu", [], "tanh")
 
 
 Product = Dense | PackedDense
@@ -108,7 +116,7 @@ class Network(NamedTuple):
                 x, y = x[keep], y[keep]
             y = layer.out(y)
             x = x + (y if layer.adapter_1 is None else layer.adapter_1(y))
-            y = layer.down(F.gelu(layer.up(layer.norm_2(x)), approximate="tanh"))
+            y = layer.down(layer.up.gelu(layer.norm_2(x)))
             x = x + (y if layer.adapter_2 is None else layer.adapter_2(y))
         return self.norm(x)
 

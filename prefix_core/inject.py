@@ -37,7 +37,7 @@ class Rows:
         self.visible = torch.cat([prefix.mask, real], 1)  # (B, P + T)
         self.used = self.visible.shape[1]
         self.room = room
-        self.keys: list[Tensor] = []  # a layer: (B, P + T + room, kv_heads, head_dim)
+        self.keys: list[Tensor] = []  # a layer: (B, kv_heads, P + T + room, head_dim)
         self.values: list[Tensor] = []
         self.next_positions = prefix.lengths + size  # (B,)
         self.mask = self._causal_mask(prefix.keys.dtype)
@@ -64,8 +64,8 @@ class Rows:
         keys = torch.cat([self.prefix.keys[layer], self.pad(k)], 1)  # (B, P + T, kv_heads, head_dim)
         values = torch.cat([self.prefix.values[layer], self.pad(v)], 1)
         if self.room:
-            self.keys.append(F.pad(keys, (0, 0, 0, 0, 0, self.room)))
-            self.values.append(F.pad(values, (0, 0, 0, 0, 0, self.room)))
+            self.keys.append(F.pad(keys.transpose(1, 2), (0, 0, 0, self.room)))
+            self.values.append(F.pad(values.transpose(1, 2), (0, 0, 0, self.room)))
         out = F.scaled_dot_product_attention(
             self.pad(q).transpose(1, 2), keys.transpose(1, 2), values.transpose(1, 2), attn_mask=self.mask
         )
@@ -82,10 +82,10 @@ class Rows:
         """Attention of one new token a row. q, k, v: (B, heads, head_dim) -> (B, heads * head_dim)."""
         used = self.used
         keys, values = self.keys[layer], self.values[layer]
-        keys[:, used - 1], values[:, used - 1] = k, v
+        keys[:, :, used - 1], values[:, :, used - 1] = k, v
         mask = None if self.step_mask is None else self.step_mask[..., :used]
         out = F.scaled_dot_product_attention(
-            q[:, :, None], keys[:, :used].transpose(1, 2), values[:, :used].transpose(1, 2), attn_mask=mask
+            q[:, :, None], keys[:, :, :used], values[:, :, :used], attn_mask=mask
         )  # (B, heads, 1, head_dim)
         return out.flatten(1)
 

@@ -1,0 +1,73 @@
+"""A small sweep: which settings a method wants on a base, by held-out loss after the same number of steps.
+
+`settings.py` takes its defaults from the record this leaves in assets/evidence.
+"""
+
+import json
+import sys
+import time
+from collections.abc import Sequence
+from dataclasses import replace
+from itertools import product
+from pathlib import Path
+from typing import Any
+
+from prefix_core.base import ASSETS, Base
+from prefix_core.examples import Example
+from prefix_core.settings import Settings, defaults
+from prefix_core.tasks.task import Task
+from prefix_core.train import train
+
+RECORD = ASSETS / "evidence" / "sweep.json"
+RATES = (5e-4, 1e-3, 2e-3, 5e-3, 1e-2)
+LENGTHS = (10, 50, 100)
+
+
+def candidates(method: str, base: Base) -> list[Settings]:
+    """The settings to try: learning rates; for a prefix also lengths, and training it without the MLP."""
+    start = defaults(method, base.parameters)
+    if method != "prefix":
+        return [replace(start, learning_rate=rate) for rate in RATES]
+    through = [
+        replace(start, learning_rate=rate, prefix_length=length) for rate, length in product(RATES[1:4], LENGTHS)
+    ]
+    return through + [replace(start, learning_rate=rate, mlp_width=None) for rate in (1e-2, 3e-2)]
+
+
+def sweep(
+    base: Base, task: Task, methods: Sequence[str], examples: list[Example], held_out: list[Example], steps: int
+) -> list[dict[str, Any]]:
+    """Try every candidate and add it to the record; returns this base's rows, the best of a method first."""
+    rows = json.loads(RECORD.read_text()) if RECORD.exists() else []
+    for method in methods:
+        for settings in candidates(method, base):
+            chosen = replace(settings, steps=steps)
+            *_, last = train(base, task, method, examples, chosen, held_out, held_out_every=steps)
+            assert last.result is not None
+            row = {
+                "base": base.name,
+                "base_hash": base.weights_hash,
+                "task": task.name,
+                "method": method,
+                "learning_rate": chosen.learning_rate,
+                "prefix_length": chosen.prefix_length if method == "prefix" else None,
+                "mlp_width": chosen.mlp_width if method == "prefix" else None,
+                "batch": chosen.batch,
+                "steps": steps,
+                "seed": chosen.seed,
+                "held_out_inputs": len(held_out),
+                "held_out_loss": last.result.held_out_loss,
+                "seconds": round(last.seconds, 1),
+                "created": time.strftime("%Y-%m-%d"),
+            }
+            rows.append(row)
+            told = {name: row[name] for name in ("method", "learning_rate", "prefix_length", "mlp_width")}
+            print(f"{told}: held-out loss {row['held_out_loss']:.4f} in {row['seconds']} s", file=sys.stderr)
+            _save(RECORD, rows)
+    own = [row for row in rows if row["base_hash"] == base.weights_hash and row["task"] == task.name]
+    return sorted(own, key=lambda row: (row["method"], row["held_out_loss"]))
+
+
+def _save(path: Path, rows: list[dict[str, Any]]) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text("[\n" + ",\n".join(json.dumps(row) for row in rows) + "\n]\n")
