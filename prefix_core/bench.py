@@ -180,7 +180,8 @@ def write_by_transformers(job: Work, rows: int, tokens: int) -> list[list[int]]:
         cache.update(keys, values, layer)
     config = GenerationConfig(max_new_tokens=tokens, do_sample=False, pad_token_id=job.base.end, eos_token_id=None)
     job.base.model.generation_config.eos_token_id = None
-    out = job.base.model.generate(
+    model: Any = job.base.model
+    out = model.generate(
         ids, attention_mask=torch.tensor(seen), past_key_values=cache, generation_config=config
     )
     return out[:, longest:].tolist()

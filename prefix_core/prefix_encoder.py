@@ -69,8 +69,8 @@ def word_start(base: Base, words: str, length: int) -> Tensor:
     tokens = ([base.end] + tokens * (length // len(tokens) + 1))[:length]
     rows = Rows([length], stack([None], base.shape, base.network.tokens), room=1)
     base.network.hidden(torch.tensor(tokens, device=base.device), rows.positions, rows)
-    caches = torch.stack([torch.stack(rows.keys), torch.stack(rows.values)])  # (2, layers, 1, kv_heads, slots, head_dim)
-    return caches[:, :, 0, :, :length].transpose(2, 3).float()
+    caches = torch.stack(rows.keys + rows.values)  # (2 * layers, 1, kv_heads, slots, head_dim)
+    return caches[:, 0, :, :length].transpose(1, 2).unflatten(0, (2, base.shape.layers)).float()
 
 
 def random_start(shape: Shape, length: int, generator: torch.Generator) -> Tensor:
