@@ -5,7 +5,7 @@ import json
 import os
 import sys
 from collections.abc import Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -141,7 +141,8 @@ def run_sweep(options: argparse.Namespace) -> None:
 
     task, base = get_task(options.task), _base(options)
     learned, held_out = split(load_examples(options.data, task), None, options.seed)
-    rows = sweep(base, task, options.methods, learned, held_out[: options.held_out_limit], options.steps)
+    watched = [replace(example, references=example.references[:1]) for example in held_out[: options.held_out_limit]]
+    rows = sweep(base, task, options.methods, learned, watched, options.steps)
     _show(options, rows, "\n".join(f"{row['held_out_loss']:.4f}  {row}" for row in rows))
 
 
@@ -267,7 +268,7 @@ def _parser() -> argparse.ArgumentParser:
 
     command = commands.add_parser("rebuild", parents=[base], help="train and score everything shipped for a base")
     command.add_argument("--methods", nargs="+", default=list(TRAINED), choices=TRAINED)
-    command.add_argument("--steps", type=int, help="cap the training of each (default: its settings' epochs)")
+    command.add_argument("--steps", type=int, help="optimizer steps of each (default: its own)")
     command.add_argument("--limit", type=int, help="score on the first so many inputs of the dev set (default: all)")
     command.set_defaults(run=run_rebuild)
 

@@ -8,7 +8,6 @@ import sys
 import time
 from collections.abc import Sequence
 from dataclasses import replace
-from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -24,14 +23,13 @@ LENGTHS = (10, 50, 100)
 
 
 def candidates(method: str, base: Base) -> list[Settings]:
-    """The settings to try: learning rates; for a prefix also lengths, and training it without the MLP."""
+    """Each setting changed by itself: learning rates; for a prefix also lengths, and training it without the MLP."""
     start = defaults(method, base.parameters)
     if method != "prefix":
         return [replace(start, learning_rate=rate) for rate in RATES]
-    through = [
-        replace(start, learning_rate=rate, prefix_length=length) for rate, length in product(RATES[1:4], LENGTHS)
-    ]
-    return through + [replace(start, learning_rate=rate, mlp_width=None) for rate in (1e-2, 3e-2)]
+    rates = [replace(start, learning_rate=rate) for rate in RATES[1:4]]
+    lengths = [replace(start, prefix_length=length) for length in LENGTHS if length != start.prefix_length]
+    return [*rates, *lengths, replace(start, learning_rate=1e-2, mlp_width=None)]
 
 
 def sweep(

@@ -36,6 +36,7 @@ def main() -> None:
     demo.launch(
         theme=theme(),
         css_paths=ASSETS / "style.css",
+        favicon_path=ASSETS / "favicon.svg",
         footer_links=["api", "settings"],
         ssr_mode=False,
         share=False,

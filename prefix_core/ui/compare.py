@@ -80,6 +80,7 @@ def _lay_out(task: Task, featured: Sequence[Table], table: Table, opening: Openi
             text = gr.Textbox(
                 to_mr(table),
                 label="As text: MR, field : value, CSV, Markdown, JSON",
+                placeholder="name[Blue Spice], eatType[coffee shop], area[riverside]",
                 lines=2,
                 max_lines=8,
                 elem_id="text",
@@ -96,6 +97,7 @@ def _lay_out(task: Task, featured: Sequence[Table], table: Table, opening: Openi
                     top_p = gr.Slider(0.05, 1.0, 0.9, step=0.05, label="Top-p", info="of the likeliest words only")
                     seed = gr.Number(0, precision=0, label="Seed", info="the same seed writes the same text")
                 longest = gr.Slider(10, MOST_TOKENS, task.max_new_tokens, step=1, label="Max new tokens")
+                cut = gr.Checkbox(label="Cut an input that is too long, instead of refusing it")
                 shots = gr.Slider(
                     0, MOST_SHOTS, 0, step=1, label="Examples in the prompt", info="0: an instruction only (zero-shot)"
                 )
@@ -128,7 +130,7 @@ def _lay_out(task: Task, featured: Sequence[Table], table: Table, opening: Openi
         problem=problem,
         methods=methods,
         without=without,
-        settings=[decoding, temperature, top_p, seed, longest, shots],
+        settings=[decoding, temperature, top_p, seed, longest, cut, shots],
         examples=examples,
         run=run,
         stop=stop,
@@ -216,10 +218,12 @@ def offer(loading: Loading, task: Task, ticked: list[str]) -> tuple[Any, str]:
         obstacles = loading.wait().offered(task)
     except PrefixError:
         return gr.skip(), ""  # the header says why
+    if not any(obstacles.values()):
+        return gr.skip(), ""  # what was ticked meanwhile stays
     choices = [(KINDS[method].title, method) for method in METHODS if not obstacles[method]]
     without = "; ".join(f"{KINDS[method].title}: {why}" for method, why in obstacles.items() if why)
     ticked = [method for method in ticked if not obstacles[method]]
-    return gr.CheckboxGroup(choices, value=ticked), f"<p>Not offered: {escape(without)}</p>" if without else ""
+    return gr.CheckboxGroup(choices, value=ticked), f"<p>Not offered: {escape(without)}</p>"
 
 
 def begin(
@@ -279,9 +283,8 @@ def run(
             if time.perf_counter() - drawn > REDRAW:
                 yield status_html("busy", "Writing …"), draw(panes, table)
                 drawn = time.perf_counter()
-        took = f"{len(panes)} texts for {_name(table)} in {seconds(time.perf_counter() - began)}"
-        halted = any(pane.state == "stopped" for pane in panes)
-        yield status_html("stopped" if halted else "done", took, note or decoding[0]), draw(panes, table)
+        took = f"{_texts(panes)} for {_name(table)} in {seconds(time.perf_counter() - began)}"
+        yield status_html(_outcome(panes), took, note or decoding[0]), draw(panes, table)
     except PrefixError as error:
         yield status_html("failed", str(error)), gr.skip()
     except Exception:
@@ -312,8 +315,21 @@ def status_html(state: str, text: str, note: str = "") -> str:
 def opening_line(opening: Opening | None) -> str:
     if opening is None:
         return status_html("busy", "Loading the model …")
-    text = f"{len(opening.panes)} texts for {_name(opening.table)}"
+    text = f"{_texts(opening.panes)} for {_name(opening.table)}"
     return status_html("done", text, f"precomputed on {opening.created}, {opening.machine}")
+
+
+def _outcome(panes: Sequence[Pane]) -> str:
+    states = {pane.state for pane in panes}
+    return "stopped" if "stopped" in states else "failed" if states == {"failed"} else "done"
+
+
+def _texts(panes: Sequence[Pane]) -> str:
+    failed = sum(pane.state == "failed" for pane in panes)
+    written = len(panes) - failed
+    if not written:
+        return "Nothing could be written"
+    return f"{written} text{'s' * (written != 1)}" + (f" ({failed} could not be written)" if failed else "")
 
 
 def _name(table: Table) -> str:

@@ -28,6 +28,7 @@ def add(loading: Loading, task: Task) -> None:
         top_p: float = 0.9,
         seed: int = 0,
         max_new_tokens: int = 80,
+        cut: bool = False,
         shots: int = 0,
     ) -> dict[str, Any]:
         """Put one table into words in several ways.
@@ -40,7 +41,8 @@ def add(loading: Loading, task: Task) -> None:
             top_p: for sampling
             seed: for sampling
             max_new_tokens: 1 to 200
-            shots: examples in the prompt of the method prompt, 0 to 8
+            cut: shorten an input that does not fit, instead of refusing it
+            shots: examples in the prompt of the method prompt, 0 to 5
         Returns:
             {"table": [[attribute, value], ..], "outputs": [{"method", "text", "said", "missing", "seconds", ..}, ..]}
         """
@@ -49,7 +51,7 @@ def add(loading: Loading, task: Task) -> None:
         try:
             engine = loading.wait()
             table = task.read(text)
-            settings = choose(decoding, temperature, top_p, seed, max_new_tokens)
+            settings = choose(decoding, temperature, top_p, seed, max_new_tokens, cut)
             panes = compare_all(engine, task, table, list(dict.fromkeys(methods)), settings, shots)
         except PrefixError as error:
             raise gr.Error(str(error), print_exception=False) from error

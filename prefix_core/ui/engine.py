@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 ASSETS = Path(__file__).parents[2] / "assets"
 METHODS = ("prefix", "fine_tune", "top_layers", "adapter", "prompt")
-MOST_TOKENS, MOST_SHOTS = 200, 8  # that a visitor may ask for
+MOST_TOKENS, MOST_SHOTS = 200, 5  # that a visitor may ask for
 
 
 @dataclass(frozen=True)

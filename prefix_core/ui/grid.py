@@ -6,10 +6,10 @@ from prefix_core.tables import Table, to_grid
 from prefix_core.ui.engine import ASSETS
 
 TEMPLATE = """
-<table aria-label="Table">
+<div class="rows"><table aria-label="Table">
   <thead><tr><th scope="col">attribute</th><th scope="col">value</th><td></td></tr></thead>
   <tbody></tbody>
-</table>
+</table></div>
 <button type="button" data-do="add">+ add a row</button>
 """
 

@@ -19,7 +19,7 @@ class Kind:
 
 
 KINDS = {
-    "prefix": Kind("Prefix-tuned", "model frozen; learned keys and values stand before the input"),
+    "prefix": Kind("Prefix-tuned", "model frozen; a learned prefix before the input"),
     "fine_tune": Kind("Fine-tuned", "every weight moved: a copy for this one task"),
     "top_layers": Kind("FT-top2", "only the two top layers moved"),
     "adapter": Kind("Adapter", "model frozen; small new layers inside"),
@@ -65,12 +65,12 @@ def panes_html(panes: Sequence[Pane], coverages: Sequence[Coverage]) -> str:
 def pane_html(pane: Pane, coverage: Coverage, largest: int = 0) -> str:
     """One pane. `largest`: the bytes of the largest one beside it, which a bar shows its own against."""
     kind = KINDS[pane.method]
+    numbers = f'<div class="numbers"><dl>{_times(pane)}</dl><dl>{_costs(pane)}</dl></div>{_bar(pane.bytes, largest)}'
     return (
         f'<article class="pane" data-method="{pane.method}" data-state="{pane.state}" aria-label="{kind.title}">'
         f'<header><h3>{kind.title}</h3><p class="how">{kind.how}</p></header>'
         f'<p class="output">{_output(pane, coverage)}</p>{_said(pane, coverage)}'
-        f'<div class="numbers"><dl>{_times(pane)}</dl><dl>{_costs(pane)}</dl></div>{_bar(pane.bytes, largest)}'
-        "</article>"
+        f"{numbers if pane.state != 'failed' else ''}</article>"
     )
 
 
@@ -126,8 +126,6 @@ def _times(pane: Pane) -> str:
 
 
 def _costs(pane: Pane) -> str:
-    if pane.state == "failed":
-        return ""
     kept = f"{number(pane.kept)} kept, {share(pane.kept, pane.base)}" if pane.kept < pane.trained else ""
     part = f"{share(pane.trained, pane.base)} of the base" if pane.trained else ""
     return (

@@ -17,19 +17,24 @@ HOTTEST = 5.0
 LARGEST_SEED = 2**31 - 1
 
 
-def choose(decoding: str, temperature: float, top_p: float, seed: int | None, max_new_tokens: int) -> Decoding:
+def choose(
+    decoding: str, temperature: float, top_p: float, seed: int | None, max_new_tokens: int, cut: bool
+) -> Decoding:
     """The page's settings -> `Decoding`; temperature, top-p and seed count in sampling alone. Raises `InputError`."""
     if decoding not in DECODINGS:
         raise InputError(f"There is no decoding '{decoding}'. Choose one of: {', '.join(DECODINGS)}.")
     if not 1 <= max_new_tokens <= MOST_TOKENS:
         raise InputError(f"Max new tokens is {max_new_tokens}; it must be from 1 to {MOST_TOKENS}.")
-    if decoding != "sampling":
-        return Decoding(int(max_new_tokens), beams=BEAMS if decoding == "beam" else 1)
+    chosen = Decoding(int(max_new_tokens), too_long="cut" if cut else "refuse")
+    if decoding == "greedy":
+        return chosen
+    if decoding == "beam":
+        return replace(chosen, beams=BEAMS)
     if not 0 < temperature <= HOTTEST:
         raise InputError(f"The temperature is {temperature}; sampling needs one above 0, up to {HOTTEST}.")
     if seed is None or not 0 <= seed <= LARGEST_SEED:
         raise InputError(f"The seed is {seed}; give a whole number from 0 to {LARGEST_SEED:,}.")
-    return Decoding(int(max_new_tokens), temperature=temperature, top_p=top_p, seed=int(seed))
+    return replace(chosen, temperature=temperature, top_p=top_p, seed=int(seed))
 
 
 def compare(
