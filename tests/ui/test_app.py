@@ -252,3 +252,14 @@ def test_the_endpoint_compares_for_programs(app: App) -> None:
     ):
         with pytest.raises(AppError, match=re.escape(message)):
             client.predict(**({"text": "name[Blue Spice]"} | wrong), api_name="/compare")
+
+
+def test_an_input_too_long_is_refused_or_cut_as_asked(app: App) -> None:
+    client = Client(app.url, verbose=False)
+    long = " | ".join(f"field{number} : value number {number}" for number in range(50))
+    refused, cut = (
+        client.predict(text=long, methods=["prefix"], cut=cut, api_name="/compare")["outputs"][0]
+        for cut in (False, True)
+    )
+    assert refused["state"] == "failed" and "shorten it by" in refused["error"]
+    assert cut["state"] == "finished" and cut["cut"] > 0
