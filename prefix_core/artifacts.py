@@ -63,6 +63,11 @@ class Card:
     scores: dict[str, Any] = field(default_factory=dict)
 
 
+def bytes_per_parameter(method: str) -> int:
+    """What a kept parameter takes on disk."""
+    return 2 if method in HALF else 4
+
+
 def describe(base: Base, task: str, trained: Trained, data: dict[str, Any]) -> Card:
     """The card of what was just trained."""
     return Card(

@@ -3,8 +3,11 @@
 import argparse
 import json
 import os
+import signal
 import sys
-from collections.abc import Sequence
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
@@ -19,6 +22,7 @@ from prefix_core.examples import load_examples
 from prefix_core.generate import Decoding, Request, write
 from prefix_core.methods import METHODS, TRAINED, prompt
 from prefix_core.methods.method import Steered
+from prefix_core.progress import follow
 from prefix_core.settings import PAPER, defaults
 from prefix_core.split import fingerprint, split
 from prefix_core.tasks import TASKS, get_task
@@ -76,23 +80,20 @@ def run_train(options: argparse.Namespace) -> None:
         prefix_length=options.length,
         initial_words=options.words,
         adapter_share=options.adapter_share,
+        patience=options.patience,
     )
     trained, kept = METHODS[options.method].costs(base, settings)
-    share = 100 * kept / base.parameters
-    print(f"{trained:,} parameters to train, {kept:,} to keep ({share:.2f}% of the base)", file=sys.stderr)
+    share, size = 100 * kept / base.parameters, kept * artifacts.bytes_per_parameter(options.method)
+    print(
+        f"{trained:,} parameters to train, {kept:,} to keep: {share:.2f}% of the base, {size:,} bytes", file=sys.stderr
+    )
     out = Path(options.out)
-    result = None
-    with tqdm(desc=f"{task.name} {options.method}", unit="step", file=sys.stderr) as bar:
-        for event in train(
-            base, task, options.method, learned, settings, held_out, checkpoint=out / "checkpoint.safetensors"
-        ):
-            bar.total = event.steps
-            bar.update(event.step - bar.n)
-            bar.set_postfix(loss=f"{event.loss:.3f}", refresh=False)
-            if event.held_out_loss is not None:
-                bar.write(f"step {event.step}: held-out loss {event.held_out_loss:.4f}", file=sys.stderr)
-            result = event.result
-    assert result is not None
+    checkpoint = out / "checkpoint.safetensors"
+    with _until_interrupted() as interrupted:
+        events = train(
+            base, task, options.method, learned, settings, held_out, checkpoint=checkpoint, should_stop=interrupted
+        )
+        result = follow(events, f"{task.name} {options.method}")
     data = {
         "file": Path(options.data).name,
         "inputs": len(learned),
@@ -100,7 +101,10 @@ def run_train(options: argparse.Namespace) -> None:
         "hash": fingerprint(learned),
     }
     card = artifacts.save(out, base, result.kept, artifacts.describe(base, task.name, result, data))
-    (out / "checkpoint.safetensors").unlink(missing_ok=True)
+    if result.ended == "stopped":
+        print(f"stopped; the same command goes on from {checkpoint}", file=sys.stderr)
+    else:
+        checkpoint.unlink(missing_ok=True)
     print(f"saved to {out}: {card.bytes:,} bytes after {card.steps} steps, {card.seconds:.0f} s", file=sys.stderr)
 
 
@@ -144,6 +148,23 @@ def run_sweep(options: argparse.Namespace) -> None:
     watched = [replace(example, references=example.references[:1]) for example in held_out[: options.held_out_limit]]
     rows = sweep(base, task, options.methods, learned, watched, options.steps)
     _show(options, rows, "\n".join(f"{row['held_out_loss']:.4f}  {row}" for row in rows))
+
+
+@contextmanager
+def _until_interrupted() -> Iterator[Callable[[], bool]]:
+    """Ctrl-C asks the work to stop and keep what it has; a second one ends it at once."""
+    asked = threading.Event()
+
+    def ask(number: int, frame: object) -> None:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+        print("stopping after this step (again: at once)", file=sys.stderr)
+        asked.set()
+
+    before = signal.signal(signal.SIGINT, ask)
+    try:
+        yield asked.is_set
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 def _base(options: argparse.Namespace) -> Base:
@@ -249,6 +270,7 @@ def _parser() -> argparse.ArgumentParser:
     command.add_argument("--learning-rate", type=float)
     command.add_argument("--length", type=int, help="prefix: its length in tokens")
     command.add_argument("--words", help="prefix: the words whose activations it starts from; '' for random")
+    command.add_argument("--patience", type=int, help="stop after so many held-out measurements without a gain")
     command.add_argument("--adapter-share", type=float, help="adapter: its size as a share of the base, such as 0.03")
     command.set_defaults(run=run_train)
 

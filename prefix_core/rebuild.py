@@ -7,13 +7,12 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from tqdm import tqdm
-
 from prefix_core import artifacts
 from prefix_core.base import Base
 from prefix_core.errors import InputError
 from prefix_core.evaluate import evaluate
 from prefix_core.examples import Example, load_examples
+from prefix_core.progress import follow
 from prefix_core.settings import SMALL_BASE, as_dict, defaults
 from prefix_core.split import fingerprint
 from prefix_core.tasks import get_task
@@ -63,16 +62,10 @@ def rebuild(base: Base, methods: Sequence[str], steps: int | None = None, limit:
                 print(f"{folder}: up to date", file=sys.stderr)
                 continue
             checkpoint = Path("runs") / "rebuild" / base.weights_hash[:12] / name / f"{method}.safetensors"
-            bar = tqdm(desc=f"{name} {method}", unit="step", file=sys.stderr)
-            for event in train(base, task, method, examples, settings, watched, checkpoint=checkpoint):
-                bar.total = event.steps
-                bar.update(event.step - bar.n)
-                if event.held_out_loss is not None:
-                    bar.write(f"step {event.step}: held-out loss {event.held_out_loss:.4f}", file=sys.stderr)
-            bar.close()
-            assert event.result is not None
-            card = artifacts.describe(base, name, event.result, data)
-            artifacts.save(folder, base, event.result.kept, card)
+            events = train(base, task, method, examples, settings, watched, checkpoint=checkpoint)
+            result = follow(events, f"{name} {method}")
+            card = artifacts.describe(base, name, result, data)
+            artifacts.save(folder, base, result.kept, card)
             score(folder, base, dev[:limit], dev_file)
             checkpoint.unlink(missing_ok=True)
 

@@ -3,6 +3,7 @@
 import gzip
 import json
 import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -142,3 +143,29 @@ def test_it_runs_as_a_module_and_never_loads_the_screen(tiny_folder: Path, e2e: 
     assert done.returncode == 0
     for command in ("generate", "train", "evaluate", "list", "bench", "pretrain"):
         assert f"    {command} " in done.stdout
+
+
+def test_ctrl_c_keeps_what_is_learned_and_the_same_command_goes_on(
+    tiny_folder: Path, data: dict[str, Path], tmp_path: Path
+) -> None:
+    command = [
+        sys.executable, "-m", "prefix_core", "train", "--base", str(tiny_folder), "--data", str(data["csv"]),
+        "--examples", "40", "--length", "5", "--steps", "400", "--out", str(tmp_path),
+    ]  # fmt: skip
+    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as process:
+        assert process.stderr is not None
+        said = ""
+        while "held-out loss" not in said:
+            said = process.stderr.readline()
+            assert said, "training ended before it began"
+        process.send_signal(signal.SIGINT)
+        rest = process.stderr.read()
+        assert process.wait() == 0
+    assert "goes on from" in rest
+    card = json.loads((tmp_path / "card.json").read_text())
+    assert card["ended"] == "stopped" and 0 < card["steps"] < 400
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0
+    card = json.loads((tmp_path / "card.json").read_text())
+    assert card["ended"] == "complete" and card["steps"] == 400
+    assert not (tmp_path / "checkpoint.safetensors").exists()
