@@ -1,5 +1,6 @@
 """Everything shipped for a base, made again: each method trained, scored, its card written; what is up to date kept."""
 
+import json
 import os
 import sys
 from collections.abc import Sequence
@@ -8,14 +9,16 @@ from pathlib import Path
 from typing import Any
 
 from prefix_core import artifacts
-from prefix_core.base import Base
+from prefix_core.base import ASSETS, Base
 from prefix_core.errors import InputError
 from prefix_core.evaluate import evaluate
 from prefix_core.examples import Example, load_examples
+from prefix_core.methods import prompt
 from prefix_core.progress import follow
 from prefix_core.settings import SMALL_BASE, as_dict, defaults
 from prefix_core.split import fingerprint
 from prefix_core.tasks import get_task
+from prefix_core.tasks.task import Task
 from prefix_core.train import train
 
 # Task -> its training and development file under PREFIX_DATA_DIR, and the terms its data are under.
@@ -23,6 +26,7 @@ DATA = {
     "e2e": ("table_to_text/e2e/train.jsonl.gz", "table_to_text/e2e/dev.jsonl.gz", "E2E NLG challenge, CC BY-SA 4.0"),
 }
 HELD_OUT = 100  # inputs of the development set, with one text each, whose loss is watched
+PROMPTS = (0, 3)  # examples shown to the base that is only asked
 # Optimizer steps on a base of some millions of parameters: what two CPU cores do in half an hour.
 STEPS = {"prefix": 1500, "fine_tune": 500, "top_layers": 500, "adapter": 500}
 
@@ -68,6 +72,31 @@ def rebuild(base: Base, methods: Sequence[str], steps: int | None = None, limit:
             artifacts.save(folder, base, result.kept, card)
             score(folder, base, dev[:limit], dev_file)
             checkpoint.unlink(missing_ok=True)
+        write_evidence(base, task, dev[:limit], dev_file)
+
+
+def write_evidence(base: Base, task: Task, dev: list[Example], source: str) -> None:
+    """The table of every method beside prompting, zero-shot and few-shot, in assets/evidence/<task>.json."""
+    path = ASSETS / "evidence" / f"{task.name}.json"
+    split = Path(source).name.split(".")[0]
+    known = json.loads(path.read_text()) if path.exists() else {}
+    rows = []
+    for card in (card for card in artifacts.shipped().values() if card.task == task.name):
+        if card.base_hash == base.weights_hash and split in card.scores:
+            steps = {"steps": card.steps, "texts_seen": card.steps * card.settings["batch"], "seconds": card.seconds}
+            costs = {"trained": card.trained, "kept": card.kept, "bytes": card.bytes}
+            rows.append({"method": card.method, **card.scores[split], **costs, "training": steps})
+    old = {row["method"]: row for row in known.get("rows", []) if known.get("base_hash") == base.weights_hash}
+    for shots in PROMPTS:
+        name = f"prompt, {shots} examples"
+        if old.get(name, {}).get("inputs") == len(dev):
+            rows.append(old[name])
+        else:
+            scores, _ = evaluate(base, task, prompt.steer(base, task, shots), dev)
+            rows.append({"method": name, **scores, "trained": 0, "kept": 0, "bytes": 0})
+    facts = {"base": base.name, "base_hash": base.weights_hash, "base_parameters": base.parameters, "split": split}
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(json.dumps({**facts, "decoding": "greedy", "rows": rows}, indent=2) + "\n")
 
 
 def score(folder: Path, base: Base, examples: list[Example], source: str) -> None:

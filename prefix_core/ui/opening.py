@@ -14,7 +14,7 @@ from prefix_core.ui.engine import ASSETS, base_folder
 from prefix_core.ui.panes import Pane
 
 FILE = ASSETS / "examples" / "precomputed.json"
-SHIPPED = ASSETS.parent / "trained_prefixes"
+SHIPPED = ASSETS.parent / "trained_prefixes"  # as in `artifacts`, which needs torch
 
 
 @dataclass(frozen=True)

@@ -68,7 +68,7 @@ def pane_html(pane: Pane, coverage: Coverage, largest: int = 0) -> str:
     numbers = f'<div class="numbers"><dl>{_times(pane)}</dl><dl>{_costs(pane)}</dl></div>{_bar(pane.bytes, largest)}'
     return (
         f'<article class="pane" data-method="{pane.method}" data-state="{pane.state}" aria-label="{kind.title}">'
-        f'<header><h3>{kind.title}</h3><p class="how">{kind.how}</p></header>'
+        f'<header><h2>{kind.title}</h2><p class="how">{kind.how}</p></header>'
         f'<p class="output">{_output(pane, coverage)}</p>{_said(pane, coverage)}'
         f"{numbers if pane.state != 'failed' else ''}</article>"
     )
