@@ -58,17 +58,14 @@ def arrived(loading: Loading) -> str:
 
 def header_html(name: str, engine: Engine | None = None, problem: str = "") -> str:
     """Title, and what the base is, how large, and what it is bad at. `problem`: why there is none."""
-    lead = (
-        "One frozen language model puts a table into words, steered in five ways. A prefix moves none of its weights."
-    )
+    lead = "One frozen language model puts a table into words, steered in five ways."
     title = f'<div class="title"><h1>{TITLE}</h1><p class="lead">{lead}</p></div>'
     if problem:
         return f'<div class="masthead">{title}<p class="failure" role="alert">{escape(problem)}</p></div>'
-    facts, bad_at = "loading …", BAD_AT
+    facts, bad_at = "loading …", weakness(base_folder(name)) or BAD_AT
     if engine is not None:
         base, shape = engine.base, engine.base.shape
         facts = f"{number(base.parameters)} parameters · {shape.layers} layers · {size(base.bytes)} in memory"
-        bad_at = weakness(base_folder(name)) or BAD_AT
     shown = "Embedded base" if name == "embedded" else name.rstrip("/").split("/")[-1]
     about = f"<p><b>{escape(shown)}</b> {escape(facts)}</p><p><b>Bad at</b> {escape(bad_at)}</p>"
     return f'<div class="masthead">{title}<div class="base">{about}</div></div>'
