@@ -18,7 +18,7 @@ from prefix_core.tasks.task import Task
 from prefix_core.train import train
 
 RECORD = ASSETS / "evidence" / "sweep.json"
-RATES = (5e-4, 1e-3, 2e-3, 5e-3, 1e-2)
+RATES = (1e-3, 2e-3, 5e-3)
 LENGTHS = (10, 50, 100)
 
 
@@ -27,7 +27,7 @@ def candidates(method: str, base: Base) -> list[Settings]:
     start = defaults(method, base.parameters)
     if method != "prefix":
         return [replace(start, learning_rate=rate) for rate in RATES]
-    rates = [replace(start, learning_rate=rate) for rate in RATES[1:4]]
+    rates = [replace(start, learning_rate=rate) for rate in RATES]
     lengths = [replace(start, prefix_length=length) for length in LENGTHS if length != start.prefix_length]
     return [*rates, *lengths, replace(start, learning_rate=1e-2, mlp_width=None)]
 
