@@ -5,6 +5,7 @@ PEFT's. Nothing is ever unpickled; names, shapes and sizes are checked before a 
 """
 
 import json
+import os
 import platform
 import time
 from collections import OrderedDict
@@ -26,12 +27,20 @@ from prefix_core.methods.method import Steered
 from prefix_core.settings import as_dict
 from prefix_core.train import Trained
 
-SHIPPED = Path(__file__).parent.parent / "trained_prefixes"
+SHIPPED = Path(__file__).parent.parent / "trained_prefixes"  # PREFIX_ARTIFACTS names another folder
 CARD = "card.json"
 PEFT_WEIGHTS, PEFT_CONFIG = "adapter_model.safetensors", "adapter_config.json"
 SHARD = 9_000_000  # bytes a file
 HALF = {"fine_tune", "top_layers"}  # whole layers are stored in fp16; prefixes and adapters are small enough as fp32
 LARGEST_PREFIX = 1 << 30  # bytes of a prefix file from outside
+CARD_TYPES: dict[str, Any] = {
+    "<class 'str'>": str,
+    "<class 'int'>": int,
+    "<class 'float'>": (int, float),
+    "float | None": (int, float, type(None)),
+    "dict[str, typing.Any]": dict,
+    "dict[str, str]": dict,
+}
 
 
 @dataclass(frozen=True)
@@ -95,8 +104,8 @@ def describe(base: Base, task: str, trained: Trained, data: dict[str, Any]) -> C
 def save(folder: Path, base: Base, kept: dict[str, Tensor], card: Card) -> Card:
     """Write tensors and card into `folder`, replacing what is there; returns the card with its bytes."""
     folder.mkdir(parents=True, exist_ok=True)
-    for old in folder.glob("*.safetensors*"):
-        old.unlink()
+    for old in [*tensor_files(folder), *folder.glob("weights*.index.json"), folder / PEFT_CONFIG]:
+        old.unlink(missing_ok=True)
     if card.method == "prefix":
         save_file({"prompt_embeddings": to_peft(kept)}, folder / PEFT_WEIGHTS)
         (folder / PEFT_CONFIG).write_text(json.dumps(peft_config(base, kept), indent=2) + "\n")
@@ -104,9 +113,18 @@ def save(folder: Path, base: Base, kept: dict[str, Tensor], card: Card) -> Card:
         dtype = torch.float16 if card.method in HALF else torch.float32
         tensors = {name: tensor.detach().cpu().to(dtype).contiguous() for name, tensor in kept.items()}
         save_torch_state_dict(tensors, folder, filename_pattern="weights{suffix}.safetensors", max_shard_size=SHARD)
-    card = replace(card, bytes=sum(file.stat().st_size for file in folder.glob("*.safetensors")))
+    card = replace(card, bytes=stored_bytes(folder))
     write_card(folder, card)
     return card
+
+
+def tensor_files(folder: Path) -> list[Path]:
+    """The files an artifact's tensors lie in; whatever else is in the folder is not ours."""
+    return sorted([*folder.glob("weights*.safetensors"), *folder.glob(PEFT_WEIGHTS)])
+
+
+def stored_bytes(folder: Path) -> int:
+    return sum(file.stat().st_size for file in tensor_files(folder))
 
 
 def write_card(folder: Path, card: Card) -> None:
@@ -117,13 +135,20 @@ def read_card(folder: Path) -> Card:
     """Raises `ArtifactError` if there is none, or it is not one of ours."""
     try:
         facts = json.loads((folder / CARD).read_text(encoding="utf-8"))
-        return Card(**{name: facts[name] for name in (f.name for f in fields(Card)) if name in facts})
+        card = Card(**{name: facts[name] for name in (f.name for f in fields(Card)) if name in facts})
+        for f in fields(Card):
+            value = getattr(card, f.name)
+            if not isinstance(value, CARD_TYPES[str(f.type)]):
+                raise ValueError(f"{f.name} is {str(value)[:40]!r}, not {f.type}")
+        return card
     except (OSError, ValueError, TypeError) as error:
         raise ArtifactError(f"{folder} holds no readable {CARD} ({error}); choose one that training wrote") from error
 
 
 def load(folder: Path, base: Base) -> tuple[Steered, Card]:
-    """What `save` wrote, on the base it was trained on. A folder of PEFT's own, without a card, is taken as a prefix.
+    """What `save` wrote, on the base it was trained on.
+
+    A folder of PEFT's own, which has no card, is taken as a prefix for any base that it fits.
 
     Raises `ArtifactError` for another base, and for files that are broken or do not fit.
     """
@@ -139,20 +164,25 @@ def load(folder: Path, base: Base) -> tuple[Steered, Card]:
             f"(weights {base.weights_hash[:12]}); load that base, or train again on this one"
         )
     module = get_trained(card.method)
-    kept = from_peft(folder, base) if card.method == "prefix" else read_tensors(sorted(folder.glob("*.safetensors")))
+    kept = from_peft(folder, base) if card.method == "prefix" else read_tensors(tensor_files(folder))
     steered = module.steer(base, kept)
-    stored = sum(file.stat().st_size for file in folder.glob("*.safetensors"))
-    return steered.costing(card.trained or steered.kept, stored), card
+    return steered.costing(card.trained or steered.kept, stored_bytes(folder)), card
 
 
-def shipped(root: Path = SHIPPED) -> dict[Path, Card]:
+def artifact_root() -> Path:
+    """Where artifacts are kept."""
+    return Path(os.environ.get("PREFIX_ARTIFACTS") or SHIPPED)
+
+
+def shipped(root: Path | None = None) -> dict[Path, Card]:
     """Every artifact under `root`, by folder: <base>/<task>/<method>."""
+    root = root or artifact_root()
     return {path.parent: read_card(path.parent) for path in sorted(root.glob(f"*/*/*/{CARD}"))}
 
 
-def folder_of(base: Base, task: str, method: str, root: Path = SHIPPED) -> Path:
+def folder_of(base: Base, task: str, method: str, root: Path | None = None) -> Path:
     """Where the artifact of a task and method on `base` is kept."""
-    return root / base.name.replace("/", "--").strip("-.") / task / method
+    return (root or artifact_root()) / base.name.replace("/", "--").strip("-.") / task / method
 
 
 class Shelf:
@@ -167,7 +197,8 @@ class Shelf:
         """As `load`, remembered."""
         if folder not in self.held:
             steered, card = load(folder, self.base)
-            self.held[folder] = (steered, card, steered.kept * self.base.network.tokens.element_size())
+            copies = 2 if card.method in HALF else 1  # whole layers are held plain and packed
+            self.held[folder] = (steered, card, copies * steered.kept * self.base.network.tokens.element_size())
             while len(self.held) > 1 and sum(size for *_, size in self.held.values()) > self.room:
                 self.held.popitem(last=False)
         self.held.move_to_end(folder)
@@ -175,7 +206,7 @@ class Shelf:
 
 
 def read_tensors(files: list[Path]) -> dict[str, Tensor]:
-    """All tensors of safetensors files. Raises `ArtifactError` naming the file that cannot be read."""
+    """All tensors of safetensors files. Raises `ArtifactError` naming the file that is broken or holds no numbers."""
     tensors: dict[str, Tensor] = {}
     for path in files:
         try:
@@ -183,6 +214,9 @@ def read_tensors(files: list[Path]) -> dict[str, Tensor]:
                 tensors |= {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (not a dict)
         except (SafetensorError, OSError) as error:
             raise ArtifactError(f"{path.name} is not a readable safetensors file: {error}") from error
+    for name, tensor in tensors.items():
+        if not tensor.is_floating_point() or not bool(tensor.isfinite().all()):
+            raise ArtifactError(f"{name!r} holds numbers that are not finite floating-point numbers")
     return tensors
 
 
@@ -200,6 +234,8 @@ def from_peft(folder: Path, base: Base) -> dict[str, Tensor]:
         size = path.stat().st_size
     except (OSError, ValueError) as error:
         raise ArtifactError(f"{folder.name} is not a PEFT prefix: {error}") from error
+    if not isinstance(config, dict):
+        raise ArtifactError(f"{PEFT_CONFIG} is not a PEFT configuration")
     if config.get("peft_type") != "PREFIX_TUNING" or config.get("task_type") != "CAUSAL_LM":
         raise ArtifactError(
             f"{PEFT_CONFIG} says peft_type {config.get('peft_type')!r}, task_type {config.get('task_type')!r}; "
@@ -213,8 +249,6 @@ def from_peft(folder: Path, base: Base) -> dict[str, Tensor]:
     if set(tensors) != {"prompt_embeddings"} or rows is None or rows.ndim != 2 or rows.shape[1] != width:
         found = ", ".join(f"{name} {tuple(tensor.shape)}" for name, tensor in tensors.items())
         raise ArtifactError(f"{path.name} holds {found}; this base needs one prompt_embeddings of (length, {width})")
-    if not rows.is_floating_point() or not bool(rows.isfinite().all()):
-        raise ArtifactError(f"{path.name} holds numbers that are not finite floating-point numbers")
     pair = rows.float().view(len(rows), shape.layers, 2, shape.kv_heads, shape.head_dim).transpose(0, 1)
     return {"keys": pair[:, :, 0].contiguous(), "values": pair[:, :, 1].contiguous()}
 

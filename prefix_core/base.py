@@ -1,12 +1,14 @@
 """A base: a frozen language model, its tokenizer and its shape."""
 
 import hashlib
-import json
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 import torch
+from huggingface_hub.errors import StrictDataclassError
+from safetensors import SafetensorError
 from torch import Tensor, nn
 from transformers import AutoConfig, AutoTokenizer, GPT2LMHeadModel, PreTrainedTokenizerBase
 from transformers.utils import logging as transformers_logging
@@ -92,6 +94,10 @@ def load_base(name: str = "embedded", device: str = "cpu", dtype: str = "fp32") 
     """
     if dtype not in DTYPES:
         raise BaseError(f"dtype {dtype!r} is not known; choose one of {', '.join(DTYPES)}")
+    try:
+        torch.device(device)
+    except RuntimeError as error:
+        raise BaseError(f"device {device!r} is not known; use cpu or cuda") from error
     if device.startswith("cuda") and not torch.cuda.is_available():
         raise BaseError(f"device {device!r} was asked for, but no CUDA device is available; use cpu")
     place = str(EMBEDDED) if name == "embedded" else name
@@ -99,14 +105,21 @@ def load_base(name: str = "embedded", device: str = "cpu", dtype: str = "fp32") 
     try:
         config = AutoConfig.from_pretrained(place)
         _refuse_unfit(name, config)
-        model = GPT2LMHeadModel.from_pretrained(place, dtype="auto", use_safetensors=True)
+        loaded: Any = GPT2LMHeadModel.from_pretrained(
+            place, dtype="auto", use_safetensors=True, output_loading_info=True
+        )
         tokenizer = AutoTokenizer.from_pretrained(place)
-    except (OSError, ValueError, KeyError, json.JSONDecodeError) as error:
+    except (OSError, ValueError, KeyError, TypeError, RuntimeError, SafetensorError, StrictDataclassError) as error:
         reason = " ".join(str(error).split())[:300]
         raise BaseError(
             f"base {name!r} could not be loaded: {reason} -- give 'embedded', a folder in transformers format, or a "
             "Hub name (which needs network the first time)"
         ) from error
+    model: GPT2LMHeadModel = loaded[0]
+    loading: dict[str, Any] = loaded[1]
+    if loading["missing_keys"]:
+        some = ", ".join(sorted(loading["missing_keys"])[:3])
+        raise BaseError(f"base {name!r} lacks weights that its config.json asks for: {some}, ...; copy it again")
     if tokenizer.eos_token_id is None:
         raise BaseError(f"base {name!r} has no token that ends a text, so nothing could learn when to stop")
     digest = hash_weights(dict(model.named_parameters()))

@@ -13,6 +13,7 @@ import sys
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from importlib.util import find_spec
 from typing import Any
 
 import torch
@@ -38,6 +39,8 @@ def bench(base: str = "embedded", seconds: float = 10.0) -> dict[str, Any]:
 
     Raises `BaseError` if a measurement fails, with its last line.
     """
+    if find_spec("peft") is None:
+        raise BaseError("bench measures against PEFT, which is not installed: pip install peft")
     result: dict[str, Any] = {"base": base, "threads": torch.get_num_threads(), "prefix_length": PREFIX_LENGTH}
     for dtype in ("fp32", "bf16"):
         for side in SIDES:

@@ -24,7 +24,7 @@ from prefix_core.methods import METHODS, TRAINED, prompt
 from prefix_core.methods.method import Steered
 from prefix_core.progress import follow
 from prefix_core.settings import PAPER, defaults
-from prefix_core.split import fingerprint, split
+from prefix_core.split import draw, fingerprint, split
 from prefix_core.tasks import TASKS, get_task
 from prefix_core.tasks.task import Task
 from prefix_core.train import train
@@ -38,6 +38,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except PrefixError as error:
         print(f"prefix_core: {error}", file=sys.stderr)
         return 2
+    except OSError as error:
+        print(f"prefix_core: {error.filename or 'a file'}: {error.strerror or error}", file=sys.stderr)
+        return 2
     except KeyboardInterrupt:
         print("prefix_core: stopped", file=sys.stderr)
         return 130
@@ -46,7 +49,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def run_generate(options: argparse.Namespace) -> None:
     task, base = get_task(options.task), _base(options)
-    text = sys.stdin.read() if options.text == "-" else options.text
+    text = _standard_input() if options.text == "-" else options.text
     steered = _steered(base, task, options)
     output = write(base, [Request(steered, task, task.read(text))], _decoding(options))[0]
     _show(options, {"task": task.name, "method": options.method, "output": output}, output)
@@ -58,20 +61,23 @@ def run_evaluate(options: argparse.Namespace) -> None:
     steered = _steered(base, task, options)
     with tqdm(total=len(examples), desc="writing", unit="input", file=sys.stderr) as bar:
         scores, outputs = evaluate(base, task, steered, examples, _decoding(options), bar.update)
+    _show(options, scores, "\n".join(f"{name:>14}  {value}" for name, value in scores.items()))
     if options.outputs:
         Path(options.outputs).write_text("".join(f"{output}\n" for output in outputs), encoding="utf-8")
-    _show(options, scores, "\n".join(f"{name:>14}  {value}" for name, value in scores.items()))
 
 
 def run_train(options: argparse.Namespace) -> None:
     task, base = get_task(options.task), _base(options)
+    out = Path(options.out)
+    out.mkdir(parents=True, exist_ok=True)
     examples = load_examples(options.data, task)
     if options.held_out:
         held_out = load_examples(options.held_out, task, options.held_out_limit)
-        learned = split(examples, options.examples, options.seed)[0] if options.examples else examples
+        learned = examples if options.examples is None else draw(examples, options.examples, options.seed)
     else:
         learned, held_out = split(examples, options.examples, options.seed)
-    settings = (PAPER if options.preset == "paper" else defaults(options.method, base.parameters)).replaced(
+    found = defaults(options.method, base.parameters, task.initial_words)
+    settings = (PAPER if options.preset == "paper" else found).replaced(
         seed=options.seed,
         steps=options.steps,
         epochs=options.epochs,
@@ -87,13 +93,15 @@ def run_train(options: argparse.Namespace) -> None:
     print(
         f"{trained:,} parameters to train, {kept:,} to keep: {share:.2f}% of the base, {size:,} bytes", file=sys.stderr
     )
-    out = Path(options.out)
     checkpoint = out / "checkpoint.safetensors"
     with _until_interrupted() as interrupted:
         events = train(
-            base, task, options.method, learned, settings, held_out, checkpoint=checkpoint, should_stop=interrupted
-        )
+            base, task, options.method, learned, settings, held_out,
+            checkpoint=checkpoint, should_stop=interrupted, too_long="cut" if options.cut else "refuse",
+        )  # fmt: skip
         result = follow(events, f"{task.name} {options.method}")
+    if result.ended == "diverged" and not result.best_step:
+        raise InputError(f"the loss was no number any more at step {result.steps}; choose a lower --learning-rate")
     data = {
         "file": Path(options.data).name,
         "inputs": len(learned),
@@ -105,11 +113,13 @@ def run_train(options: argparse.Namespace) -> None:
         print(f"stopped; the same command goes on from {checkpoint}", file=sys.stderr)
     else:
         checkpoint.unlink(missing_ok=True)
+    if result.ended == "diverged":
+        print(f"the loss was no number any more at step {result.steps}; kept step {result.best_step}", file=sys.stderr)
     print(f"saved to {out}: {card.bytes:,} bytes after {card.steps} steps, {card.seconds:.0f} s", file=sys.stderr)
 
 
 def run_list(options: argparse.Namespace) -> None:
-    cards = artifacts.shipped(_artifact_root())
+    cards = artifacts.shipped()
     rows = [{"folder": str(folder), **asdict(card)} for folder, card in cards.items()]
     lines = [
         f"{card.task:<8} {card.method:<11} {card.kept:>12,} parameters {card.bytes:>12,} bytes  {folder}"
@@ -171,17 +181,22 @@ def _base(options: argparse.Namespace) -> Base:
     return load_base(options.base, options.device, options.dtype)
 
 
-def _artifact_root() -> Path:
-    return Path(os.environ.get("PREFIX_ARTIFACTS", artifacts.SHIPPED))
+def _standard_input() -> str:
+    try:
+        return sys.stdin.read()
+    except UnicodeDecodeError as error:
+        raise InputError(f"standard input is not UTF-8 text: {error.reason} at byte {error.start}") from error
 
 
 def _steered(base: Base, task: Task, options: argparse.Namespace) -> Steered:
     """What `--method` and `--artifact` name, ready to write."""
     if options.method == "prompt":
+        if options.artifact:
+            raise InputError("prompting has no artifact; leave out --artifact, or name another --method")
         return prompt.steer(base, task, options.shots, options.seed)
-    folder = Path(options.artifact) if options.artifact else artifacts.folder_of(
-        base, task.name, options.method, _artifact_root()
-    )
+    if options.shots:
+        raise InputError(f"--shots is for prompting; {options.method} has learned the task")
+    folder = Path(options.artifact) if options.artifact else artifacts.folder_of(base, task.name, options.method)
     if not folder.is_dir():
         raise InputError(
             f"no {options.method} is trained for task {task.name} on base {base.name!r} ({folder}); train one with "
@@ -190,6 +205,8 @@ def _steered(base: Base, task: Task, options: argparse.Namespace) -> Steered:
     steered, card = artifacts.load(folder, base)
     if card.method != options.method:
         raise InputError(f"{folder} holds a {card.method}, not a {options.method}")
+    if card.task not in ("", task.name):
+        raise InputError(f"{folder} was trained for task {card.task!r}, not for {task.name!r}")
     return steered
 
 
@@ -222,6 +239,7 @@ def _parser() -> argparse.ArgumentParser:
         default=os.environ.get("PREFIX_BASE", "embedded"),
         help="the frozen model: 'embedded', a folder, or a Hub name such as gpt2-medium (default: %(default)s)",
     )
+    which = argparse.ArgumentParser(add_help=False, parents=[base])
     base.add_argument("--device", default="cpu", help="cpu or cuda (default: %(default)s)")
     base.add_argument("--dtype", default="fp32", choices=DTYPES, help="(default: %(default)s)")
     steering = argparse.ArgumentParser(add_help=False)
@@ -263,6 +281,7 @@ def _parser() -> argparse.ArgumentParser:
     command.add_argument("--held-out", help="file of held-out examples (default: some of --data)")
     command.add_argument("--held-out-limit", type=int, default=200, help="(default: %(default)s)")
     command.add_argument("--seed", type=int, default=0)
+    command.add_argument("--cut", action="store_true", help="cut inputs that are too long instead of refusing them")
     command.add_argument("--preset", choices=["paper"], help="the paper's settings instead of those found for the base")
     command.add_argument("--steps", type=int, help="optimizer steps (default: from --epochs)")
     command.add_argument("--epochs", type=float)
@@ -277,7 +296,7 @@ def _parser() -> argparse.ArgumentParser:
     command = commands.add_parser("list", parents=[as_json], help="what is trained and shipped")
     command.set_defaults(run=run_list)
 
-    command = commands.add_parser("bench", parents=[base, as_json], help="speed and memory beside PEFT, transformers")
+    command = commands.add_parser("bench", parents=[which, as_json], help="speed and memory beside PEFT, transformers")
     command.add_argument("--seconds", type=float, default=10.0, help="for each measurement (default: %(default)s)")
     command.set_defaults(run=run_bench)
 

@@ -51,8 +51,8 @@ def encode_input(
     body, tail = first + base.encode(words + text), base.encode(ending)
     head = len(first + base.encode(words))
     left = room - len(tail)
-    if too_long == "refuse":
-        raise InputError(f"{budget}: shorten it by {over} tokens, or allow it to be cut")
     if left <= head:
         raise InputError(f"{budget}: nothing of it would be left; use a shorter prefix, fewer examples or less output")
+    if too_long == "refuse":
+        raise InputError(f"{budget}: shorten it by {over} tokens, or allow it to be cut (--cut)")
     return Encoded(body[:left] + tail, cut=len(body) - left)

@@ -6,7 +6,7 @@ dimension N, so the matrix products never see padding; what a token may attend t
 """
 
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 import torch
 import torch.nn.functional as F
@@ -152,6 +152,23 @@ def read_network(model: GPT2LMHeadModel) -> Network:
         head=model.lm_head.weight,
         heads=config.n_head,
     )
+
+
+Tensors = TypeVar("Tensors", Network, Layer)
+
+
+def cast(tensors: Tensors, dtype: torch.dtype) -> Tensors:
+    """The same with every tensor in `dtype`; gradients flow back to the tensors as they were."""
+
+    def of(thing: Any) -> Any:
+        if isinstance(thing, Tensor):
+            return thing.to(dtype)
+        if isinstance(thing, tuple):
+            parts = [of(part) for part in thing]
+            return type(thing)(*parts) if hasattr(thing, "_fields") else tuple(parts)
+        return thing
+
+    return of(tensors)
 
 
 @torch.no_grad()

@@ -50,7 +50,7 @@ def rebuild(base: Base, methods: Sequence[str], steps: int | None = None, limit:
         dev = load_examples(data_file(dev_file), task)
         watched = [replace(example, references=example.references[:1]) for example in dev[:HELD_OUT]]
         for method in methods:
-            settings = defaults(method, base.parameters)
+            settings = defaults(method, base.parameters, task.initial_words)
             if base.parameters < SMALL_BASE or steps:
                 settings = replace(settings, steps=steps or STEPS[method])
             folder = artifacts.folder_of(base, name, method)
@@ -62,7 +62,9 @@ def rebuild(base: Base, methods: Sequence[str], steps: int | None = None, limit:
                 "hash": fingerprint(examples),
                 "terms": terms,
             }
-            if _up_to_date(folder, base, as_dict(settings), data["hash"]):
+            split = Path(dev_file).name.split(".")[0]
+            wanted = (base.weights_hash, as_dict(settings), data["hash"], "complete", len(dev[:limit]))
+            if (folder / artifacts.CARD).exists() and _made_from(artifacts.read_card(folder), split) == wanted:
                 print(f"{folder}: up to date", file=sys.stderr)
                 continue
             checkpoint = Path("runs") / "rebuild" / base.weights_hash[:12] / name / f"{method}.safetensors"
@@ -110,9 +112,7 @@ def score(folder: Path, base: Base, examples: list[Example], source: str) -> Non
         print(f"    {output}", file=sys.stderr)
 
 
-def _up_to_date(folder: Path, base: Base, settings: dict, data_hash: str) -> bool:
-    if not (folder / artifacts.CARD).exists():
-        return False
-    card = artifacts.read_card(folder)
-    found = (card.base_hash, card.settings, card.data.get("hash"), card.ended)
-    return found == (base.weights_hash, settings, data_hash, "complete") and bool(card.scores)
+def _made_from(card: artifacts.Card, split: str) -> tuple:
+    """All that decides whether an artifact is up to date."""
+    scored = card.scores.get(split, {}).get("inputs")
+    return (card.base_hash, card.settings, card.data.get("hash"), card.ended, scored)

@@ -13,6 +13,10 @@ from prefix_core.errors import InputError
 from prefix_core.gpt2 import Network
 from prefix_core.inject import Rows
 from prefix_core.prefix import Prefix, stack
+from prefix_core.settings import LARGEST_SEED
+
+MOST_BEAMS = 64
+COLDEST, HOTTEST = 0.01, 100.0  # temperatures
 
 
 @dataclass(frozen=True)
@@ -32,10 +36,17 @@ class Decoding:
     too_long: TooLong = "refuse"
 
     def __post_init__(self) -> None:
-        if self.beams < 1 or (self.max_new_tokens is not None and self.max_new_tokens < 1):
-            raise InputError("beams and max new tokens must be at least 1")
-        if self.temperature < 0 or not 0 < self.top_p <= 1:
-            raise InputError("temperature must be 0 or more, and top-p above 0 and at most 1")
+        if not 1 <= self.beams <= MOST_BEAMS or (self.max_new_tokens is not None and self.max_new_tokens < 1):
+            raise InputError(f"beams must be from 1 to {MOST_BEAMS}, and max new tokens at least 1")
+        if not (self.temperature == 0 or COLDEST <= self.temperature <= HOTTEST) or not 0 < self.top_p <= 1:
+            raise InputError(
+                f"temperature must be 0 or from {COLDEST} to {HOTTEST}, and top-p above 0 and at most 1; they are "
+                f"{self.temperature} and {self.top_p}"
+            )
+        if not -10 <= self.length_penalty <= 10:
+            raise InputError(f"the length penalty is {self.length_penalty}; it must be from -10 to 10")
+        if not 0 <= self.seed <= LARGEST_SEED:
+            raise InputError(f"the seed is {self.seed}; it must be from 0 to {LARGEST_SEED}")
         if self.beams > 1 and self.temperature > 0:
             raise InputError("beam search does not sample: set beams to 1, or temperature to 0")
 
@@ -54,11 +65,15 @@ class Row:
 
     def take(self, token: int, end: int) -> None:
         """Write one token, and notice the end."""
-        if token == end or (token in self.stops and self.written):
+        if token == end or self.stopped_by(token, self.written):
             self.done = True
             return
         self.written.append(token)
         self.done = len(self.written) >= self.limit
+
+    def stopped_by(self, token: int, written: Sequence[int]) -> bool:
+        """Whether `token` ends the text: a line break does, but not one before the first word."""
+        return token in self.stops and any(before not in self.stops for before in written)
 
 
 class Search:
@@ -111,7 +126,7 @@ class Search:
     def draw(self, row: Row, logits: Tensor) -> int:
         """One token from the nucleus (Holtzman et al. 2020): the likeliest ones that together reach top_p."""
         chances, tokens = (logits.float().cpu() / self.decoding.temperature).softmax(-1).sort(descending=True)
-        chances = chances.masked_fill(chances.cumsum(0) - chances >= self.decoding.top_p, 0.0)
+        chances[1:] = chances[1:].masked_fill(chances.cumsum(0)[:-1] >= self.decoding.top_p, 0.0)
         return int(tokens[torch.multinomial(chances, 1, generator=self.generators[row.index])])
 
 
@@ -158,14 +173,14 @@ class BeamSearch(Search):
         """One more token on a row's beams, (beams, vocabulary); returns which beam each new one grew from."""
         width = self.decoding.beams
         before = torch.tensor([score for score, _ in beams.running], device=scores.device)
-        best, places = (scores + before[:, None]).flatten().topk(2 * width)
+        best, places = (scores + before[:, None]).flatten().topk(min(2 * width, scores.numel()))
         running: list[tuple[float, list[int]]] = []
         sources: list[int] = []
         for rank, (score, place) in enumerate(zip(best.tolist(), places.tolist(), strict=True)):
             source, token = divmod(place, scores.shape[1])
             text = beams.running[source][1]
             length = len(text) + 1
-            ends = token == self.base.end or (token in row.stops and bool(text))
+            ends = token == self.base.end or row.stopped_by(token, text)
             if ends or length >= row.limit:
                 if rank < width:
                     whole = text if ends else [*text, token]

@@ -1,15 +1,19 @@
 """How a method is trained: one small set of settings, the paper's, and the defaults found for a small base."""
 
-from dataclasses import dataclass, fields, replace
+from dataclasses import asdict, dataclass, replace
+from math import inf
 from typing import Any
 
 from prefix_core.errors import InputError
 
+LARGEST_SEED = 2**31 - 1
+
 
 @dataclass(frozen=True)
 class Settings:
-    """steps: optimizer steps (None: as many as `epochs` take). batch: target texts a step. learning_rate: its peak.
+    """steps: optimizer steps (None: as many as `epochs` take, and no fewer than `least_steps`).
 
+    batch: target texts a step. learning_rate: its peak.
     warmup: share of the steps in which the rate rises; after it falls to zero in a straight line.
     mlp_width: units of the reparameterization, None to train the prefix itself. initial_words: "" for a random start.
     adapter_share: of the base's parameters. patience: held-out measurements without a new best before stopping.
@@ -17,6 +21,7 @@ class Settings:
 
     epochs: float = 10.0
     steps: int | None = None
+    least_steps: int = 1
     batch: int = 5
     learning_rate: float = 5e-5
     warmup: float = 0.0
@@ -30,11 +35,22 @@ class Settings:
     patience: int | None = None
 
     def __post_init__(self) -> None:
-        for name in ("epochs", "batch", "learning_rate", "clip", "prefix_length", "adapter_share"):
-            if not getattr(self, name) > 0:
-                raise InputError(f"setting {name} is {getattr(self, name)}; it must be greater than 0")
-        if self.steps is not None and self.steps < 1:
-            raise InputError(f"setting steps is {self.steps}; it must be at least 1")
+        for name in ("epochs", "batch", "learning_rate", "clip", "prefix_length", "adapter_share", "least_steps"):
+            if not 0 < getattr(self, name) < inf:
+                raise InputError(f"setting {name} is {getattr(self, name)}; it must be a number greater than 0")
+        for name in ("steps", "mlp_width", "patience"):
+            value = getattr(self, name)
+            if value is not None and value < 1:
+                raise InputError(f"setting {name} is {value}; it must be at least 1")
+        if not (0 <= self.warmup <= 1 and 0 <= self.weight_decay < inf and 0 <= self.seed <= LARGEST_SEED):
+            raise InputError(
+                f"warmup must be from 0 to 1, weight_decay 0 or more, and seed from 0 to {LARGEST_SEED}; they are "
+                f"{self.warmup}, {self.weight_decay} and {self.seed}"
+            )
+
+    def steps_for(self, texts: int) -> int:
+        """Optimizer steps on so many target texts."""
+        return self.steps or max(self.least_steps, round(self.epochs * texts / min(self.batch, texts)))
 
     def replaced(self, **changes: Any) -> "Settings":
         """These settings with the given ones changed; None means unchanged."""
@@ -46,7 +62,8 @@ PAPER = Settings()
 
 # A base of some millions of parameters needs higher rates and longer prefixes than GPT-2 medium.
 # Each value is the best of the sweep in assets/evidence/sweep.json.
-_SMALL = Settings(epochs=3.0, batch=16, warmup=0.05, initial_words="table-to-text:")
+# However few the examples, 200 steps are taken, as in the paper's low-data setting (section 6.3).
+_SMALL = Settings(epochs=3.0, least_steps=200, batch=16, warmup=0.05)
 SMALL: dict[str, Settings] = {
     "prefix": replace(_SMALL, learning_rate=5e-3, prefix_length=50),
     "fine_tune": replace(_SMALL, learning_rate=2e-3),
@@ -56,10 +73,13 @@ SMALL: dict[str, Settings] = {
 SMALL_BASE = 60_000_000  # parameters
 
 
-def defaults(method: str, base_parameters: int) -> Settings:
-    """The settings a method is trained with on a base of that size when none are chosen."""
-    return SMALL[method] if base_parameters < SMALL_BASE else PAPER
+def defaults(method: str, base_parameters: int, initial_words: str) -> Settings:
+    """The settings a method is trained with on a base of that size when none are chosen.
+
+    For larger bases no sweep was run: they get the paper's, with a start from the task's words.
+    """
+    return replace(SMALL[method] if base_parameters < SMALL_BASE else PAPER, initial_words=initial_words)
 
 
 def as_dict(settings: Settings) -> dict[str, Any]:
-    return {field.name: getattr(settings, field.name) for field in fields(settings)}
+    return asdict(settings)

@@ -32,13 +32,18 @@ def split(examples: Sequence[Example], count: int | None, seed: int) -> tuple[li
     held_out, rest = shuffled[:held_inputs], shuffled[held_inputs:]
     if count is None:
         return rest, held_out
-    pairs = [(place, text) for place, example in enumerate(rest) for text in example.references]
-    if len(pairs) < count:
-        raise InputError(f"{count} texts were asked for; {len(pairs)} are left after holding out {held_inputs} inputs")
+    return draw(rest, count, seed), held_out
+
+
+def draw(examples: Sequence[Example], count: int, seed: int) -> list[Example]:
+    """The examples of `count` texts drawn by the seed. Raises `InputError` if there are fewer."""
+    pairs = [(place, text) for place, example in enumerate(examples) for text in example.references]
+    if not 1 <= count <= len(pairs):
+        raise InputError(f"{count} texts were asked for; there are {len(pairs)} to learn from")
     chosen: dict[int, list[str]] = {}
     for place, text in random.Random(seed).sample(pairs, count):
         chosen.setdefault(place, []).append(text)
-    return [replace(rest[place], references=tuple(found)) for place, found in sorted(chosen.items())], held_out
+    return [replace(examples[place], references=tuple(found)) for place, found in sorted(chosen.items())]
 
 
 def fingerprint(examples: Sequence[Example]) -> str:

@@ -22,9 +22,9 @@ RATES = (1e-3, 2e-3, 5e-3)
 LENGTHS = (10, 50, 100)
 
 
-def candidates(method: str, base: Base) -> list[Settings]:
+def candidates(method: str, base: Base, task: Task) -> list[Settings]:
     """Each setting changed by itself: learning rates; for a prefix also lengths, and training it without the MLP."""
-    start = defaults(method, base.parameters)
+    start = defaults(method, base.parameters, task.initial_words)
     if method != "prefix":
         return [replace(start, learning_rate=rate) for rate in RATES]
     rates = [replace(start, learning_rate=rate) for rate in RATES]
@@ -38,7 +38,7 @@ def sweep(
     """Try every candidate and add it to the record; returns this base's rows, the best of a method first."""
     rows = json.loads(RECORD.read_text()) if RECORD.exists() else []
     for method in methods:
-        for settings in candidates(method, base):
+        for settings in candidates(method, base, task):
             chosen = replace(settings, steps=steps)
             *_, last = train(base, task, method, examples, chosen, held_out, held_out_every=steps)
             assert last.result is not None

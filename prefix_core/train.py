@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from math import isfinite
 from pathlib import Path
 
 import torch
@@ -46,7 +47,8 @@ class Pair:
 class Trained:
     """What a run leaves: `kept` tensors by name, the base steered by them, and what it took.
 
-    ended: "complete", "stopped" (it was asked to), or "no further gain" (patience ran out).
+    ended: "complete", "stopped" (it was asked to), "no further gain" (patience ran out), or "diverged" (the loss was no
+    number any more). best_step: where `kept` is from.
     """
 
     method: str
@@ -98,16 +100,16 @@ def train(
 ) -> Iterator[TrainingEvent]:
     """Train `method` on `examples`; yields an event a step and a closing one with the result.
 
-    Keeps the parameters of the best held-out loss where `held_out` is given, else the last. With a `checkpoint` file
+    Keeps the parameters of the best held-out loss, or the last where nothing was measured. With a `checkpoint` file
     the run is saved there every minute and at its end, and goes on from there to the same result. `should_stop` is
     asked before every step. Raises `InputError` for no or too long examples, or a checkpoint of another run.
     """
     module = get_trained(method)
     adaptation: Adaptation = module.start(base, settings)
-    length = settings.prefix_length if method == "prefix" else 0
+    length = adaptation.prefix_length
     pairs = encode_pairs(base, task, examples, length, too_long)
-    held_pairs = encode_pairs(base, task, held_out, length, too_long) if held_out else []
-    steps = settings.steps or max(1, round(settings.epochs * len(pairs) / settings.batch))
+    held_pairs = encode_pairs(base, task, held_out, length, too_long, "held-out example") if held_out else []
+    steps = settings.steps_for(len(pairs))
     every = held_out_every or max(1, steps // MEASUREMENTS)
     optimizer = torch.optim.AdamW(
         adaptation.parameters(), lr=settings.learning_rate, weight_decay=settings.weight_decay
@@ -127,7 +129,7 @@ def train(
         return TrainingEvent(
             step=progress.step,
             steps=steps,
-            epoch=progress.step * settings.batch / len(pairs),
+            epoch=progress.step * min(settings.batch, len(pairs)) / len(pairs),
             tokens=progress.tokens,
             loss=progress.loss,
             held_out_loss=held_out_loss,
@@ -147,6 +149,9 @@ def train(
         batch = choose(pairs, progress.step, settings)
         optimizer.zero_grad(set_to_none=True)
         loss = mean_loss(base, adaptation, batch)
+        if not loss.isfinite():
+            ended = progress.ended = "diverged"
+            break
         loss.backward()
         torch.nn.utils.clip_grad_norm_(adaptation.parameters(), settings.clip)
         optimizer.step()
@@ -162,7 +167,7 @@ def train(
                 run.best, progress.best_loss = kept, held_out_loss
                 progress.best_step, progress.waited = progress.step, 0
             if samples:
-                shown = sample(base, task, module.steer(base, kept), held_out[:samples], too_long)
+                shown = sample(base, task, module.steer(base, kept), held_out[:samples])
             if settings.patience is not None and progress.waited >= settings.patience:
                 ended = progress.ended = "no further gain"
         now = time.perf_counter()
@@ -171,21 +176,21 @@ def train(
             save_run(checkpoint, run)
             saved = now
         yield event()
-    if not held_pairs or progress.best_step == 0:
-        run.best, progress.best_step = adaptation.kept(), progress.step
     if checkpoint is not None and progress.step > first_step:
         save_run(checkpoint, run)
+    measured = isfinite(progress.best_loss)
+    kept = run.best if measured or ended == "diverged" else adaptation.kept()
     yield event(
         Trained(
             method=method,
-            steered=module.steer(base, run.best).costing(adaptation.trained, 0),
-            kept=run.best,
+            steered=module.steer(base, kept).costing(adaptation.trained, 0),
+            kept=kept,
             settings=settings,
             steps=progress.step,
-            best_step=progress.best_step,
+            best_step=progress.best_step if measured or ended == "diverged" else progress.step,
             tokens=progress.tokens,
             seconds=progress.seconds,
-            held_out_loss=progress.best_loss if held_pairs and progress.best_step else None,
+            held_out_loss=progress.best_loss if measured else None,
             ended=ended or "complete",
         )
     )
@@ -210,12 +215,17 @@ def choose(pairs: Sequence[Pair], step: int, settings: Settings) -> list[Pair]:
 
 
 def encode_pairs(
-    base: Base, task: Task, examples: Sequence[Example], prefix_length: int, too_long: TooLong
+    base: Base,
+    task: Task,
+    examples: Sequence[Example],
+    prefix_length: int,
+    too_long: TooLong = "refuse",
+    kind: str = "example",
 ) -> list[Pair]:
     """A pair for every reference. Raises `InputError` naming the example that is empty or too long."""
     pairs = []
     for number, example in enumerate(examples, 1):
-        where = f"example {number}" + (f" ({example.id})" if example.id else "")
+        where = f"{kind} {number}" + (f" ({example.id})" if example.id else "")
         text = task.linearize(example.source)
         for reference in example.references:
             target = [*base.encode(" ".join(reference.split())), base.end]
@@ -254,12 +264,10 @@ def held_out_mean(base: Base, adaptation: Adaptation, pairs: Sequence[Pair]) -> 
     return torch.cat([target_losses(base, adaptation, batch) for batch in batches]).mean().item()
 
 
-def sample(
-    base: Base, task: Task, steered: Steered, examples: Sequence[Example], too_long: TooLong
-) -> tuple[tuple[str, str], ...]:
+def sample(base: Base, task: Task, steered: Steered, examples: Sequence[Example]) -> tuple[tuple[str, str], ...]:
     """What the model writes now, greedily, for a few inputs."""
     requests = [Request(steered, task, example.source) for example in examples]
-    outputs = write(base, requests, Decoding(too_long=too_long))
+    outputs = write(base, requests, Decoding(too_long="cut"))
     return tuple((task.linearize(example.source), output) for example, output in zip(examples, outputs, strict=True))
 
 

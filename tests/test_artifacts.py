@@ -125,6 +125,10 @@ def test_broken_and_foreign_files_are_refused_with_the_reason(
     lora = copy("lora") / artifacts.PEFT_CONFIG
     lora.write_text(json.dumps({"peft_type": "LORA", "task_type": "CAUSAL_LM"}))
     (copy("card") / artifacts.CARD).write_text("{")
+    for name, change in {"typed": {"trained": "many"}, "hashed": {"base_hash": 5}, "listed": {"method": ["x"]}}.items():
+        card = copy(name) / artifacts.CARD
+        card.write_text(json.dumps(json.loads(card.read_text()) | change))
+    (copy("config") / artifacts.PEFT_CONFIG).write_text("[]")
     reasons = {
         "cut": "not a readable safetensors",
         "shaped": r"prompt_embeddings of \(length",
@@ -132,6 +136,10 @@ def test_broken_and_foreign_files_are_refused_with_the_reason(
         "named": "holds weights",
         "lora": "only PREFIX_TUNING",
         "card": "no readable card",
+        "typed": "trained is 'many'",
+        "hashed": "base_hash is '5'",
+        "listed": "method is",
+        "config": "not a PEFT configuration",
         "absent": "no folder",
     }
     for name, reason in reasons.items():
@@ -153,7 +161,7 @@ def test_the_shelf_drops_the_least_used(tiny: Base, trained: dict[str, Trained],
     for number in range(3):
         folders.append(tmp_path / str(number))
         saved(tiny, trained["fine_tune"], folders[-1])
-    shelf = artifacts.Shelf(tiny, room=2 * tiny.bytes)
+    shelf = artifacts.Shelf(tiny, room=4 * tiny.bytes)
     first = shelf.get(folders[0])
     shelf.get(folders[1])
     assert shelf.get(folders[0]) is not None and shelf.get(folders[0])[0] is first[0]
@@ -167,3 +175,14 @@ def test_shipped_artifacts_are_listed_by_base_task_and_method(
     folder = artifacts.folder_of(tiny, "e2e", "prefix", tmp_path)
     saved(tiny, trained["prefix"], folder)
     assert {path: card.method for path, card in artifacts.shipped(tmp_path).items()} == {folder: "prefix"}
+
+
+def test_saving_replaces_its_own_files_and_no_others(tiny: Base, trained: dict[str, Trained], tmp_path: Path) -> None:
+    for name in ("model.safetensors", "checkpoint.safetensors"):
+        save_file({"x": torch.zeros(1)}, tmp_path / name)
+    saved(tiny, trained["prefix"], tmp_path)
+    card = saved(tiny, trained["adapter"], tmp_path)
+    assert (tmp_path / "model.safetensors").exists() and (tmp_path / "checkpoint.safetensors").exists()
+    assert not (tmp_path / artifacts.PEFT_WEIGHTS).exists() and not (tmp_path / artifacts.PEFT_CONFIG).exists()
+    steered, found = artifacts.load(tmp_path, tiny)
+    assert (steered.kept, found.bytes) == (card.kept, card.bytes)

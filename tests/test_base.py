@@ -57,3 +57,22 @@ def test_what_cannot_be_loaded_is_refused_with_the_reason(tiny_folder: Path, tmp
         (folder / "config.json").write_text(json.dumps(config | change))
         with pytest.raises(BaseError, match=r"architecture|activation|attention"):
             load_base(str(folder))
+
+
+def test_a_base_that_lacks_weights_or_is_cut_short_is_refused(tiny_folder: Path, tmp_path: Path) -> None:
+    more = Path(shutil.copytree(tiny_folder, tmp_path / "more"))
+    config = json.loads((more / "config.json").read_text())
+    (more / "config.json").write_text(json.dumps(config | {"n_layer": 3}))
+    with pytest.raises(BaseError, match="lacks weights"):
+        load_base(str(more))
+    other = Path(shutil.copytree(tiny_folder, tmp_path / "other"))
+    (other / "config.json").write_text(json.dumps(config | {"n_embd": 64}))
+    typed = Path(shutil.copytree(tiny_folder, tmp_path / "typed"))
+    (typed / "config.json").write_text(json.dumps(config | {"n_layer": "x"}))
+    cut = Path(shutil.copytree(tiny_folder, tmp_path / "cut"))
+    (cut / "model.safetensors").write_bytes((cut / "model.safetensors").read_bytes()[:-99])
+    for folder in (other, typed, cut):
+        with pytest.raises(BaseError, match="could not be loaded"):
+            load_base(str(folder))
+    with pytest.raises(BaseError, match="banana"):
+        load_base(str(tiny_folder), device="banana")

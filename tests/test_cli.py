@@ -111,6 +111,8 @@ def test_list_shows_what_is_trained(
         (["generate", "--text", "name[Blue Spice"], "is not closed"),
         (["generate", "--text", TABLE, "--method", "fine_tune"], "no fine_tune is trained"),
         (["generate", "--text", TABLE, "--beams", "0"], "at least 1"),
+        (["generate", "--text", TABLE, "--shots", "3"], "--shots is for prompting"),
+        (["generate", "--text", TABLE, "--device", "banana"], "banana"),
         (["evaluate", "--data", "nowhere.csv"], "nowhere.csv"),
         (["train", "--data", "nowhere.txt", "--out", "x"], "nowhere.txt"),
     ],
@@ -164,8 +166,9 @@ def test_ctrl_c_keeps_what_is_learned_and_the_same_command_goes_on(
     assert "goes on from" in rest
     card = json.loads((tmp_path / "card.json").read_text())
     assert card["ended"] == "stopped" and 0 < card["steps"] < 400
+    assert (tmp_path / "checkpoint.safetensors").exists()
     done = subprocess.run(command, capture_output=True, text=True, check=False)
-    assert done.returncode == 0
+    assert done.returncode == 0 and f"| {card['steps'] + 1}/400" in done.stderr
     card = json.loads((tmp_path / "card.json").read_text())
     assert card["ended"] == "complete" and card["steps"] == 400
     assert not (tmp_path / "checkpoint.safetensors").exists()

@@ -11,6 +11,7 @@ from prefix_core.errors import InputError
 from prefix_core.generate import Decoding, Request, stream, write
 from prefix_core.methods import prompt
 from prefix_core.methods.method import Steered
+from prefix_core.search import Row
 from prefix_core.tasks.task import Task
 from tests.test_inject import filled_cache, loud_prefixes
 
@@ -120,7 +121,7 @@ def test_sampling_is_repeatable_and_independent_of_the_batch(tiny: Base, raw: Ta
 
 def test_nucleus_of_almost_nothing_is_greedy(tiny: Base, raw: Task) -> None:
     wanted = requests(tiny, raw)
-    assert write(tiny, wanted, Decoding(temperature=1.0, top_p=1e-6)) == write(tiny, wanted)
+    assert write(tiny, wanted, Decoding(temperature=1.0, top_p=1e-50)) == write(tiny, wanted)
 
 
 def test_stops_between_tokens(tiny: Base, raw: Task) -> None:
@@ -153,8 +154,34 @@ def test_too_long_inputs_are_refused_in_their_own_pane_or_cut_and_said(tiny: Bas
 
 @pytest.mark.parametrize(
     "bad",
-    [{"beams": 0}, {"temperature": -1.0}, {"top_p": 0.0}, {"beams": 2, "temperature": 1.0}, {"max_new_tokens": 0}],
+    [
+        {"beams": 0},
+        {"beams": 1000},
+        {"temperature": -1.0},
+        {"temperature": float("nan")},
+        {"temperature": 1e-42},
+        {"top_p": 0.0},
+        {"beams": 2, "temperature": 1.0},
+        {"max_new_tokens": 0},
+        {"length_penalty": 3000.0},
+        {"seed": 10**15},
+    ],
 )
 def test_senseless_decoding_is_refused(bad: dict) -> None:
     with pytest.raises(InputError):
         Decoding(**bad)
+
+
+def test_a_line_break_before_the_first_word_does_not_end_a_row() -> None:
+    row = Row([1], None, limit=10, stops=frozenset({7}))
+    for token in (7, 7, 3, 4):
+        row.take(token, end=0)
+    assert not row.done
+    row.take(7, end=0)
+    assert row.done and row.written == [7, 7, 3, 4]
+
+
+def test_few_shot_prompts_have_as_many_examples_as_there_are(tiny: Base, raw: Task) -> None:
+    for shots in (-1, 1000):
+        with pytest.raises(InputError, match="0 to 66"):
+            prompt.steer(tiny, raw, shots)

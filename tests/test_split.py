@@ -25,7 +25,7 @@ def test_the_seed_decides(e2e: Task) -> None:
 def test_more_than_there_is_cannot_be_had(e2e: Task) -> None:
     with pytest.raises(InputError, match="this file has 132"):
         split(e2e.pool(), 500, 0)
-    with pytest.raises(InputError, match="after holding out"):
+    with pytest.raises(InputError, match="there are 100 to learn from"):
         split(e2e.pool(), 131, 0)
     with pytest.raises(InputError, match="at least 2"):
         split(e2e.pool()[:1], None, 0)

@@ -167,3 +167,57 @@ def test_senseless_wishes_are_refused_with_what_to_do(tiny: Base, e2e: Task) -> 
         list(train(tiny, e2e, "prefix", [long], settings("prefix")))
     with pytest.raises(InputError, match="learning_rate"):
         Settings(learning_rate=0)
+
+
+def test_a_stop_before_anything_was_measured_keeps_the_last_parameters_each_time(
+    tiny: Base, e2e: Task, tmp_path: Path
+) -> None:
+    checkpoint, results = tmp_path / "run.safetensors", []
+    for stop in (2, 1):
+        count = iter(range(100))
+        events = run(tiny, e2e, "prefix", checkpoint=checkpoint, should_stop=lambda c=count, s=stop: next(c) >= s)
+        results.append(events[-1].result)
+    assert [(result.steps, result.best_step, result.held_out_loss) for result in results] == [(2, 2, None), (3, 3, None)]
+    assert not torch.equal(results[0].kept["keys"], results[1].kept["keys"])
+
+
+def test_a_loss_that_is_no_number_ends_the_run_and_spoils_nothing(tiny: Base, e2e: Task) -> None:
+    wild = settings("adapter", learning_rate=1e30, clip=1e30)
+    result = run(tiny, e2e, "adapter", settings=wild)[-1].result
+    assert result.ended == "diverged" and result.steps < STEPS
+    assert all(tensor.isfinite().all() for tensor in result.kept.values())
+
+
+def test_few_examples_are_gone_over_often_enough() -> None:
+    assert SMALL["prefix"].steps_for(20) == 200 and SMALL["prefix"].steps_for(16_000) == 3000
+    assert replace(SMALL["prefix"], steps=7).steps_for(16_000) == 7
+    assert Settings(epochs=3, batch=16).steps_for(10) == 3
+
+
+@pytest.mark.parametrize("method", TRAINED)
+def test_a_half_precision_base_is_trained_in_full_precision(tiny: Base, e2e: Task, method: str) -> None:
+    import dataclasses
+    from copy import deepcopy
+
+    from prefix_core.gpt2 import read_network
+
+    model = deepcopy(tiny.model).bfloat16()
+    half = dataclasses.replace(tiny, model=model, network=read_network(model), dtype=torch.bfloat16)
+    adaptation = TRAINED[method].start(half, settings(method))
+    assert all(parameter.dtype == torch.float32 for parameter in adaptation.parameters())
+    loss = mean_loss(half, adaptation, encode_pairs(half, e2e, e2e.pool()[:2], adaptation.prefix_length))
+    loss.backward()
+    assert all(parameter.grad is not None for parameter in adaptation.parameters())
+
+
+@pytest.mark.parametrize(
+    "bad", [{"epochs": float("inf")}, {"seed": 10**15}, {"patience": 0}, {"mlp_width": 0}, {"warmup": 2.0}]
+)
+def test_senseless_settings_are_refused(bad: dict) -> None:
+    with pytest.raises(InputError):
+        Settings(**bad)
+
+
+def test_a_prefix_as_long_as_the_context_is_refused(tiny: Base, e2e: Task) -> None:
+    with pytest.raises(InputError, match="leaves no room"):
+        list(train(tiny, e2e, "prefix", e2e.pool(), replace(settings("prefix"), prefix_length=512)))

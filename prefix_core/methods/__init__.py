@@ -12,13 +12,6 @@ TRAINED: dict[str, ModuleType] = {
     "adapter": adapter,
 }
 METHODS: dict[str, ModuleType] = {**TRAINED, "prompt": prompt}
-TITLES = {
-    "prefix": "Prefix-tuned",
-    "fine_tune": "Fine-tuned",
-    "top_layers": "FT-top2",
-    "adapter": "Adapter",
-    "prompt": "Prompted",
-}
 
 
 def get_trained(name: str) -> ModuleType:

@@ -31,7 +31,8 @@ class Adapter(Adaptation):
         self._network = base.network
 
     def network(self) -> Network:
-        return with_adapters(self._network, dict(self.tensors.items()))
+        dtype = self._network.tokens.dtype
+        return with_adapters(self._network, {name: tensor.to(dtype) for name, tensor in self.tensors.items()})
 
     def kept(self) -> dict[str, Tensor]:
         return {name: tensor.detach().clone() for name, tensor in self.tensors.items()}
@@ -67,7 +68,7 @@ def steer(base: Base, kept: dict[str, Tensor]) -> Steered:
     layers, hidden = base.shape.layers, base.shape.hidden
     if set(kept) != set(PARTS):
         raise ArtifactError(f"adapters hold {', '.join(PARTS)}; this holds {', '.join(sorted(kept)) or 'nothing'}")
-    width = kept["down_bias"].shape[-1]
+    width = kept["down_bias"].shape[-1] if kept["down_bias"].ndim else 0
     wanted = {
         "down": (layers, 2, width, hidden),
         "down_bias": (layers, 2, width),

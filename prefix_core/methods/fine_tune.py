@@ -8,7 +8,7 @@ from transformers import GPT2LMHeadModel
 
 from prefix_core.base import Base
 from prefix_core.errors import ArtifactError
-from prefix_core.gpt2 import Network, pack, read_network
+from prefix_core.gpt2 import Network, cast, pack, read_network
 from prefix_core.methods.method import Adaptation, Steered, count, fitting
 from prefix_core.settings import Settings
 
@@ -18,10 +18,11 @@ class FineTuning(Adaptation):
 
     def __init__(self, base: Base) -> None:
         super().__init__()
-        self.model = copy.deepcopy(base.model).requires_grad_(True)
+        self.model = copy.deepcopy(base.model).float().requires_grad_(True)  # small steps are lost in 16 bits
+        self.dtype = base.network.tokens.dtype
 
     def network(self) -> Network:
-        return read_network(self.model)
+        return cast(read_network(self.model), self.dtype)
 
     def kept(self) -> dict[str, Tensor]:
         return {name: tensor.detach().clone() for name, tensor in self.model.named_parameters()}
@@ -38,6 +39,8 @@ def costs(base: Base, settings: Settings) -> tuple[int, int]:
 
 def steer(base: Base, kept: dict[str, Tensor]) -> Steered:
     """Raises `ArtifactError` if these are not weights of this base's architecture and size."""
+    if set(kept) != {name for name, _ in base.model.named_parameters()}:
+        raise ArtifactError(f"these weights are not those of a model like base {base.name!r}: their names differ")
     with torch.device("meta"):
         model = GPT2LMHeadModel(base.model.config)
     try:
@@ -45,7 +48,4 @@ def steer(base: Base, kept: dict[str, Tensor]) -> Steered:
         model.tie_weights()
     except RuntimeError as error:
         raise ArtifactError(f"these weights do not fit base {base.name!r}: {str(error).splitlines()[-1]}") from error
-    absent = [name for name, tensor in model.named_parameters() if tensor.is_meta]
-    if absent:
-        raise ArtifactError(f"fine-tuned weights are incomplete: {', '.join(absent[:3])} missing")
     return Steered("fine_tune", pack(read_network(model.requires_grad_(False))), kept=count(kept))

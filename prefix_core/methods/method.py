@@ -35,6 +35,7 @@ class Adaptation(nn.Module):
     """What is being trained. Its parameters are the trained ones; the base it was started on never changes."""
 
     method: str
+    prefix_length = 0  # tokens of context the prefix takes
 
     def network(self) -> Network:
         """The network to run, made of the parameters as they are now."""

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from prefix_core.base import Base
-from prefix_core.errors import ArtifactError
+from prefix_core.errors import ArtifactError, InputError
 from prefix_core.gpt2 import Network
 from prefix_core.methods.method import Adaptation, Steered, count
 from prefix_core.prefix import Prefix
@@ -22,6 +22,11 @@ class PrefixTuning(Adaptation):
         super().__init__()
         generator = torch.Generator().manual_seed(settings.seed)
         length, words = settings.prefix_length, settings.initial_words
+        if length >= base.shape.positions:
+            raise InputError(
+                f"a prefix of {length} leaves no room for an input: this base has a context of {base.shape.positions}"
+            )
+        self.prefix_length = length
         start = word_start(base, words, length) if words else random_start(base.shape, length, generator)
         self.encoder = PrefixEncoder(start.cpu(), base.shape, settings.mlp_width, generator).to(base.device)
         self._network = base.network

@@ -7,7 +7,7 @@ from torch import Tensor, nn
 
 from prefix_core.base import Base
 from prefix_core.errors import ArtifactError
-from prefix_core.gpt2 import Layer, Network, pack_layer, packable, read_layer
+from prefix_core.gpt2 import Layer, Network, cast, pack_layer, packable, read_layer
 from prefix_core.methods.method import Adaptation, Steered, count, fitting
 from prefix_core.settings import Settings
 
@@ -19,11 +19,13 @@ class TopLayers(Adaptation):
 
     def __init__(self, base: Base) -> None:
         super().__init__()
-        self.blocks = nn.ModuleList(copy.deepcopy(block) for block in top_blocks(base)).requires_grad_(True)
+        # in fp32, since small steps are lost in 16 bits
+        self.blocks = nn.ModuleList(copy.deepcopy(block).float() for block in top_blocks(base)).requires_grad_(True)
         self._network = base.network
 
     def network(self) -> Network:
-        return on_top(self._network, [read_layer(block, self._network.norm.epsilon) for block in self.blocks])
+        layers = [read_layer(block, self._network.norm.epsilon) for block in self.blocks]
+        return on_top(self._network, [cast(layer, self._network.tokens.dtype) for layer in layers])
 
     def kept(self) -> dict[str, Tensor]:
         return {name: tensor.detach().clone() for name, tensor in self.blocks.named_parameters()}
