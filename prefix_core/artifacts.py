@@ -24,10 +24,10 @@ from prefix_core.base import Base
 from prefix_core.errors import ArtifactError
 from prefix_core.methods import get_trained
 from prefix_core.methods.method import Steered
+from prefix_core.places import SHIPPED
 from prefix_core.settings import as_dict
 from prefix_core.train import Trained
 
-SHIPPED = Path(__file__).parent.parent / "trained_prefixes"  # PREFIX_ARTIFACTS names another folder
 CARD = "card.json"
 PEFT_WEIGHTS, PEFT_CONFIG = "adapter_model.safetensors", "adapter_config.json"
 SHARD = 9_000_000  # bytes a file

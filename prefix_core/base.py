@@ -3,7 +3,6 @@
 import hashlib
 from dataclasses import dataclass
 from functools import cached_property
-from pathlib import Path
 from typing import Any
 
 import torch
@@ -15,8 +14,8 @@ from transformers.utils import logging as transformers_logging
 
 from prefix_core.errors import BaseError
 from prefix_core.gpt2 import Network, pack, read_network
+from prefix_core.places import ASSETS
 
-ASSETS = Path(__file__).parent.parent / "assets"
 EMBEDDED = ASSETS / "base"
 DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16}
 

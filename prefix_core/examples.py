@@ -95,8 +95,10 @@ def references_of(record: dict[str, Any]) -> tuple[str, ...]:
     name, cell = pick(record, REFERENCE_COLUMNS, "reference text")
     texts = cell if isinstance(cell, list) else [cell]
     for number, text in enumerate(texts, 1):
-        if not isinstance(text, str) or not text.strip():
-            raise InputError(f"column '{name}': reference {number} is {'empty' if text in ('', None) else 'no text'}.")
+        if text is not None and not isinstance(text, str):
+            raise InputError(f"column '{name}': reference {number} is no text.")
+        if not flatten(text or ""):
+            raise InputError(f"column '{name}': reference {number} is empty.")
     return tuple(flatten(text) for text in texts)
 
 
@@ -135,6 +137,11 @@ def _sheet_rows(file: IO[bytes], path: Path) -> Iterator[tuple[int, dict[str, An
                 )
             yield number, dict(zip(head, row, strict=True))
     except csv.Error as error:
+        if "field limit" in str(error):
+            raise InputError(
+                f"{path.name}, after row {number}: a cell has more than {csv.field_size_limit():,} characters"
+                " (csv.field_size_limit). Shorten it, or close the quote that may be open before it."
+            ) from None
         raise InputError(
             f"{path.name}, after row {number}: the quotes do not match ({error})."
             ' Put double quotes around the whole cell, and write "" for a quote inside it.'

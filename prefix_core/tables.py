@@ -24,6 +24,7 @@ MAX_VALUE = 500  # characters
 EXAMPLE = "name[Blue Spice], area[riverside]"
 _ATTRIBUTE_HEADS = {"attribute", "field", "slot", "key", "property", "column", "name"}
 _VALUE_HEADS = {"value", "values"}
+_MARKS = ':：|｜,;{"'  # besides brackets, what an attribute in MR notation must not be taken by
 _QUOTES = {'"': '"', "'": "'", "“": "”", "‘": "’"}
 
 
@@ -79,8 +80,11 @@ def to_grid(table: Table) -> list[list[str]]:
 
 
 def to_mr(table: Table) -> str:
-    r"""The table in MR notation, `name[Blue Spice], area[riverside]`; a bracket inside a value is written `\[`."""
-    return ", ".join(f"{_escape(attribute)}[{_escape(value)}]" for attribute, value in table)
+    r"""The table in MR notation, `name[Blue Spice], area[riverside]`; a bracket inside is written `\[`.
+
+    So is whatever in an attribute would tell of another notation: `:`, `|`, `,`, `;`, `{`, a quote.
+    """
+    return ", ".join(f"{_escape(attribute, _MARKS)}[{_escape(value)}]" for attribute, value in table)
 
 
 def attribute_key(attribute: str) -> str:
@@ -164,7 +168,7 @@ def _read_mr(text: str) -> Table:
         if inside:
             cells[-1] = (cells[-1][0], cells[-1][1], _unescape(_unquote(piece)))
         else:
-            name = _unescape(_unquote(piece.strip().lstrip(",;| \n\t")))
+            name = _unescape(_unquote(piece.strip().lstrip(",;| \n\t")), _MARKS)
             cells.append((f"row {len(cells) + 1} (character {at})", name, ""))
         position = match.end()
     return _table(cells)
@@ -304,8 +308,8 @@ def _flat(text: str) -> str:
 
 
 def _first_mark(text: str) -> str:
-    """The first character, outside double quotes, that tells the notations apart; '' where there is none."""
-    for match in re.finditer(r'"[^"]*"|([\[\]:：|｜,;\t])', text):
+    """The first character, not escaped nor in double quotes, that tells the notations apart; '' where there is none."""
+    for match in re.finditer(r'\\.|"[^"]*"|([\[\]:：|｜,;\t])', text, re.DOTALL):
         if match[1]:
             return match[1]
     return ""
@@ -320,9 +324,9 @@ def _unquote(text: str) -> str:
     return text[1:-1] if len(text) > 1 and _QUOTES.get(text[0]) == text[-1] else text
 
 
-def _escape(text: str) -> str:
-    return re.sub(r"[\[\]\\]|^[\"'“‘]", r"\\\g<0>", text)
+def _escape(text: str, marks: str = "") -> str:
+    return re.sub(rf"[\[\]\\{marks}]|^[\"'“‘]", r"\\\g<0>", text)
 
 
-def _unescape(text: str) -> str:
-    return re.sub(r"\\([\[\]\\\"'“‘])", r"\1", text)
+def _unescape(text: str, marks: str = "") -> str:
+    return re.sub(rf"\\([\[\]\\\"'“‘{marks}])", r"\1", text)

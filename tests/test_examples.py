@@ -101,7 +101,8 @@ def test_all_formats_say_the_same(tmp_path_factory, rows):
         (b'mr,ref\nname[A],"b\nname[B],c\n', "the quotes do not match"),
         (b"mr,ref\n", "x.csv: the file has no rows"),
         (b"", "x.csv: the file has no rows"),
-        (b"mr,ref\nname[A]," + b"x" * 200_000, "field larger than field limit"),
+        (b"mr,ref\nname[A]," + b"x" * 200_000, "x.csv, after row 1: a cell has more than 131,072 characters"),
+        ("mr,ref\nname[A],\u200b\u2060\n".encode(), "x.csv, row 2: column 'ref': reference 1 is empty"),
     ],
 )
 def test_sheet_errors_say_where(tmp_path, content, says):

@@ -20,8 +20,12 @@ attributes = st.from_regex(r"[a-zA-Z][a-zA-Z_]{0,8}( [a-z]{1,6})?", fullmatch=Tr
 values = st.text(min_size=1, max_size=30).map(flatten).filter(bool)
 
 
-def rows(value=values):
-    return st.lists(st.tuples(attributes, value), min_size=1, max_size=6).map(tuple)
+marked = st.text([*":,;|=：｜[]{}\\\"'“ ab"], min_size=1, max_size=12).map(flatten).filter(bool)
+any_attribute = st.one_of(attributes, marked, st.text(min_size=1, max_size=20).map(flatten).filter(bool))
+
+
+def rows(value=values, attribute=attributes):
+    return st.lists(st.tuples(attribute, value), min_size=1, max_size=6).map(tuple)
 
 
 def is_head(table):
@@ -30,13 +34,13 @@ def is_head(table):
 
 
 @quick
-@given(rows())
+@given(rows(st.one_of(values, marked), any_attribute))
 def test_mr_is_read_back(table):
     assert read_table(to_mr(table)) == table
 
 
 @quick
-@given(rows())
+@given(rows(attribute=any_attribute))
 def test_a_grid_is_read_back(table):
     assert from_grid(to_grid(table)) == table
 
@@ -139,6 +143,12 @@ def test_one_table_in_many_hands(text):
     assert read_table(text) == BLUE
 
 
+@pytest.mark.parametrize("attribute", ["hours: weekdays", "a, b", "a; b", "a | b", "a = b", "{a", 'say "a', "｜a："])
+def test_marks_in_an_attribute_are_read_back_from_mr(attribute):
+    table = ((attribute, '9-5"'), ("area", "riverside"), (attribute, "x:y"))
+    assert read_table(to_mr(table)) == table
+
+
 @pytest.mark.parametrize("text", ["name,area\nBlue Spice,riverside", "| name | area |\n| Blue Spice | riverside |"])
 def test_known_attributes_tell_heads_from_rows(text):
     assert read_table(text, {"name", "area"}) == (("name", "Blue Spice"), ("area", "riverside"))
@@ -204,7 +214,7 @@ def test_blank_grid_rows_are_passed_over_but_counted():
         from_grid([["a", "b", "c"]])
 
 
-@pytest.mark.parametrize("piece", [*"\"\\|:*[],{ \u3000", "a:", "a,", "| ", "**|", "[["])
+@pytest.mark.parametrize("piece", [*'"\\|:*[],{ \u3000', "a:", "a,", "| ", "**|", "[["])
 @pytest.mark.parametrize("start", ["", "x: ", "x,", "| ", "x[", '"', "{"])
 def test_long_nonsense_takes_no_time(start, piece):
     began = time.process_time()

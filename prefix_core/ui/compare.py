@@ -1,10 +1,11 @@
 """The tab "Compare": one table, several methods, their texts side by side."""
 
 import time
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
 from functools import partial
 from html import escape
+from threading import Lock
 from typing import Any
 
 import gradio as gr
@@ -22,6 +23,7 @@ from prefix_core.ui.panes import KINDS, Pane, panes_html, seconds
 
 REDRAW = 0.06  # seconds between two pictures of the panes; more would only keep the browser busy
 
+SEED = "the same seed, methods and settings write the same texts"
 LEGEND = (
     '<p class="legend"><mark class="said">said</mark> is in the table · '
     '<mark class="extra">unsupported</mark> is not · what is missing is listed under each text</p>'
@@ -29,10 +31,23 @@ LEGEND = (
 
 
 @dataclass
-class Turn:
-    """One visitor's runs, counted. Only the latest counts: a run that holds an older number stops."""
+class Order:
+    """What one run is to write, as the page stood when it was asked for. Whoever holds `taken` writes it."""
 
-    number: int = 0
+    table: Table
+    methods: list[str]
+    settings: Sequence[Any]
+    note: str = ""
+    stopped: bool = False
+    taken: Lock = field(default_factory=Lock)
+
+
+@dataclass
+class Turn:
+    """One visitor's runs. Only the latest order counts: what writes an older one stops. going: runs not yet over."""
+
+    latest: Order | None = None
+    going: int = 0
 
 
 @dataclass(frozen=True)
@@ -52,7 +67,6 @@ class Page:
     status: gr.HTML
     panes: gr.HTML
     turn: gr.State
-    ticket: gr.State
 
     @property
     def buttons(self) -> list[gr.Button]:
@@ -95,7 +109,7 @@ def _lay_out(task: Task, featured: Sequence[Table], table: Table, opening: Openi
                 with gr.Group(visible=False) as sampling:
                     temperature = gr.Slider(0.1, 2.0, 0.8, step=0.05, label="Temperature", info="higher: bolder words")
                     top_p = gr.Slider(0.05, 1.0, 0.9, step=0.05, label="Top-p", info="of the likeliest words only")
-                    seed = gr.Number(0, precision=0, label="Seed", info="the same seed writes the same text")
+                    seed = gr.Number(0, precision=0, label="Seed", info=SEED)
                 longest = gr.Slider(10, MOST_TOKENS, task.max_new_tokens, step=1, label="Max new tokens")
                 cut = gr.Checkbox(label="Cut an input that is too long, instead of refusing it")
                 shots = gr.Slider(
@@ -137,7 +151,6 @@ def _lay_out(task: Task, featured: Sequence[Table], table: Table, opening: Openi
         status=status,
         panes=panes,
         turn=gr.State(Turn()),
-        ticket=gr.State(0),
     )
 
 
@@ -158,34 +171,36 @@ def _connect(demo: gr.Blocks, loading: Loading, task: Task, featured: Sequence[T
         trigger_mode="always_last",
         **quick,
     )
-    inputs = [page.turn, page.typed, page.grid, page.text, page.methods]
 
-    def then_run(before: gr.events.Dependency, note: str = "") -> None:
-        begun = before.then(
-            partial(begin, task, len(featured)),
-            inputs,
-            [page.ticket, page.problem, page.status, *page.buttons],
+    def run_on(event: Callable[..., gr.events.Dependency], typed: gr.State = page.typed, note: str = "") -> None:
+        begun = event(
+            partial(begin, task, len(featured), note),
+            [page.turn, typed, page.grid, page.text, page.methods, *page.settings],
+            [page.problem, page.status, *page.buttons],
             **quick,
         )
         ran = begun.then(
-            partial(run, loading, task, note),
-            [page.ticket, *inputs, *page.settings],
+            partial(run, loading, task),
+            page.turn,
             [page.status, page.panes],
             concurrency_limit=AT_ONCE,
             concurrency_id=GENERATION,
             show_progress="hidden",
             api_visibility="private",
+            trigger_mode="multiple",  # else the page drops a second run while a first is on
         )
-        ran.then(partial(resting, len(featured)), None, page.buttons, **quick)  # after an error too
+        over = partial(rest, len(featured))
+        ran.then(over, page.turn, page.buttons, trigger_mode="multiple", **quick)  # after an error too
 
-    then_run(gr.on([page.run.click, page.text.submit], None, None, None, **quick))
+    run_on(page.run.click)
+    run_on(page.text.submit, gr.State("text"))  # `typed` may not have heard of the last key yet
     for button, table in zip(page.examples, featured, strict=True):
         shown = [page.grid, page.text, page.problem, page.typed]
-        then_run(button.click(partial(fill, table), None, shown, **quick))
+        run_on(button.click(partial(fill, table), None, shown, **quick).then)
     page.stop.click(halt, page.turn, page.stop, **quick)
     arrived = demo.load(partial(offer, loading, task), page.methods, [page.methods, page.without], **quick)
     if late:
-        then_run(arrived, "no precomputed comparison fits this model, so it was computed as you came")
+        run_on(arrived.then, note="no precomputed comparison fits this model, so it was computed as you came")
 
 
 # --------------------------------------------------------------------------------------------------- what events do
@@ -227,64 +242,79 @@ def offer(loading: Loading, task: Task, ticked: list[str]) -> tuple[Any, str]:
 
 
 def begin(
-    task: Task, examples: int, turn: Turn, typed: str, grid: list[list[Any]], text: str, methods: list[str]
-) -> list[Any]:
-    """Check the input and take the next number; without one (0) nothing is run. Buttons wait until it is done."""
-    try:
-        task.read(text if typed == "text" else grid)
-        if not methods:
-            raise InputError("No method is ticked. Tick at least one.")
-    except InputError as error:
-        return [0, problem_html(error), gr.skip(), *resting(examples)]
-    turn.number += 1
-    busy = [gr.Button(interactive=False), gr.Button(interactive=True), *[gr.Button(interactive=False)] * examples]
-    return [turn.number, "", status_html("busy", "Waiting for a free place …"), *busy]
-
-
-def resting(examples: int) -> list[Any]:
-    """The buttons when nothing runs: Run, Stop, examples."""
-    return [gr.Button(interactive=True), gr.Button(interactive=False), *[gr.Button(interactive=True)] * examples]
-
-
-def halt(turn: Turn) -> Any:
-    """Stop: the run asks between two tokens whether its number still counts."""
-    turn.number += 1
-    return gr.Button(interactive=False)
-
-
-def run(
-    loading: Loading,
     task: Task,
+    examples: int,
     note: str,
-    ticket: int,
     turn: Turn,
     typed: str,
     grid: list[list[Any]],
     text: str,
     methods: list[str],
     *settings: Any,
-) -> Iterator[tuple[str, str]]:
-    """Status and panes, redrawn as the model writes."""
-    if not ticket:
-        yield gr.skip(), gr.skip()  # a generator that yields nothing would empty its outputs
-        return
+) -> list[Any]:
+    """Check the input and order a run of it; bad input orders nothing, and a run that is on goes on. `rest` follows."""
+    turn.going += 1
     try:
         table = task.read(text if typed == "text" else grid)
+        if not methods:
+            raise InputError("No method is ticked. Tick at least one.")
+    except InputError as error:
+        return [problem_html(error), gr.skip(), *[gr.skip()] * (2 + examples)]
+    turn.latest = Order(table, methods, settings, note)
+    return ["", status_html("busy", "Waiting for a free place …"), *buttons(examples, turn)]
+
+
+def rest(examples: int, turn: Turn) -> list[Any]:
+    """A run is over, or there was none to begin: the buttons wait for those still on."""
+    turn.going = max(0, turn.going - 1)
+    if not turn.going:
+        turn.latest = None  # an order that the queue refused is not taken up later
+    return buttons(examples, turn)
+
+
+def buttons(examples: int, turn: Turn) -> list[Any]:
+    """Run, Stop, examples: Stop while a run is on that is not stopped yet, the others while none is."""
+    on = turn.going > 0
+    live = on and turn.latest is not None and not turn.latest.stopped
+    return [gr.Button(interactive=not on), gr.Button(interactive=live), *[gr.Button(interactive=not on)] * examples]
+
+
+def halt(turn: Turn) -> Any:
+    """Stop: the run asks between two tokens whether it still counts."""
+    if turn.latest:
+        turn.latest.stopped = True
+    return gr.Button(interactive=False)
+
+
+def run(loading: Loading, task: Task, turn: Turn) -> Iterator[tuple[str, str]]:
+    """Status and panes of the latest order, redrawn as the model writes; nothing more once there is a later one."""
+    order = turn.latest
+    if order is None or not order.taken.acquire(blocking=False):
+        yield gr.skip(), gr.skip()  # a generator that yields nothing would empty its outputs
+        return
+    for picture in _pictures(loading, task, order, lambda: order.stopped or turn.latest is not order):
+        if turn.latest is not order:
+            yield gr.skip(), gr.skip()  # what is yielded last is sent once more at the end
+            return
+        yield picture
+
+
+def _pictures(loading: Loading, task: Task, order: Order, stopped: Callable[[], bool]) -> Iterator[tuple[str, str]]:
+    try:
         yield status_html("busy", "Loading the model …" if not loading.ready else "Writing …"), gr.skip()
         engine = loading.wait()
         from prefix_core.ui.run import choose, compare  # needs torch, which is there by now
 
-        *decoding, shots = settings
-        methods = [method for method in METHODS if method in methods]
+        *decoding, shots = order.settings
+        methods = [method for method in METHODS if method in order.methods]
         began = drawn = time.perf_counter()
         panes: list[Pane] = []
-        stopped = lambda: turn.number != ticket  # noqa: E731
-        for panes in compare(engine, task, table, methods, choose(*decoding), int(shots), stopped):
+        for panes in compare(engine, task, order.table, methods, choose(*decoding), int(shots), stopped):
             if time.perf_counter() - drawn > REDRAW:
-                yield status_html("busy", "Writing …"), draw(panes, table)
+                yield status_html("busy", "Writing …"), draw(panes, order.table)
                 drawn = time.perf_counter()
-        took = f"{_texts(panes)} for {_name(table)} in {seconds(time.perf_counter() - began)}"
-        yield status_html(_outcome(panes), took, note or decoding[0]), draw(panes, table)
+        took = f"{_texts(panes)} for {_name(order.table)} in {seconds(time.perf_counter() - began)}"
+        yield status_html(_outcome(panes), took, order.note or decoding[0]), draw(panes, order.table)
     except PrefixError as error:
         yield status_html("failed", str(error)), gr.skip()
     except Exception:

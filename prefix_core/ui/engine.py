@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from prefix_core.errors import ArtifactError, PrefixError
+from prefix_core.places import ASSETS, SHIPPED
 from prefix_core.tasks import Task
 
 if TYPE_CHECKING:
@@ -19,7 +20,6 @@ if TYPE_CHECKING:
     from prefix_core.base import Base
     from prefix_core.methods.method import Steered
 
-ASSETS = Path(__file__).parents[2] / "assets"
 METHODS = ("prefix", "fine_tune", "top_layers", "adapter", "prompt")
 MOST_TOKENS, MOST_SHOTS = 200, 5  # that a visitor may ask for
 
@@ -102,12 +102,13 @@ def load_engine(name: str, root: Path | None = None) -> Engine:
     """The base called `name` and its shelf. `root` None: the artifacts that come with the program."""
     import torch
 
-    from prefix_core.artifacts import SHIPPED, Shelf
+    from prefix_core.artifacts import Shelf
     from prefix_core.base import load_base
 
     # Two comparisons may run at once; together they get the processor's cores, and no more.
     torch.set_num_threads(max(1, (os.cpu_count() or 2) // 2))
     base = load_base(name)
+    base.writer  # noqa: B018 -- laid out once, here: two first visitors at once would each do it
     return Engine(base, Shelf(base), root or SHIPPED)
 
 

@@ -9,12 +9,12 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
+from prefix_core.places import ASSETS, SHIPPED
 from prefix_core.tables import Table
-from prefix_core.ui.engine import ASSETS, base_folder
+from prefix_core.ui.engine import base_folder
 from prefix_core.ui.panes import Pane
 
 FILE = ASSETS / "examples" / "precomputed.json"
-SHIPPED = ASSETS.parent / "trained_prefixes"  # as in `artifacts`, which needs torch
 
 
 @dataclass(frozen=True)

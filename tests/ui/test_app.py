@@ -178,6 +178,36 @@ new MutationObserver((_, watcher) => {
 """
 
 
+def test_a_submit_during_a_run_takes_over_with_the_text_as_it_stands(page: Page) -> None:
+    page.get_by_text("Decoding and prompt settings").click()
+    page.get_by_label("number input for Max new tokens").fill("200")
+    page.keyboard.press("Tab")
+    page.get_by_label("Value 1", exact=True).fill("First")
+    expect(page.locator(TEXT)).to_have_value(re.compile("First"))  # the grid was edited last
+    page.evaluate(SUBMIT_AT_ONCE)
+    page.locator("#run").click()
+    expect(page.locator("#status [data-state=done]")).to_contain_text("texts for Second", timeout=60_000)
+    expect(page.locator("#run")).to_be_enabled()
+    expect(page.locator("#stop")).to_be_disabled()
+    assert page.evaluate("window.stopWasLive")
+    assert "Second" in page.locator("#status").inner_text() and page.locator(".pane[data-state=stopped]").count() == 0
+
+
+# Pastes another table and presses Shift+Enter as soon as a pane is being written.
+SUBMIT_AT_ONCE = """
+let submitted = false;
+new MutationObserver(() => {
+  if (!document.querySelector(".pane[data-state=writing]")) return;
+  if (submitted) { window.stopWasLive = !document.querySelector("#stop").disabled; return; }
+  submitted = true;
+  const text = document.querySelector("#text textarea");
+  text.value = "name[Second], area[riverside]";
+  text.dispatchEvent(new Event("input", { bubbles: true }));
+  text.dispatchEvent(new KeyboardEvent("keypress", { key: "Enter", shiftKey: true, bubbles: true }));
+}).observe(document.querySelector("#output"), { subtree: true, childList: true, attributes: true });
+"""
+
+
 def _processor_seconds(process: int) -> float:
     fields = Path(f"/proc/{process}/stat").read_text().rsplit(")", 1)[1].split()
     return (int(fields[11]) + int(fields[12])) / 100
