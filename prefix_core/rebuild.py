@@ -28,7 +28,7 @@ DATA = {
 HELD_OUT = 100  # inputs of the development set, with one text each, whose loss is watched
 PROMPTS = (0, 3)  # examples shown to the base that is only asked
 # Optimizer steps on a base of some millions of parameters: what two CPU cores do in half an hour.
-STEPS = {"prefix": 1800, "fine_tune": 500, "top_layers": 500, "adapter": 600}
+STEPS = {"prefix": 1000, "fine_tune": 500, "top_layers": 500, "adapter": 600}
 
 
 def data_file(place: str) -> Path:
