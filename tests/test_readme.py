@@ -1,5 +1,6 @@
 """The README names every file of the core, and its commands are the ones that run."""
 
+import json
 import re
 from pathlib import Path
 
@@ -28,3 +29,11 @@ def test_two_commands_do_all_the_setting_up() -> None:
     for command in commands:
         requirements = ROOT / re.findall(r"-r (\S+)", command)[0]
         assert requirements.is_file()
+
+
+def test_the_results_are_those_measured() -> None:
+    evidence = json.loads((ROOT / "assets" / "evidence" / "e2e.json").read_text())
+    results = README.split("## Results")[1].split("## What is where")[0]
+    for row in evidence["rows"]:
+        cells = f"| {row['bleu']:.1f} | {row['nist']:.2f} | {row['rouge_l']:.1f} | {row['cider']:.2f} |"
+        assert cells in results, row["method"]
