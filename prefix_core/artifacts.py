@@ -25,7 +25,6 @@ from prefix_core.errors import ArtifactError
 from prefix_core.methods import get_trained
 from prefix_core.methods.method import Steered
 from prefix_core.places import SHIPPED
-from prefix_core.settings import as_dict
 from prefix_core.train import Trained
 
 CARD = "card.json"
@@ -85,7 +84,7 @@ def describe(base: Base, task: str, trained: Trained, data: dict[str, Any]) -> C
         base_parameters=base.parameters,
         task=task,
         method=trained.method,
-        settings=as_dict(trained.settings),
+        settings=asdict(trained.settings),
         data=data,
         trained=trained.steered.trained,
         kept=trained.steered.kept,

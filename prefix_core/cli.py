@@ -8,7 +8,7 @@ import sys
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, replace
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +24,7 @@ from prefix_core.methods import METHODS, TRAINED, prompt
 from prefix_core.methods.method import Steered
 from prefix_core.progress import follow
 from prefix_core.settings import PAPER, defaults
-from prefix_core.split import draw, fingerprint, split
+from prefix_core.split import draw, facts, one_text_each, split
 from prefix_core.tasks import TASKS, get_task
 from prefix_core.tasks.task import Task
 from prefix_core.train import train
@@ -102,12 +102,7 @@ def run_train(options: argparse.Namespace) -> None:
         result = follow(events, f"{task.name} {options.method}")
     if result.ended == "diverged" and not result.best_step:
         raise InputError(f"the loss was no number any more at step {result.steps}; choose a lower --learning-rate")
-    data = {
-        "file": Path(options.data).name,
-        "inputs": len(learned),
-        "texts": sum(len(example.references) for example in learned),
-        "hash": fingerprint(learned),
-    }
+    data = {"file": Path(options.data).name, **facts(learned)}
     card = artifacts.save(out, base, result.kept, artifacts.describe(base, task.name, result, data))
     if result.ended == "stopped":
         print(f"stopped; the same command goes on from {checkpoint}", file=sys.stderr)
@@ -155,7 +150,7 @@ def run_sweep(options: argparse.Namespace) -> None:
 
     task, base = get_task(options.task), _base(options)
     learned, held_out = split(load_examples(options.data, task), None, options.seed)
-    watched = [replace(example, references=example.references[:1]) for example in held_out[: options.held_out_limit]]
+    watched = one_text_each(held_out[: options.held_out_limit])
     rows = sweep(base, task, options.methods, learned, watched, options.steps)
     _show(options, rows, "\n".join(f"{row['held_out_loss']:.4f}  {row}" for row in rows))
 
@@ -222,8 +217,8 @@ def _decoding(options: argparse.Namespace) -> Decoding:
     )
 
 
-def _show(options: argparse.Namespace, facts: Any, text: str) -> None:
-    print(json.dumps(facts, ensure_ascii=False) if options.json else text)
+def _show(options: argparse.Namespace, result: Any, text: str) -> None:
+    print(json.dumps(result, ensure_ascii=False) if options.json else text)
 
 
 def _parser() -> argparse.ArgumentParser:

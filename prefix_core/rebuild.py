@@ -4,9 +4,8 @@ import json
 import os
 import sys
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
-from typing import Any
 
 from prefix_core import artifacts
 from prefix_core.base import ASSETS, Base
@@ -15,8 +14,8 @@ from prefix_core.evaluate import evaluate
 from prefix_core.examples import Example, load_examples
 from prefix_core.methods import prompt
 from prefix_core.progress import follow
-from prefix_core.settings import SMALL_BASE, as_dict, defaults
-from prefix_core.split import fingerprint
+from prefix_core.settings import SMALL_BASE, defaults
+from prefix_core.split import facts, one_text_each
 from prefix_core.tasks import get_task
 from prefix_core.tasks.task import Task
 from prefix_core.train import train
@@ -48,39 +47,30 @@ def rebuild(base: Base, methods: Sequence[str], steps: int | None = None, limit:
         task = get_task(name)
         examples = load_examples(data_file(train_file), task)
         dev = load_examples(data_file(dev_file), task)
-        watched = [replace(example, references=example.references[:1]) for example in dev[:HELD_OUT]]
+        measured, split = dev[:limit], Path(dev_file).name.split(".")[0]
+        data = {"name": Path(train_file).parent.name, "split": "train", **facts(examples), "terms": terms}
         for method in methods:
             settings = defaults(method, base.parameters, task.initial_words)
             if base.parameters < SMALL_BASE or steps:
                 settings = replace(settings, steps=steps or STEPS[method])
             folder = artifacts.folder_of(base, name, method)
-            data: dict[str, Any] = {
-                "name": Path(train_file).parent.name,
-                "split": "train",
-                "inputs": len(examples),
-                "texts": sum(len(example.references) for example in examples),
-                "hash": fingerprint(examples),
-                "terms": terms,
-            }
-            split = Path(dev_file).name.split(".")[0]
-            wanted = (base.weights_hash, as_dict(settings), data["hash"], "complete", len(dev[:limit]))
+            wanted = (base.weights_hash, asdict(settings), data["hash"], "complete", len(measured))
             if (folder / artifacts.CARD).exists() and _made_from(artifacts.read_card(folder), split) == wanted:
                 print(f"{folder}: up to date", file=sys.stderr)
                 continue
             checkpoint = Path("runs") / "rebuild" / base.weights_hash[:12] / name / f"{method}.safetensors"
-            events = train(base, task, method, examples, settings, watched, checkpoint=checkpoint)
+            events = train(base, task, method, examples, settings, one_text_each(dev[:HELD_OUT]), checkpoint=checkpoint)
             result = follow(events, f"{name} {method}")
             card = artifacts.describe(base, name, result, data)
             artifacts.save(folder, base, result.kept, card)
-            score(folder, base, dev[:limit], dev_file)
+            score(folder, base, measured, split)
             checkpoint.unlink(missing_ok=True)
-        write_evidence(base, task, dev[:limit], dev_file)
+        write_evidence(base, task, measured, split)
 
 
-def write_evidence(base: Base, task: Task, dev: list[Example], source: str) -> None:
+def write_evidence(base: Base, task: Task, dev: list[Example], split: str) -> None:
     """The table of every method beside prompting, zero-shot and few-shot, in assets/evidence/<task>.json."""
     path = ASSETS / "evidence" / f"{task.name}.json"
-    split = Path(source).name.split(".")[0]
     known = json.loads(path.read_text()) if path.exists() else {}
     rows = []
     for card in (card for card in artifacts.shipped().values() if card.task == task.name):
@@ -96,16 +86,16 @@ def write_evidence(base: Base, task: Task, dev: list[Example], source: str) -> N
         else:
             scores, _ = evaluate(base, task, prompt.steer(base, task, shots), dev)
             rows.append({"method": name, **scores, "trained": 0, "kept": 0, "bytes": 0})
-    facts = {"base": base.name, "base_hash": base.weights_hash, "base_parameters": base.parameters, "split": split}
+    header = {"base": base.name, "base_hash": base.weights_hash, "base_parameters": base.parameters, "split": split}
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(json.dumps({**facts, "decoding": "greedy", "rows": rows}, indent=2) + "\n")
+    path.write_text(json.dumps({**header, "decoding": "greedy", "rows": rows}, indent=2) + "\n")
 
 
-def score(folder: Path, base: Base, examples: list[Example], source: str) -> None:
+def score(folder: Path, base: Base, examples: list[Example], split: str) -> None:
     """Measure what is in `folder`, as it is read back from there, and note it on its card."""
     steered, card = artifacts.load(folder, base)
     scores, outputs = evaluate(base, get_task(card.task), steered, examples)
-    card.scores[Path(source).name.split(".")[0]] = scores
+    card.scores[split] = scores
     artifacts.write_card(folder, card)
     print(f"{folder}: {scores}", file=sys.stderr)
     for output in outputs[:3]:

@@ -1,6 +1,6 @@
 """How a method is trained: one small set of settings, the paper's, and the defaults found for a small base."""
 
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from math import inf
 from typing import Any
 
@@ -79,7 +79,3 @@ def defaults(method: str, base_parameters: int, initial_words: str) -> Settings:
     For larger bases no sweep was run: they get the paper's, with a start from the task's words.
     """
     return replace(SMALL[method] if base_parameters < SMALL_BASE else PAPER, initial_words=initial_words)
-
-
-def as_dict(settings: Settings) -> dict[str, Any]:
-    return asdict(settings)

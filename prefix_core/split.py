@@ -5,6 +5,7 @@ import json
 import random
 from collections.abc import Sequence
 from dataclasses import replace
+from typing import Any
 
 from prefix_core.errors import InputError
 from prefix_core.examples import Example
@@ -50,3 +51,14 @@ def fingerprint(examples: Sequence[Example]) -> str:
     """A digest of the examples in their order, by which a card remembers its data."""
     rows = [[example.source, list(example.references)] for example in examples]
     return hashlib.sha256(json.dumps(rows, ensure_ascii=False).encode()).hexdigest()
+
+
+def facts(examples: Sequence[Example]) -> dict[str, Any]:
+    """What a card says of the examples learned from."""
+    texts = sum(len(example.references) for example in examples)
+    return {"inputs": len(examples), "texts": texts, "hash": fingerprint(examples)}
+
+
+def one_text_each(examples: Sequence[Example]) -> list[Example]:
+    """The examples with their first text alone: enough for a held-out loss, at a fraction of the time."""
+    return [replace(example, references=example.references[:1]) for example in examples]

@@ -8,7 +8,7 @@ import hashlib
 import json
 import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from functools import lru_cache
 from math import isfinite
 from pathlib import Path
@@ -27,7 +27,7 @@ from prefix_core.inject import Rows
 from prefix_core.methods import get_trained
 from prefix_core.methods.method import Adaptation, Steered
 from prefix_core.prefix import stack
-from prefix_core.settings import Settings, as_dict
+from prefix_core.settings import Settings
 from prefix_core.tasks.task import Task
 
 CHECKPOINT_SECONDS = 60.0
@@ -280,6 +280,6 @@ def _identity(
     base: Base, task: Task, method: str, pairs: list[Pair], held_pairs: list[Pair], settings: Settings
 ) -> str:
     """A digest of all that decides a run's numbers."""
-    facts = [base.weights_hash, str(base.dtype), task.name, method, as_dict(settings)]
+    facts = [base.weights_hash, str(base.dtype), task.name, method, asdict(settings)]
     data = [[pair.source, pair.target] for pair in [*pairs, *held_pairs]]
     return hashlib.sha256(json.dumps([facts, data]).encode()).hexdigest()

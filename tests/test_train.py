@@ -86,9 +86,10 @@ def test_the_best_held_out_parameters_are_kept(tiny: Base, e2e: Task) -> None:
 
 
 def test_patience_ends_a_run_that_gains_no_more(tiny: Base, e2e: Task) -> None:
-    wild = settings("fine_tune", learning_rate=5.0, clip=1e9, patience=1)
-    result = run(tiny, e2e, "fine_tune", settings=wild)[-1].result
+    still = settings("fine_tune", learning_rate=1e-30, patience=1)  # too small a rate to move a weight
+    result = run(tiny, e2e, "fine_tune", settings=still)[-1].result
     assert result is not None and result.ended == "no further gain" and result.steps < STEPS
+    assert (result.best_step, result.steps) == (4, 8)
 
 
 def test_samples_show_what_the_model_writes_for_held_out_inputs(tiny: Base, e2e: Task) -> None:

@@ -7,6 +7,7 @@ from typing import Any
 from prefix_core.errors import InputError, PrefixError
 from prefix_core.generate import Decoding, Request, stream
 from prefix_core.methods.method import Steered
+from prefix_core.settings import LARGEST_SEED
 from prefix_core.tasks import Task
 from prefix_core.ui.engine import METHODS, MOST_SHOTS, MOST_TOKENS, Engine
 from prefix_core.ui.panes import Pane
@@ -14,7 +15,6 @@ from prefix_core.ui.panes import Pane
 DECODINGS = ("greedy", "beam", "sampling")
 BEAMS = 5  # the paper's
 HOTTEST = 5.0
-LARGEST_SEED = 2**31 - 1
 
 
 def choose(
