@@ -81,8 +81,11 @@ def prepare(settings: dict[str, Any], folder: Path, report: Callable[[str], obje
                 if size <= 0:
                     return
 
-        report("training the tokenizer")
-        tokenizer = train_tokenizer(up_to(data["tokenizer_bytes"]), sizes["vocabulary"], context)
+        tokenizer = AutoTokenizer.from_pretrained(settings["start"]) if "start" in settings else None
+        if tokenizer is None or len(tokenizer) != sizes["vocabulary"]:
+            report("training the tokenizer")
+            tokenizer = train_tokenizer(up_to(data["tokenizer_bytes"]), sizes["vocabulary"], context)
+        tokenizer.model_max_length = context
         tokenizer.save_pretrained(folder / "tokenizer")
         report("packing rows")
         counts.clear()

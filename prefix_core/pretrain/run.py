@@ -21,6 +21,7 @@ from transformers import GPT2Config, GPT2LMHeadModel
 
 from prefix_core.errors import InputError
 from prefix_core.gpt2 import Attend, read_network
+from prefix_core.pretrain.grow import grow
 from prefix_core.pretrain.optimizer import optimizers_for
 from prefix_core.pretrain.rows import Prepared, prepare
 from prefix_core.pretrain.tokenizer import token_bytes
@@ -141,6 +142,8 @@ def pretrain(
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     prepared = prepare(settings, out, report)
     model = new_model(settings["model"], settings["seed"])
+    if "start" in settings:
+        grow(model, prepared.tokenizer, settings["start"])
     model.to(device)  # type: ignore[arg-type]
     optimizers = optimizers_for(model, plan["muon"], plan["adamw"], plan["weight_decay"])
     full_rates = [optimizer.param_groups[0]["lr"] for optimizer in optimizers]
