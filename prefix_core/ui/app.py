@@ -23,7 +23,8 @@ def build(loading: Loading) -> gr.Blocks:
     """The page, ready before the model is."""
     with gr.Blocks(title=TITLE, analytics_enabled=False, fill_width=True) as demo:
         header = gr.HTML(header_html(loading.name), elem_id="header")
-        compare.build(demo, loading)
+        with gr.Tabs(elem_id="tabs"), gr.Tab("Compare", id="compare"):
+            compare.build(demo, loading)
         demo.load(lambda: arrived(loading), None, header, queue=False, show_progress="hidden", api_visibility="private")
     demo.queue(max_size=32)
     return demo
