@@ -10,7 +10,7 @@ from prefix_core.errors import InputError
 from prefix_core.examples import Example, load_examples, pick, references_of
 from prefix_core.metrics import text_scores
 from prefix_core.slots import Coverage, Slot, Vocabulary, coverage
-from prefix_core.tables import Table, attribute_key, from_grid, from_json, read_table
+from prefix_core.tables import Table, attribute_key, from_grid, from_json, read_table, to_grid, to_mr
 from prefix_core.tasks.task import Task
 
 POOL = Path(__file__).parents[2] / "assets" / "examples" / "e2e.jsonl"
@@ -43,6 +43,11 @@ def read(raw: str | Sequence[Sequence[Any]]) -> Table:
 def linearize(table: Table) -> str:
     """`name : Blue Spice | Type : coffee shop | ...`, the paper's form, in the order of the table."""
     return " | ".join(f"{PAPER_NAMES.get(name) or _open(name)} : {value}" for name, value in _own_names(table))
+
+
+def label(table: Table) -> str:
+    """The restaurant's name, or the first value where it has none."""
+    return dict(table).get("name") or table[0][1]
 
 
 def from_record(record: dict[str, Any]) -> Example:
@@ -232,13 +237,20 @@ def score(outputs: Sequence[str], examples: Sequence[Example]) -> dict[str, floa
 E2E = Task(
     name="e2e",
     title="Restaurants (E2E)",
+    kind="table",
+    columns=("attribute", "value"),
+    terms="E2E NLG challenge, CC BY-SA 4.0",
     instruction="Write one or two fluent English sentences that state every fact of this restaurant and nothing else.",
     initial_words="table-to-text:",
     max_new_tokens=80,
     read=read,
+    to_grid=to_grid,
+    to_text=to_mr,
+    label=label,
     linearize=linearize,
     from_record=from_record,
     finish=finish,
     score=score,
     pool=pool,
+    slots=slots,
 )

@@ -2,36 +2,52 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 from prefix_core.examples import Example
+from prefix_core.slots import Coverage
+
+Kind = Literal["table", "triples", "text"]
 
 
 @dataclass(frozen=True)
 class Task:
     """One task. `source` is whatever the task reads an input into (E2E: a `Table`).
 
+    kind: a grid of attributes and values ("table"), of subjects, relations and objects ("triples"), or none ("text").
+    columns: the headings of that grid; none for a text.
+    terms: what the data the task is trained on are called, and the terms they are under.
     instruction: what a model that has learned nothing is told; it stands on a line before the input.
     initial_words: the words a prefix starts from (section 7.4).
     read: what a person typed, pasted or filled in (text, or grid rows) -> source; raises `InputError`.
+    to_grid, to_text: source -> the grid's rows (none for a text), and the notation shown as text; `read` reads both.
+    label: source -> a few words that name it, for buttons and status lines.
     linearize: source -> the text the model sees, as in the paper (section 4, "Table-to-text").
     from_record: one row of a data file (column -> cell) -> `Example`; raises `InputError`.
     finish: the raw text of the model, also while it grows -> what counts as its answer (the stop rule).
     score: outputs and their examples -> metric name -> value.
     pool: examples of our own writing, also used in few-shot prompts.
+    slots: source, text -> which of its values the text says; None where an input has no values to look for.
     """
 
     name: str
     title: str
+    kind: Kind
+    columns: tuple[str, ...]
+    terms: str
     instruction: str
     initial_words: str
     max_new_tokens: int
     read: Callable[[str | Sequence[Sequence[str]]], Any]
+    to_grid: Callable[[Any], list[list[str]]]
+    to_text: Callable[[Any], str]
+    label: Callable[[Any], str]
     linearize: Callable[[Any], str]
     from_record: Callable[[dict[str, Any]], Example]
     finish: Callable[[str], str]
     score: Callable[[Sequence[str], Sequence[Example]], dict[str, float]]
     pool: Callable[[], list[Example]]
+    slots: Callable[[Any, str], Coverage] | None
     separator: str = "\n"
 
     def prompt(self, source: Any) -> str:

@@ -248,3 +248,13 @@ def test_spans_lie_in_the_text(row, text, with_value):
     found = slots((row,), text)
     for item in (*found.said, *found.unsupported):
         assert 0 <= item.span[0] < item.span[1] <= len(text)
+
+
+def test_the_notation_and_the_grid_are_read_back(e2e):
+    for example in e2e.pool():
+        assert e2e.read(e2e.to_text(example.source)) == e2e.read(e2e.to_grid(example.source)) == example.source
+
+
+def test_a_table_is_named_by_its_name_or_its_first_value(e2e):
+    assert e2e.label((("area", "riverside"), ("name", "Pomelo"))) == "Pomelo"
+    assert e2e.label((("area", "riverside"), ("food", "Indian"))) == "riverside"
