@@ -1,0 +1,213 @@
+"""Visitors: what each has made here, under a token that nobody can guess, and gone an hour after the last contact.
+
+Everything is in memory but the files given out for download, which lie in a folder of the visitor's own. The browser
+keeps the token, so that a page loaded again finds its things; where it may not, they last as long as the page.
+"""
+
+from __future__ import annotations
+
+import secrets
+import shutil
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import gradio as gr
+from gradio.utils import get_upload_folder
+
+from prefix_core.errors import InputError
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from prefix_core.artifacts import Card
+    from prefix_core.methods.method import Steered
+    from prefix_core.tasks import Task
+    from prefix_core.ui.training_run import Training
+
+HOUR = 3600.0  # seconds after the last contact in which a visitor's things are kept
+SWEEP = 60.0  # seconds between two looks for those gone longer
+MOST_VISITORS = 1000
+MOST_PREFIXES = 8  # of one visitor
+MOST_BYTES = 512_000_000  # of all visitors' prefixes together
+
+RECALL = "() => { try { return [localStorage.getItem('prefix-visitor') || '', true] } catch { return ['', false] } }"
+REMEMBER = "(token) => { try { localStorage.setItem('prefix-visitor', token) } catch {} return [] }"
+
+
+@dataclass(frozen=True)
+class Moment:
+    """A prefix on its way: its keys and values (layers, P, kv_heads, head_dim) in fp16 after `step` steps."""
+
+    step: int
+    keys: Tensor
+    values: Tensor
+
+
+@dataclass(frozen=True)
+class OwnPrefix:
+    """A prefix that a visitor trained or brought. moments: how it moved, for one that was trained here."""
+
+    name: str
+    task: Task
+    card: Card
+    steered: Steered
+    moments: tuple[Moment, ...] = ()
+
+    @property
+    def bytes(self) -> int:
+        """What it takes in memory."""
+        moving = sum(moment.keys.nbytes + moment.values.nbytes for moment in self.moments)
+        return 4 * self.steered.kept + moving
+
+
+@dataclass(eq=False)
+class Visitor:
+    """One visitor's things. `training`: the latest run, waiting, going on or over. `seen`: the last contact."""
+
+    token: str
+    seen: float
+    prefixes: dict[str, OwnPrefix] = field(default_factory=dict)
+    training: Training | None = None
+    _folder: str = field(default_factory=secrets.token_urlsafe)
+
+    @property
+    def folder(self) -> Path:
+        """Files to download. Gradio serves what lies there to whoever has the address, which is another secret."""
+        return Path(get_upload_folder()) / self._folder
+
+    @property
+    def bytes(self) -> int:
+        return sum(prefix.bytes for prefix in self.prefixes.values())
+
+    @property
+    def empty(self) -> bool:
+        return not self.prefixes and self.training is None
+
+
+class Visitors:
+    """All visitors of a process; for any number of threads. `clock`: seconds."""
+
+    def __init__(
+        self, most: int = MOST_VISITORS, most_bytes: int = MOST_BYTES, clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        self.most, self.most_bytes, self.clock = most, most_bytes, clock
+        self._here: dict[str, Visitor] = {}
+        self._lock = threading.RLock()
+
+    def start(self) -> Visitors:
+        """Look every minute for those who are gone."""
+        threading.Thread(target=self._sweep_for_ever, name="forget visitors", daemon=True).start()
+        return self
+
+    def visit(self, token: str = "") -> Visitor:
+        """The visitor of that token, or a new one with a new token: one from outside is never taken over."""
+        with self._lock:
+            self.sweep()
+            known = self._here.get(token)
+            if known is None:
+                known = Visitor(secrets.token_urlsafe(32), self.clock())
+                self._here[known.token] = known
+                while len(self._here) > self.most:
+                    self.forget(self._longest_away(known).token)
+            known.seen = self.clock()
+            return known
+
+    def get(self, token: str) -> Visitor:
+        """The visitor of that token. Raises `InputError` where the things are gone."""
+        with self._lock:
+            self.sweep()
+            if token not in self._here:
+                raise InputError(
+                    "What you had here was removed: you asked for it, or an hour went by without contact. "
+                    "Reload the page to begin anew."
+                )
+            visitor = self._here[token]
+            visitor.seen = self.clock()
+            return visitor
+
+    def keep(self, visitor: Visitor, prefix: OwnPrefix) -> OwnPrefix:
+        """Add a prefix to a visitor's own, under its name or one like it that is free; returns it as it is kept.
+
+        When all visitors' prefixes together are too many, those go whose visitor is away longest. Raises `InputError`
+        where this visitor has too many.
+        """
+        with self._lock:
+            if len(visitor.prefixes) >= MOST_PREFIXES:
+                raise InputError(f"You have {MOST_PREFIXES} prefixes here, which is the most. Delete one first.")
+            names = [prefix.name, *(f"{prefix.name} {number}" for number in range(2, MOST_PREFIXES + 2))]
+            name = next(name for name in names if name not in visitor.prefixes)
+            prefix = replace(prefix, name=name)
+            visitor.prefixes[name] = prefix
+            while sum(other.bytes for other in self._here.values()) > self.most_bytes:
+                away = self._longest_away(visitor, lambda other: bool(other.prefixes))
+                if away is visitor:
+                    break
+                self.forget(away.token)
+            return prefix
+
+    def forget(self, token: str) -> None:
+        """Remove a visitor with everything; a training that is on is stopped."""
+        with self._lock:
+            visitor = self._here.pop(token, None)
+            if visitor is None:
+                return
+            if visitor.training is not None:
+                visitor.training.stop()
+            visitor.prefixes.clear()
+            shutil.rmtree(visitor.folder, ignore_errors=True)
+
+    def sweep(self) -> None:
+        """Remove those whose last contact was more than an hour ago."""
+        with self._lock:
+            for visitor in list(self._here.values()):
+                if self.clock() - visitor.seen > HOUR:
+                    self.forget(visitor.token)
+
+    def _longest_away(self, present: Visitor, of: Callable[[Visitor], bool] = lambda other: True) -> Visitor:
+        """Who goes first when there is no room: one with nothing, then the one away longest; never the one present."""
+        others = [other for other in self._here.values() if other is not present and of(other)]
+        return min(others, key=lambda other: (not other.empty, other.seen), default=present)
+
+    def _sweep_for_ever(self) -> None:
+        while True:
+            time.sleep(SWEEP)
+            self.sweep()
+
+
+@dataclass(frozen=True)
+class Arrival:
+    """Who is looking at the page. `token` is an input of every event that touches a visitor's things.
+
+    come: after it the token is known; whatever shows a visitor's own things as the page loads follows it.
+    """
+
+    token: gr.State
+    come: gr.events.Dependency
+
+
+def recognise(demo: gr.Blocks, visitors: Visitors) -> Arrival:
+    """Find the visitor as the page loads, by the token their browser keeps; a word where it may keep none."""
+    quick: dict[str, Any] = {"queue": False, "show_progress": "hidden", "api_visibility": "private"}
+    token = gr.State("")
+    kept = gr.Textbox(visible=False)
+    allowed = gr.Checkbox(visible=False)
+    word = gr.HTML("", elem_id="forgetful")
+
+    def arrive(known: str, may_keep: bool) -> tuple[str, str, str]:
+        visitor = visitors.visit(known)
+        note = "" if may_keep else f"<p>{FORGETFUL}</p>"
+        return visitor.token, visitor.token, note
+
+    come = demo.load(arrive, [kept, allowed], [token, kept, word], js=RECALL, **quick)
+    come.then(None, kept, None, js=REMEMBER, **quick)
+    return Arrival(token, come)
+
+
+FORGETFUL = (
+    "Your browser lets this page store nothing, so what you train is yours only while the page stays open: "
+    "download it before you leave or reload."
+)
