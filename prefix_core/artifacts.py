@@ -1,7 +1,8 @@
 """What training leaves on disk: tensors as safetensors and a card that says where they come from.
 
 A prefix is stored in PEFT's own prefix-tuning format, so `peft.PeftModel.from_pretrained` loads ours and we load
-PEFT's. Nothing is ever unpickled; names, shapes and sizes are checked before a file is used.
+PEFT's. Whole layers are stored packed (see `compact`). Nothing is ever unpickled; names, shapes and sizes are checked
+before a file is used.
 """
 
 import json
@@ -20,6 +21,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor
 
+from prefix_core import compact
 from prefix_core.base import Base
 from prefix_core.errors import ArtifactError
 from prefix_core.methods import get_trained
@@ -30,7 +32,7 @@ from prefix_core.train import Trained
 CARD = "card.json"
 PEFT_WEIGHTS, PEFT_CONFIG = "adapter_model.safetensors", "adapter_config.json"
 SHARD = 9_000_000  # bytes a file
-HALF = {"fine_tune", "top_layers"}  # whole layers are stored in fp16; prefixes and adapters are small enough as fp32
+WHOLE_LAYERS = {"fine_tune", "top_layers"}  # packed; prefixes and adapters are small enough as fp32
 LARGEST_PREFIX = 1 << 30  # bytes of a prefix file from outside
 CARD_TYPES: dict[str, Any] = {
     "<class 'str'>": str,
@@ -44,8 +46,9 @@ CARD_TYPES: dict[str, Any] = {
 
 @dataclass(frozen=True)
 class Card:
-    """Where an artifact comes from and what it does. `bytes`: of its tensors on disk; `seconds`: of training.
+    """Where an artifact comes from and what it does. `seconds`: of training.
 
+    bytes: of its tensors on disk; full_bytes: of the same without packing, whole layers in fp16.
     data: name, split, rows (inputs), hash and terms. scores: metric -> value on a named set with its number of inputs.
     """
 
@@ -59,6 +62,7 @@ class Card:
     trained: int = 0
     kept: int = 0
     bytes: int = 0
+    full_bytes: int = 0
     steps: int = 0
     best_step: int = 0
     tokens: int = 0
@@ -71,9 +75,9 @@ class Card:
     scores: dict[str, Any] = field(default_factory=dict)
 
 
-def bytes_per_parameter(method: str) -> int:
+def bytes_per_parameter(method: str) -> float:
     """What a kept parameter takes on disk."""
-    return 2 if method in HALF else 4
+    return compact.bytes_per_number(8) if method in WHOLE_LAYERS else 4
 
 
 def describe(base: Base, task: str, trained: Trained, data: dict[str, Any]) -> Card:
@@ -88,6 +92,7 @@ def describe(base: Base, task: str, trained: Trained, data: dict[str, Any]) -> C
         data=data,
         trained=trained.steered.trained,
         kept=trained.steered.kept,
+        full_bytes=trained.steered.kept * (2 if trained.method in WHOLE_LAYERS else 4),
         steps=trained.steps,
         best_step=trained.best_step,
         tokens=trained.tokens,
@@ -100,8 +105,11 @@ def describe(base: Base, task: str, trained: Trained, data: dict[str, Any]) -> C
     )
 
 
-def save(folder: Path, base: Base, kept: dict[str, Tensor], card: Card) -> Card:
-    """Write tensors and card into `folder`, replacing what is there; returns the card with its bytes."""
+def save(folder: Path, base: Base, kept: dict[str, Tensor], card: Card, bits: int = 8) -> Card:
+    """Write tensors and card into `folder`, replacing what is there; returns the card with its bytes.
+
+    bits: of a number of whole layers, 8 or 4.
+    """
     folder.mkdir(parents=True, exist_ok=True)
     for old in [*tensor_files(folder), *folder.glob("weights*.index.json"), folder / PEFT_CONFIG]:
         old.unlink(missing_ok=True)
@@ -109,8 +117,10 @@ def save(folder: Path, base: Base, kept: dict[str, Tensor], card: Card) -> Card:
         save_file({"prompt_embeddings": to_peft(kept)}, folder / PEFT_WEIGHTS)
         (folder / PEFT_CONFIG).write_text(json.dumps(peft_config(base, kept), indent=2) + "\n")
     else:
-        dtype = torch.float16 if card.method in HALF else torch.float32
-        tensors = {name: tensor.detach().cpu().to(dtype).contiguous() for name, tensor in kept.items()}
+        if card.method in WHOLE_LAYERS:
+            tensors = compact.pack(kept, get_trained(card.method).origin(base), bits)
+        else:
+            tensors = {name: tensor.detach().cpu().float().contiguous() for name, tensor in kept.items()}
         save_torch_state_dict(tensors, folder, filename_pattern="weights{suffix}.safetensors", max_shard_size=SHARD)
     card = replace(card, bytes=stored_bytes(folder))
     write_card(folder, card)
@@ -163,7 +173,11 @@ def load(folder: Path, base: Base) -> tuple[Steered, Card]:
             f"(weights {base.weights_hash[:12]}); load that base, or train again on this one"
         )
     module = get_trained(card.method)
-    kept = from_peft(folder, base) if card.method == "prefix" else read_tensors(tensor_files(folder))
+    if card.method == "prefix":
+        kept = from_peft(folder, base)
+    else:
+        stored = read_tensors(tensor_files(folder))
+        kept = finite(compact.unpack(stored, module.origin(base)) if card.method in WHOLE_LAYERS else stored)
     steered = module.steer(base, kept)
     return steered.costing(card.trained or steered.kept, stored_bytes(folder)), card
 
@@ -196,7 +210,7 @@ class Shelf:
         """As `load`, remembered."""
         if folder not in self.held:
             steered, card = load(folder, self.base)
-            copies = 2 if card.method in HALF else 1  # whole layers are held plain and packed
+            copies = 2 if card.method in WHOLE_LAYERS else 1  # whole layers are held plain and packed
             self.held[folder] = (steered, card, copies * steered.kept * self.base.network.tokens.element_size())
             while len(self.held) > 1 and sum(size for *_, size in self.held.values()) > self.room:
                 self.held.popitem(last=False)
@@ -205,7 +219,7 @@ class Shelf:
 
 
 def read_tensors(files: list[Path]) -> dict[str, Tensor]:
-    """All tensors of safetensors files. Raises `ArtifactError` naming the file that is broken or holds no numbers."""
+    """All tensors of safetensors files. Raises `ArtifactError` naming the file that is broken."""
     tensors: dict[str, Tensor] = {}
     for path in files:
         try:
@@ -213,6 +227,11 @@ def read_tensors(files: list[Path]) -> dict[str, Tensor]:
                 tensors |= {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (not a dict)
         except (SafetensorError, OSError) as error:
             raise ArtifactError(f"{path.name} is not a readable safetensors file: {error}") from error
+    return tensors
+
+
+def finite(tensors: dict[str, Tensor]) -> dict[str, Tensor]:
+    """The same tensors. Raises `ArtifactError` naming one whose numbers are not finite floating-point numbers."""
     for name, tensor in tensors.items():
         if not tensor.is_floating_point() or not bool(tensor.isfinite().all()):
             raise ArtifactError(f"{name!r} holds numbers that are not finite floating-point numbers")
@@ -242,7 +261,7 @@ def from_peft(folder: Path, base: Base) -> dict[str, Tensor]:
         )
     if size > LARGEST_PREFIX:
         raise ArtifactError(f"{path.name} has {size} bytes; a prefix has at most {LARGEST_PREFIX}")
-    tensors = read_tensors([path])
+    tensors = finite(read_tensors([path]))
     rows, shape = tensors.get("prompt_embeddings"), base.shape
     width = 2 * shape.layers * shape.kv_heads * shape.head_dim
     if set(tensors) != {"prompt_embeddings"} or rows is None or rows.ndim != 2 or rows.shape[1] != width:

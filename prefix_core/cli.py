@@ -89,7 +89,7 @@ def run_train(options: argparse.Namespace) -> None:
         patience=options.patience,
     )
     trained, kept = METHODS[options.method].costs(base, settings)
-    share, size = 100 * kept / base.parameters, kept * artifacts.bytes_per_parameter(options.method)
+    share, size = 100 * kept / base.parameters, round(kept * artifacts.bytes_per_parameter(options.method))
     print(
         f"{trained:,} parameters to train, {kept:,} to keep: {share:.2f}% of the base, {size:,} bytes", file=sys.stderr
     )
@@ -117,7 +117,8 @@ def run_list(options: argparse.Namespace) -> None:
     cards = artifacts.shipped()
     rows = [{"folder": str(folder), **asdict(card)} for folder, card in cards.items()]
     lines = [
-        f"{card.task:<8} {card.method:<11} {card.kept:>12,} parameters {card.bytes:>12,} bytes  {folder}"
+        f"{card.task:<13} {card.method:<11} {card.kept:>12,} parameters {card.bytes:>12,} bytes "
+        f"(unpacked {card.full_bytes:,})  {folder}"
         for folder, card in cards.items()
     ]
     _show(options, rows, "\n".join(lines) or "nothing is trained yet: python -m prefix_core train --help")

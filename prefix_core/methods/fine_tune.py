@@ -28,6 +28,11 @@ class FineTuning(Adaptation):
         return {name: tensor.detach().clone() for name, tensor in self.model.named_parameters()}
 
 
+def origin(base: Base) -> dict[str, Tensor]:
+    """The base's tensors from which training starts, by the names they are kept under."""
+    return dict(base.model.named_parameters())
+
+
 def start(base: Base, settings: Settings) -> FineTuning:
     return FineTuning(base)
 
@@ -39,7 +44,7 @@ def costs(base: Base, settings: Settings) -> tuple[int, int]:
 
 def steer(base: Base, kept: dict[str, Tensor]) -> Steered:
     """Raises `ArtifactError` if these are not weights of this base's architecture and size."""
-    if set(kept) != {name for name, _ in base.model.named_parameters()}:
+    if set(kept) != set(origin(base)):
         raise ArtifactError(f"these weights are not those of a model like base {base.name!r}: their names differ")
     with torch.device("meta"):
         model = GPT2LMHeadModel(base.model.config)

@@ -35,6 +35,11 @@ def top_blocks(base: Base) -> list[nn.Module]:
     return list(base.model.transformer.h)[-LAYERS:]
 
 
+def origin(base: Base) -> dict[str, Tensor]:
+    """The base's tensors from which training starts, by the names they are kept under."""
+    return dict(nn.ModuleList(top_blocks(base)).named_parameters())
+
+
 def on_top(network: Network, layers: Sequence[Layer]) -> Network:
     """The network with its last layers replaced."""
     return network._replace(layers=network.layers[: -len(layers)] + tuple(layers))
@@ -46,7 +51,7 @@ def start(base: Base, settings: Settings) -> TopLayers:
 
 def costs(base: Base, settings: Settings) -> tuple[int, int]:
     """Parameters trained and kept, before anything is trained."""
-    size = sum(parameter.numel() for block in top_blocks(base) for parameter in block.parameters())
+    size = count(origin(base))
     return size, size
 
 
