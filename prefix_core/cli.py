@@ -27,6 +27,7 @@ from prefix_core.settings import PAPER, defaults
 from prefix_core.split import draw, facts, one_text_each, split
 from prefix_core.tasks import TASKS, get_task
 from prefix_core.tasks.task import Task
+from prefix_core.together import together
 from prefix_core.train import train
 
 
@@ -124,6 +125,33 @@ def run_list(options: argparse.Namespace) -> None:
     _show(options, rows, "\n".join(lines) or "nothing is trained yet: python -m prefix_core train --help")
 
 
+def run_together(options: argparse.Namespace) -> None:
+    base = _base(options)
+    asked = options.request or [(name, None) for name in _tasks_with_a_prefix(base)]
+    requests = []
+    for name, text in asked:
+        task = get_task(name)
+        steered, _ = artifacts.load(_shipped(base, task, "prefix"), base)
+        sources = [task.read(text)] if text is not None else [example.source for example in task.pool()[:2]]
+        requests += [Request(steered, task, source) for source in sources]
+    decoding = Decoding(max_new_tokens=options.max_new_tokens, too_long="cut" if options.cut else "refuse")
+    for event in together(base, requests, decoding):
+        result = event.result
+    assert result is not None  # nobody stops it
+    rows = [
+        {"task": request.task.name, "input": request.task.label(request.source), "output": output, "alone": alone}
+        for request, output, alone in zip(requests, result.outputs, result.alone, strict=True)
+    ]
+    times = {"seconds_together": result.seconds_together, "seconds_alone": result.seconds_alone}
+    lines = [f"{row['task']}: {row['input']}\n    {row['output']}" for row in rows]
+    lines.append(
+        f"{len(rows)} inputs, {result.tokens} tokens: {result.seconds_together:.2f} s in one batch, "
+        f"{result.seconds_alone:.2f} s one at a time, {result.times_faster:.1f} times faster; the outputs are "
+        + ("identical" if result.same else "NOT identical")
+    )
+    _show(options, {"rows": rows, **times, "tokens": result.tokens, "same": result.same}, "\n".join(lines))
+
+
 def run_bench(options: argparse.Namespace) -> None:
     from prefix_core.bench import bench, table
 
@@ -192,18 +220,31 @@ def _steered(base: Base, task: Task, options: argparse.Namespace) -> Steered:
         return prompt.steer(base, task, options.shots, options.seed)
     if options.shots:
         raise InputError(f"--shots is for prompting; {options.method} has learned the task")
-    folder = Path(options.artifact) if options.artifact else artifacts.folder_of(base, task.name, options.method)
-    if not folder.is_dir():
-        raise InputError(
-            f"no {options.method} is trained for task {task.name} on base {base.name!r} ({folder}); train one with "
-            f"'python -m prefix_core train', or name its folder with --artifact"
-        )
+    folder = Path(options.artifact) if options.artifact else _shipped(base, task, options.method)
     steered, card = artifacts.load(folder, base)
     if card.method != options.method:
         raise InputError(f"{folder} holds a {card.method}, not a {options.method}")
     if card.task not in ("", task.name):
         raise InputError(f"{folder} was trained for task {card.task!r}, not for {task.name!r}")
     return steered
+
+
+def _shipped(base: Base, task: Task, method: str) -> Path:
+    """The folder of the shipped artifact."""
+    folder = artifacts.folder_of(base, task.name, method)
+    if not folder.is_dir():
+        raise InputError(
+            f"no {method} is trained for task {task.name} on base {base.name!r} ({folder}); train one with "
+            f"'python -m prefix_core train', or name its folder with --artifact"
+        )
+    return folder
+
+
+def _tasks_with_a_prefix(base: Base) -> list[str]:
+    names = [name for name in TASKS if artifacts.folder_of(base, name, "prefix").is_dir()]
+    if not names:
+        raise InputError(f"no prefix is trained on base {base.name!r}; train one with 'python -m prefix_core train'")
+    return names
 
 
 def _decoding(options: argparse.Namespace) -> Decoding:
@@ -288,6 +329,17 @@ def _parser() -> argparse.ArgumentParser:
     command.add_argument("--patience", type=int, help="stop after so many held-out measurements without a gain")
     command.add_argument("--adapter-share", type=float, help="adapter: its size as a share of the base, such as 0.03")
     command.set_defaults(run=run_train)
+
+    command = commands.add_parser(
+        "together", parents=[base, as_json], help="inputs of several tasks in one batch, timed against one at a time"
+    )
+    command.add_argument(
+        "--request", nargs=2, action="append", metavar=("TASK", "TEXT"),
+        help="an input and its task; give it several times (default: two examples of every task with a prefix)",
+    )  # fmt: skip
+    command.add_argument("--max-new-tokens", type=int, help="(default: the task's)")
+    command.add_argument("--cut", action="store_true", help="cut an input that is too long instead of refusing it")
+    command.set_defaults(run=run_together)
 
     command = commands.add_parser("list", parents=[as_json], help="what is trained and shipped")
     command.set_defaults(run=run_list)
