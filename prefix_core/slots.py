@@ -37,11 +37,16 @@ class Vocabulary:
 
 @dataclass(frozen=True)
 class Slot:
-    """One row of the table; `span` is where the text first says it (characters, end exclusive), None where not."""
+    """One row of the table; `spans`: everywhere the text says it, in order (characters, end exclusive)."""
 
     attribute: str
     value: str
-    span: Span | None
+    spans: tuple[Span, ...]
+
+    @property
+    def span(self) -> Span | None:
+        """Where the text first says it, None where it does not."""
+        return self.spans[0] if self.spans else None
 
 
 @dataclass(frozen=True)
@@ -60,11 +65,11 @@ class Coverage:
 
     @property
     def said(self) -> tuple[Slot, ...]:
-        return tuple(slot for slot in self.slots if slot.span)
+        return tuple(slot for slot in self.slots if slot.spans)
 
     @property
     def missing(self) -> tuple[Slot, ...]:
-        return tuple(slot for slot in self.slots if not slot.span)
+        return tuple(slot for slot in self.slots if not slot.spans)
 
 
 def coverage(
@@ -105,7 +110,7 @@ def coverage(
         start = positions[span[0]]
         return start - (text[start - 1 : start] == "£"), positions[span[1] - 1] + 1  # the sign belongs to its number
 
-    slots = tuple(Slot(*table[i], original(spans[i][0]) if spans[i] else None) for i in range(len(table)))
+    slots = tuple(Slot(*row, tuple(map(original, spans[index]))) for index, row in rows)
     extra = [
         Unsupported(attribute, phrase, original(span))
         for attribute, vocabulary in vocabularies.items()
