@@ -6,7 +6,7 @@ looked for by a task's `Vocabulary`: data, kept beside the task.
 
 import re
 import unicodedata
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 
@@ -72,12 +72,18 @@ class Coverage:
         return tuple(slot for slot in self.slots if not slot.spans)
 
 
+def percent_said(slots: Sequence[Slot]) -> float:
+    """The share of `slots` that the text says, 0-100; 0 where there are none."""
+    return 100 * sum(bool(slot.spans) for slot in slots) / len(slots) if slots else 0.0
+
+
 def coverage(
     table: Table,
     text: str,
     vocabularies: Mapping[str, Vocabulary] | None = None,
     names: Collection[str] = (),
     common: Collection[str] = (),
+    wording: Callable[[str], str] | None = None,
 ) -> Coverage:
     """What `text` says of `table`.
 
@@ -85,14 +91,16 @@ def coverage(
     names: attributes whose values are proper names. They are found first and then covered up, so that the "Café" of a
         name is no coffee shop.
     common: lower-case words that are no names even where they are written with a capital.
+    wording: a value -> a regular expression of folded text that says it (default: `literal`).
     """
+    wording = wording or literal
     vocabularies = vocabularies or {}
     folded, positions = fold(text)
     spans: dict[int, list[Span]] = {}  # row of the table -> where it is said, in folded text
     rows = list(enumerate(table))
     for index, (attribute, value) in sorted(rows, key=lambda row: -len(row[1][1])):  # "Spice Bar" before "Spice"
         if attribute in names:
-            spans[index] = _spans(_literal(value), folded)
+            spans[index] = _spans(wording(value), folded)
             folded = _cover(folded, spans[index])
     said = {attribute: _phrases(vocabulary, folded) for attribute, vocabulary in vocabularies.items()}
     supported: list[Span] = [span for found in spans.values() for span in found]
@@ -103,7 +111,7 @@ def coverage(
         if phrases:
             spans[index] = sorted(span for phrase in phrases for span in said[attribute][phrase])
         else:
-            spans[index] = _spans(_literal(value), folded)
+            spans[index] = _spans(wording(value), folded)
         supported += spans[index]
 
     def original(span: Span) -> Span:
@@ -160,7 +168,7 @@ def _compiled(pattern: str) -> re.Pattern[str]:
     return re.compile(rf"\b(?:{pattern})\b")
 
 
-def _literal(value: str) -> str:
+def literal(value: str) -> str:
     """The value's words in order, whatever stands between them; a leading article and a genitive s may differ."""
     words = [word for word in fold(value)[0].split() if word not in ".,"]
     if len(words) > 1 and words[0] == "the":
