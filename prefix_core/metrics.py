@@ -6,9 +6,10 @@ where they are used, so that writing a sentence needs none of them.
 
 The E2E scorer (Dusek's e2e-metrics) joins two traditions: mteval's tokens in lower case for BLEU and NIST, COCO's (Penn
 Treebank, without punctuation) for ROUGE-L and CIDEr. Here sacrebleu counts BLEU, NIST is written out after mteval, and
-pycocoevalcap counts the other two, on tokens cut by `coco_tokens` instead of the Java program that COCO ships. On outputs for the E2E dev set BLEU, NIST and ROUGE-L are the E2E scorer's, and CIDEr differs by 0.0002, where a
-token is cut otherwise. Beyond that the edges differ: an output shorter than n tokens has 0 n-grams here, in the E2E
-scorer fewer than 0, and an empty one has no token here, one there.
+pycocoevalcap counts the other two, on tokens cut by `coco_tokens` instead of the Java program that COCO ships. On
+outputs for the E2E dev set BLEU, NIST and ROUGE-L are the E2E scorer's, and CIDEr differs by 0.0002, where a token is
+cut otherwise. Beyond that the edges differ: an output shorter than n tokens has 0 n-grams here, in the E2E scorer fewer
+than 0, and an empty one has no token here, one there.
 
 METEOR is left out: its paraphrase and WordNet tables can be neither shipped nor read without Java or a download.
 """
