@@ -10,6 +10,7 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 
+from prefix_core.bootstrap import Score, ratio
 from prefix_core.tables import Table
 
 Span = tuple[int, int]
@@ -72,9 +73,9 @@ class Coverage:
         return tuple(slot for slot in self.slots if not slot.spans)
 
 
-def percent_said(slots: Sequence[Slot]) -> float:
-    """The share of `slots` that the text says, 0-100; 0 where there are none."""
-    return 100 * sum(bool(slot.spans) for slot in slots) / len(slots) if slots else 0.0
+def percent_said(texts: Sequence[Sequence[Slot]]) -> Score:
+    """The share of all slots that are said, 0-100, given the slots of every text; 0 where there are none."""
+    return ratio([sum(bool(slot.spans) for slot in slots) for slots in texts], [len(slots) for slots in texts], 100)
 
 
 def coverage(

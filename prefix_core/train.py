@@ -259,7 +259,9 @@ def encode_pairs(
         text = task.linearize(example.source)
         for reference in example.references:
             target = [*base.encode(" ".join(reference.split())), base.end]
-            encoded = encode_input(base, text, task.separator, "", prefix_length, len(target), too_long, where)
+            encoded = encode_input(
+                base, text, task.separator, "", prefix_length, len(target), "cut" if task.cut else too_long, where
+            )
             pairs.append(Pair(encoded.tokens, target))
     if not pairs:
         raise InputError("there are no examples to learn from; give at least one input with its text")
@@ -293,9 +295,7 @@ def target_losses(base: Base, adaptation: Adaptation, batch: Sequence[Pair]) -> 
     layout = Rows(lengths, prefixes, branches=branches)
     known, kept = torch.tensor(tokens, device=base.device), torch.tensor(keep, device=base.device)
     hidden = network.hidden(known, layout.positions, layout, kept)
-    return F.cross_entropy(
-        network.logits(hidden).float(), torch.tensor(targets, device=base.device), reduction="none"
-    )
+    return F.cross_entropy(network.logits(hidden).float(), torch.tensor(targets, device=base.device), reduction="none")
 
 
 def mean_loss(base: Base, adaptation: Adaptation, batch: Sequence[Pair]) -> Tensor:

@@ -199,16 +199,15 @@ def slots(table: Table, text: str) -> Coverage:
 
 
 def score(outputs: Sequence[str], examples: Sequence[Example]) -> dict[str, float]:
-    """bleu, nist, rouge_l and cider (see `metrics`); slot_coverage and names_said in percent.
+    """bleu, nist, rouge_l, cider and chrf (see `metrics`); slot_coverage and names_said in percent.
 
     slot_coverage: the values said, of all rows of all tables; names_said: the same of names and places alone.
     """
-    found = [slots(example.source, output) for output, example in zip(outputs, examples, strict=True)]
-    rows = [slot for cover in found for slot in cover.slots]
+    found = [slots(example.source, output).slots for output, example in zip(outputs, examples, strict=True)]
     return {
         **text_scores(outputs, [example.references for example in examples]),
-        "slot_coverage": percent_said(rows),
-        "names_said": percent_said([slot for slot in rows if slot.attribute in NAMES]),
+        "slot_coverage": percent_said(found),
+        "names_said": percent_said([[slot for slot in rows if slot.attribute in NAMES] for rows in found]),
     }
 
 

@@ -142,12 +142,12 @@ def slots(triples: Triples, text: str, vocabularies: Mapping[str, Vocabulary] | 
 
 
 def score(outputs: Sequence[str], examples: Sequence[Example], found: Sequence[Coverage]) -> dict[str, float]:
-    """bleu, nist, rouge_l, cider and ter (see `metrics`); slot_coverage: of all subjects and objects, in percent.
+    """bleu, nist, rouge_l, cider, chrf and ter (see `metrics`); slot_coverage: of all subjects and objects, in percent.
 
     found: what `slots` found in each output.
     """
     references = [example.references for example in examples]
-    said = percent_said([slot for cover in found for slot in cover.slots])
+    said = percent_said([cover.slots for cover in found])
     return {**text_scores(outputs, references), "ter": ter(outputs, references), "slot_coverage": said}
 
 
