@@ -82,8 +82,9 @@ def to_text(triples: Triples) -> str:
 
 
 def label(triples: Triples) -> str:
-    """What the triples are about: the first subject that is no marker of DART's."""
-    return next((subject for subject, _, _ in triples if not subject.startswith("[")), triples[0][2])
+    """What the triples are about: the title of DART's table, or the first subject."""
+    titles = [value for _, relation, value in triples if relation == "[TITLE]"]
+    return titles[0] if titles else triples[0][0]
 
 
 def linearize(triples: Triples) -> str:
