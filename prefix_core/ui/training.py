@@ -93,13 +93,13 @@ def build(demo: gr.Blocks, loading: Loading, visitors: Visitors, arrival: Arriva
 def _lay_out(told: str) -> Page:
     with gr.Row(elem_id="training"):
         with gr.Column(scale=4, min_width=340, elem_id="training-input"):
-            gr.HTML(f'<h2>Your examples</h2><p class="hint">Inputs and the texts you would write for them: {told}.</p>')
+            gr.HTML(f'<h2>Your examples</h2><p class="told">Inputs and the texts you would write for them: {told}.</p>')
             with gr.Row(elem_id="training-start"):
                 sample = gr.Button("Try the sample set", size="sm", min_width=0, elem_id="training-sample")
                 address = "data:text/csv;charset=utf-8," + quote(TEMPLATE)
                 gr.HTML(f'<a class="template" href="{address}" download="template.csv">an empty template (CSV)</a>')
             file = gr.File(
-                label=f"A file: {', '.join(SUFFIXES)}", file_types=list(SUFFIXES), height=104, elem_id="training-file"
+                label=f"A file: {', '.join(SUFFIXES)}", file_types=list(SUFFIXES), height=84, elem_id="training-file"
             )
             rows = gr.Textbox(
                 label="Or paste or type the rows, the names of the columns first",
@@ -169,7 +169,7 @@ def _lay_out(told: str) -> Page:
             bring = gr.File(
                 label="Bring one that you downloaded here (.zip)",
                 file_types=[".zip"],
-                height=90,
+                height=84,
                 elem_id="training-bring",
             )
             brought = gr.HTML("", elem_id="training-brought", elem_classes="problem-place")
