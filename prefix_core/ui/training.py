@@ -29,6 +29,18 @@ QUICK: dict[str, Any] = {"queue": False, "show_progress": "hidden", "api_visibil
 IDLE = "Nothing is being trained. Choose rows on the left, or try the sample set: it takes a minute or two."
 TEMPLATE = "input,text\n" + '"an input, such as a list of facts","the text for it"\n' * 3
 
+# Opens the tab "Compare" and chooses the prefix there, as soon as it is offered.
+USE = """(name) => {
+  Array.from(document.querySelectorAll("[role=tab]")).find((tab) => tab.textContent.trim() === "Compare").click();
+  const until = Date.now() + 10000;
+  const timer = setInterval(() => {
+    const card = Array.from(document.querySelectorAll("#tasks input")).find((input) => input.value === "own: " + name);
+    if (card) card.click();
+    if (card || Date.now() > until) clearInterval(timer);
+  }, 100);
+  return [];
+}"""
+
 
 @dataclass(frozen=True)
 class Page:
@@ -303,6 +315,7 @@ def _connect_own(page: Page, loading: Loading, visitors: Visitors, arrival: Arri
     def show(token: str, name: str | None) -> list[Any]:
         return mine(loading, visitors, token, name)
 
+    page.use.click(None, page.own, None, js=USE, **QUICK)
     page.own.input(show, [arrival.token, page.own], page.mine, **QUICK)
     page.delete.click(delete, [arrival.token, page.own], None, **QUICK).then(
         show, [arrival.token, gr.State(None)], page.mine, **QUICK
