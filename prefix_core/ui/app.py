@@ -34,7 +34,8 @@ GO = """element.addEventListener("click", (event) => {
 
 def build(loading: Loading) -> gr.Blocks:
     """The page, ready before the model is."""
-    with gr.Blocks(title=TITLE, analytics_enabled=False, fill_width=True) as demo:
+    # delete_cache: every 10 minutes, what was uploaded or given out 2 hours ago; what was read is gone already.
+    with gr.Blocks(title=TITLE, analytics_enabled=False, fill_width=True, delete_cache=(600, 7200)) as demo:
         header = gr.HTML(header_html(loading.name), elem_id="header")
         gr.HTML(STEPS, elem_id="steps", js_on_load=GO)
         visitors = Visitors().start()

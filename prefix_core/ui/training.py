@@ -31,7 +31,8 @@ TEMPLATE = "input,text\n" + '"an input, such as a list of facts","the text for i
 
 # Opens the tab "Compare" and chooses the prefix there, as soon as it is offered.
 USE = """(name) => {
-  Array.from(document.querySelectorAll("[role=tab]")).find((tab) => tab.textContent.trim() === "Compare").click();
+  const tabs = document.querySelectorAll("#tabs > .tab-wrapper [role=tablist] button");
+  Array.from(tabs).find((tab) => tab.textContent.trim() === "Compare").click();
   const until = Date.now() + 10000;
   const timer = setInterval(() => {
     const card = Array.from(document.querySelectorAll("#tasks input")).find((input) => input.value === "own: " + name);
@@ -264,8 +265,7 @@ def _connect_run(page: Page, loading: Loading, visitors: Visitors, trainings: Tr
             yield picture
 
     def stop(token: str) -> Any:
-        training = visitors.visit(token).training
-        if training is not None:
+        if training := _training_of(visitors, token):
             training.stop()
         return gr.Button(interactive=False)
 
@@ -334,7 +334,7 @@ async def look(visitors: Visitors, trainings: Trainings, token: str) -> AsyncIte
     """The visitor's training, again and again until it is over. Every look is a contact."""
     seen: tuple[Training, int, int] | None = None
     while True:
-        training = visitors.visit(token).training
+        training = _training_of(visitors, token)
         if training is None:
             yield [gr.skip()] * 6
             return
@@ -382,6 +382,13 @@ def packed(loading: Loading, visitor: Visitor, name: str) -> Path:
     if name not in visitor.prefixes:
         raise InputError(f"You have no prefix '{name}'. There are: {', '.join(visitor.prefixes) or 'none, so far'}.")
     return pack(visitor.prefixes[name], loading.wait().base, visitor.folder)
+
+
+def _training_of(visitors: Visitors, token: str) -> Training | None:
+    try:
+        return visitors.get(token).training
+    except InputError:  # removed meanwhile, from another page
+        return None
 
 
 def _buttons(training: Training | None) -> list[Any]:
