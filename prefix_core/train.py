@@ -14,7 +14,6 @@ from math import isfinite
 from pathlib import Path
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
 from prefix_core.base import Base
@@ -24,6 +23,7 @@ from prefix_core.errors import InputError
 from prefix_core.examples import Example
 from prefix_core.generate import Decoding, Request, write
 from prefix_core.inject import Rows
+from prefix_core.loss import token_losses
 from prefix_core.methods import get_trained
 from prefix_core.methods.method import Adaptation, Steered
 from prefix_core.prefix import stack
@@ -295,7 +295,7 @@ def target_losses(base: Base, adaptation: Adaptation, batch: Sequence[Pair]) -> 
     layout = Rows(lengths, prefixes, branches=branches)
     known, kept = torch.tensor(tokens, device=base.device), torch.tensor(keep, device=base.device)
     hidden = network.hidden(known, layout.positions, layout, kept)
-    return F.cross_entropy(network.logits(hidden).float(), torch.tensor(targets, device=base.device), reduction="none")
+    return token_losses(hidden, network.head, torch.tensor(targets, device=base.device))
 
 
 def mean_loss(base: Base, adaptation: Adaptation, batch: Sequence[Pair]) -> Tensor:
