@@ -46,6 +46,9 @@ def pack(kept: dict[str, Tensor], origin: dict[str, Tensor], bits: int) -> dict[
 def unpack(stored: dict[str, Tensor], origin: dict[str, Tensor]) -> dict[str, Tensor]:
     """What `pack` was given, but for rounding, in fp32. A tensor without scales is taken as it is.
 
+    Decoded numbers are ones that fp16 holds, so that writing reads them in 16 bits (`gpt2.HalfDense`); that rounding
+    is finer than the codes'.
+
     Raises `ArtifactError` for codes that do not fit `origin`.
     """
     kept: dict[str, Tensor] = {}
@@ -62,7 +65,8 @@ def unpack(stored: dict[str, Tensor], origin: dict[str, Tensor]) -> dict[str, Te
         if start is None or codes.dtype != torch.int8 or codes.shape != (groups, GROUP) or scales.shape != (groups,):
             raise ArtifactError(f"the packed {name!r} does not fit this base")
         difference = codes.float() * scales.float()[:, None]
-        kept[name] = start.detach().cpu().float() + difference.flatten()[: start.numel()].view(start.shape)
+        decoded = start.detach().cpu().float() + difference.flatten()[: start.numel()].view(start.shape)
+        kept[name] = decoded.half().float()
     return kept
 
 
