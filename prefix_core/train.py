@@ -23,10 +23,9 @@ from prefix_core.encoding import TooLong, encode_input
 from prefix_core.errors import InputError
 from prefix_core.examples import Example
 from prefix_core.generate import Decoding, Request, write
-from prefix_core.inject import Rows
 from prefix_core.methods import get_trained
 from prefix_core.methods.method import Adaptation, Steered
-from prefix_core.prefix import stack
+from prefix_core.reading import read
 from prefix_core.settings import Settings
 from prefix_core.tasks.task import Task
 
@@ -240,16 +239,9 @@ def target_losses(base: Base, adaptation: Adaptation, batch: Sequence[Pair]) -> 
     """The loss of every target token of a batch, (n,), in nats."""
     network, prefix = adaptation.network(), adaptation.prefix()
     # The last target token predicts nothing, so it is never read.
-    rows = [pair.source + pair.target[:-1] for pair in batch]
-    layout = Rows([len(row) for row in rows], stack([prefix] * len(rows), base.shape, base.network.tokens))
-    keep: list[int] = []
-    start = 0
-    for pair, row in zip(batch, rows, strict=True):
-        keep += range(start + len(pair.source) - 1, start + len(row))
-        start += len(row)
-    tokens = torch.tensor([token for row in rows for token in row], device=base.device)
+    inputs, written = [pair.source for pair in batch], [pair.target[:-1] for pair in batch]
+    _, hidden = read(base, network, inputs, written, [prefix] * len(batch))
     targets = torch.tensor([token for pair in batch for token in pair.target], device=base.device)
-    hidden = network.hidden(tokens, layout.positions, layout, torch.tensor(keep, device=base.device))
     return F.cross_entropy(network.logits(hidden).float(), targets, reduction="none")
 
 
