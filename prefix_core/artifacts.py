@@ -1,8 +1,8 @@
 """What training leaves on disk: tensors as safetensors and a card that says where they come from.
 
 A decoder's prefix is stored in PEFT's own prefix-tuning format, so `peft.PeftModel.from_pretrained` loads ours and we
-load PEFT's. Whole layers are stored packed (see `compact`). Nothing is ever unpickled; names, shapes and sizes are checked
-before a file is used.
+load PEFT's. Whole layers are stored packed (see `compact`). Nothing is ever unpickled; names, shapes and sizes are
+checked before a file is used.
 """
 
 import json
@@ -247,8 +247,8 @@ def save_peft(folder: Path, base: Base, kept: dict[str, Tensor]) -> None:
 def _refuse_peft(base: Base) -> None:
     if base.begin:
         raise ArtifactError(
-            f"PEFT's format holds a prefix for the decoder's self-attention only; on {base.name!r}, an encoder-decoder, "
-            f"one has {len(base.shape.sites)} parts ({', '.join(base.shape.sites)}): it is kept in our own format"
+            f"PEFT's format holds a prefix for the decoder's self-attention only; on {base.name!r}, an "
+            f"encoder-decoder, one has three parts ({', '.join(base.shape.sites)}): it is kept in our own format"
         )
 
 

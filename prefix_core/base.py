@@ -34,6 +34,7 @@ DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16}
 DECODERS = ("gpt2", "opt", "llama", "mistral", "qwen2", "qwen3", "gemma", "gemma3_text")
 ENCODER_DECODERS = ("bart", "t5")
 BATCH_DEPENDENT = ("dynamic", "longrope")  # rotary positions that depend on what else is in the batch
+T5_CONTEXT = 512  # tokens: what T5 was trained on; it counts distances, so nothing in it sets a limit
 
 AnyNetwork = Network | ModuleNetwork
 
@@ -152,9 +153,7 @@ def load_base(name: str = "embedded", device: str = "cpu", dtype: str = "fp32") 
         _refuse_unfit(name, config)
         auto = AutoModelForSeq2SeqLM if config.is_encoder_decoder else AutoModelForCausalLM
         ours = {} if config.model_type == "gpt2" else {"attn_implementation": ATTENTION}
-        loaded: Any = auto.from_pretrained(
-            place, dtype="auto", use_safetensors=True, output_loading_info=True, **ours
-        )
+        loaded: Any = auto.from_pretrained(place, dtype="auto", use_safetensors=True, output_loading_info=True, **ours)
         tokenizer = AutoTokenizer.from_pretrained(place)
     except (OSError, ValueError, KeyError, TypeError, RuntimeError, SafetensorError, StrictDataclassError) as error:
         reason = " ".join(str(error).split())[:300]
@@ -202,13 +201,14 @@ def as_network(model: PreTrainedModel) -> AnyNetwork:
 def read_shape(config: PreTrainedConfig) -> Shape:
     """The shape of a model, by its configuration."""
     heads = config.num_attention_heads
+    decoder = {"bart": "decoder_layers", "t5": "num_decoder_layers"}.get(config.model_type, "num_hidden_layers")
     return Shape(
-        layers=getattr(config, "num_decoder_layers", None) or config.num_hidden_layers,
+        layers=getattr(config, decoder),
         kv_heads=getattr(config, "num_key_value_heads", None) or heads,
         head_dim=getattr(config, "head_dim", None) or config.hidden_size // heads,
         hidden=config.hidden_size,
         vocabulary=config.vocab_size,
-        positions=config.max_position_embeddings if hasattr(config, "max_position_embeddings") else config.n_positions,
+        positions=getattr(config, "max_position_embeddings", T5_CONTEXT),
         encoder_layers=config.num_hidden_layers if config.is_encoder_decoder else 0,
     )
 

@@ -38,7 +38,10 @@ def encode_input(
     input of which nothing would be left.
     """
     positions = base.shape.positions
-    room, shared = positions - prefix_length - reserve, f", of which the prefix takes {prefix_length} and the output {reserve}"
+    room, shared = (
+        positions - prefix_length - reserve,
+        f", of which the prefix takes {prefix_length} and the output {reserve}",
+    )
     if base.begin:
         if room < len(base.begin):
             raise InputError(f"{where}: the output may take {positions} tokens{shared}: shorten one of them")
@@ -51,7 +54,7 @@ def encode_input(
             raise InputError(f"{where} is empty; write something to go on from")
         return Encoded(tokens)
     budget = f"{where} takes {len(tokens)} tokens; this base has {positions}{shared}"
-    body, tail = first + base.encode(words + text), base.encode(ending) + [*base.after]
+    body, tail = first + base.encode(words + text), [*base.encode(ending), *base.after]
     head = len(first + base.encode(words))
     left = room - len(tail)
     if left <= head:

@@ -82,7 +82,9 @@ class ModuleNetwork:
     def __init__(self, model: PreTrainedModel) -> None:
         self.model: Any = model
         self.decoder: Any = self.model.get_decoder()
-        self.encoder: Any = self.model.get_encoder() if model.config.is_encoder_decoder else None
+        self.encoder: Any = None
+        if model.config.is_encoder_decoder:
+            self.encoder = self.model.get_encoder()
         own, cross = attentions(self.decoder, cross=False), attentions(self.decoder, cross=True)
         sources = attentions(self.encoder, cross=False) if self.encoder is not None else []
         for layer, module in enumerate([*own, *cross, *sources]):

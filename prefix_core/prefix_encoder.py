@@ -71,7 +71,8 @@ def parameters_trained(shape: Shape, length: int, width: int | None) -> int:
 def word_start(base: Base, words: str, length: int) -> Tensor:
     """Keys and values of what begins every text (the end token) and of `words`, said until they make `length`.
 
-    An encoder-decoder reads them and writes them, too. Returns (2, layers, length, kv_heads, head_dim) in fp32. Raises `InputError` if `words` holds no token.
+    An encoder-decoder reads them and writes them, too. Returns (2, layers, length, kv_heads, head_dim) in fp32. Raises
+    `InputError` if `words` holds no token.
     """
     tokens = base.encode(words)
     if not tokens:

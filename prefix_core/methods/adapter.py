@@ -79,4 +79,5 @@ def steer(base: Base, kept: dict[str, Tensor]) -> Steered:
     for name, size in wanted.items():
         if tuple(kept[name].shape) != size:
             raise ArtifactError(f"the adapters' {name!r} has shape {tuple(kept[name].shape)}; this base needs {size}")
-    return Steered("adapter", with_adapters(base.layered("adapter", base.writer), fitting(base, kept)), kept=count(kept))
+    network = with_adapters(base.layered("adapter", base.writer), fitting(base, kept))
+    return Steered("adapter", network, kept=count(kept))
