@@ -5,6 +5,7 @@ load PEFT's. Whole layers are stored packed (see `compact`). Nothing is ever unp
 checked before a file is used.
 """
 
+import hashlib
 import json
 import os
 import platform
@@ -50,6 +51,7 @@ class Card:
 
     bytes: of its tensors on disk; full_bytes: of the same without packing, whole layers in fp16.
     data: name, split, rows (inputs), hash and terms. scores: metric -> value on a named set with its number of inputs.
+    packing: what storing whole layers in so many bits costs in score.
     """
 
     base: str
@@ -73,6 +75,7 @@ class Card:
     versions: dict[str, str] = field(default_factory=dict)
     created: str = ""
     scores: dict[str, Any] = field(default_factory=dict)
+    packing: dict[str, Any] = field(default_factory=dict)
 
 
 def bytes_per_parameter(method: str) -> float:
@@ -133,6 +136,14 @@ def tensor_files(folder: Path) -> list[Path]:
 
 def stored_bytes(folder: Path) -> int:
     return sum(file.stat().st_size for file in tensor_files(folder))
+
+
+def fingerprint(folder: Path) -> str:
+    """A digest of the tensors' files, by which evidence remembers what it was measured on."""
+    digest = hashlib.sha256()
+    for file in tensor_files(folder):
+        digest.update(file.read_bytes())
+    return digest.hexdigest()
 
 
 def write_card(folder: Path, card: Card) -> None:

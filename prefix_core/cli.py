@@ -18,6 +18,7 @@ from prefix_core import artifacts
 from prefix_core.base import DTYPES, Base, load_base
 from prefix_core.errors import InputError, PrefixError
 from prefix_core.evaluate import evaluate
+from prefix_core.evidence import EVIDENCE, ROWS
 from prefix_core.examples import load_examples
 from prefix_core.generate import Decoding, Request, write
 from prefix_core.methods import METHODS, TRAINED, prompt
@@ -25,8 +26,9 @@ from prefix_core.methods.method import Steered
 from prefix_core.progress import follow
 from prefix_core.settings import PAPER, defaults
 from prefix_core.split import draw, facts, one_text_each, split
-from prefix_core.tasks import TASKS, get_task
+from prefix_core.tasks import TASKS, custom, get_task, task_of
 from prefix_core.tasks.task import Task
+from prefix_core.together import together
 from prefix_core.train import train
 
 
@@ -48,7 +50,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def run_generate(options: argparse.Namespace) -> None:
-    task, base = get_task(options.task), _base(options)
+    task, base = _task(options), _base(options)
     text = _standard_input() if options.text == "-" else options.text
     steered = _steered(base, task, options)
     output = write(base, [Request(steered, task, task.read(text))], _decoding(options))[0]
@@ -56,18 +58,24 @@ def run_generate(options: argparse.Namespace) -> None:
 
 
 def run_evaluate(options: argparse.Namespace) -> None:
-    task, base = get_task(options.task), _base(options)
+    task, base = _task(options), _base(options)
     examples = load_examples(options.data, task, options.limit)
     steered = _steered(base, task, options)
     with tqdm(total=len(examples), desc="writing", unit="input", file=sys.stderr) as bar:
         scores, outputs = evaluate(base, task, steered, examples, _decoding(options), bar.update)
-    _show(options, scores, "\n".join(f"{name:>14}  {value}" for name, value in scores.items()))
+    interval = scores["interval"]
+    lines = [
+        f"{name:>14}  {value}" + (f"  ({interval[name][0]} to {interval[name][1]})" if name in interval else "")
+        for name, value in scores.items()
+        if name != "interval"
+    ]
+    _show(options, scores, "\n".join(lines))
     if options.outputs:
         Path(options.outputs).write_text("".join(f"{output}\n" for output in outputs), encoding="utf-8")
 
 
 def run_train(options: argparse.Namespace) -> None:
-    task, base = get_task(options.task), _base(options)
+    task, base = _task(options), _base(options)
     out = Path(options.out)
     out.mkdir(parents=True, exist_ok=True)
     examples = load_examples(options.data, task)
@@ -103,6 +111,8 @@ def run_train(options: argparse.Namespace) -> None:
     if result.ended == "diverged" and not result.best_step:
         raise InputError(f"the loss was no number any more at step {result.steps}; choose a lower --learning-rate")
     data = {"file": Path(options.data).name, **facts(learned)}
+    if task.name == custom.NAME:
+        data |= custom.facts_of(options.template, options.target)
     card = artifacts.save(out, base, result.kept, artifacts.describe(base, task.name, result, data))
     if result.ended == "stopped":
         print(f"stopped; the same command goes on from {checkpoint}", file=sys.stderr)
@@ -124,6 +134,33 @@ def run_list(options: argparse.Namespace) -> None:
     _show(options, rows, "\n".join(lines) or "nothing is trained yet: python -m prefix_core train --help")
 
 
+def run_together(options: argparse.Namespace) -> None:
+    base = _base(options)
+    asked = options.request or [(name, None) for name in _tasks_with_a_prefix(base)]
+    requests = []
+    for name, text in asked:
+        task = get_task(name)
+        steered, _ = artifacts.load(_shipped(base, task, "prefix"), base)
+        sources = [task.read(text)] if text is not None else [example.source for example in task.pool()[:2]]
+        requests += [Request(steered, task, source) for source in sources]
+    decoding = Decoding(max_new_tokens=options.max_new_tokens, too_long="cut" if options.cut else "refuse")
+    for event in together(base, requests, decoding):
+        result = event.result
+    assert result is not None  # nobody stops it
+    rows = [
+        {"task": request.task.name, "input": request.task.label(request.source), "output": output, "alone": alone}
+        for request, output, alone in zip(requests, result.outputs, result.alone, strict=True)
+    ]
+    times = {"seconds_together": result.seconds_together, "seconds_alone": result.seconds_alone}
+    lines = [f"{row['task']}: {row['input']}\n    {row['output']}" for row in rows]
+    lines.append(
+        f"{len(rows)} inputs, {result.tokens} tokens: {result.seconds_together:.2f} s in one batch, "
+        f"{result.seconds_alone:.2f} s one at a time, {result.times_faster:.1f} times faster; the outputs are "
+        + ("identical" if result.same else "NOT identical")
+    )
+    _show(options, {"rows": rows, **times, "tokens": result.tokens, "same": result.same}, "\n".join(lines))
+
+
 def run_bench(options: argparse.Namespace) -> None:
     from prefix_core.bench import bench, table
 
@@ -140,10 +177,25 @@ def run_pretrain(options: argparse.Namespace) -> None:
         export(options.run_file, options.out, options.export)
 
 
+def run_measure(options: argparse.Namespace) -> None:
+    from prefix_core.pretrain import measure as measuring
+
+    bases = [load_base(name, options.device) for name in options.bases]
+    results = measuring.measure(bases, lambda line: print(line, file=sys.stderr))
+    if options.tune is not None:
+        sizes = [None if size == "all" else int(size) for size in options.tune] or measuring.SIZES
+        for base, result in zip(bases, results, strict=True):
+            result["e2e"] = measuring.tune(base, sizes, options.steps, options.limit)
+    if options.record:
+        measuring.record(results)
+    _show(options, results, measuring.table(results))
+
+
 def run_rebuild(options: argparse.Namespace) -> None:
     from prefix_core.rebuild import rebuild
 
-    rebuild(_base(options), options.methods, steps=options.steps, limit=options.limit)
+    folder = Path(options.evidence)
+    rebuild(_base(options), options.tasks, options.methods, options.splits, options.steps, options.limit, folder)
 
 
 def run_sweep(options: argparse.Namespace) -> None:
@@ -173,8 +225,29 @@ def _until_interrupted() -> Iterator[Callable[[], bool]]:
         signal.signal(signal.SIGINT, before)
 
 
+def _size(text: str) -> str:
+    if text == "all" or (text.isdigit() and int(text) > 0):
+        return text
+    raise argparse.ArgumentTypeError(f"{text!r} is neither a number of texts nor 'all'")
+
+
 def _base(options: argparse.Namespace) -> Base:
     return load_base(options.base, options.device, options.dtype)
+
+
+def _task(options: argparse.Namespace) -> Task:
+    """What `--task` names; a custom one by `--template` and `--target`, or by the card of `--artifact`."""
+    if options.task != custom.NAME:
+        return get_task(options.task)
+    if options.template and options.target:
+        return custom.custom(options.template, options.target)
+    if getattr(options, "artifact", None):
+        card = artifacts.read_card(Path(options.artifact))
+        return task_of(card.task, card.data)
+    raise InputError(
+        "a custom task needs --template, the input's column or a text with columns in it such as '{title} -> {body}',"
+        " and --target, the column to be written"
+    )
 
 
 def _standard_input() -> str:
@@ -192,18 +265,31 @@ def _steered(base: Base, task: Task, options: argparse.Namespace) -> Steered:
         return prompt.steer(base, task, options.shots, options.seed)
     if options.shots:
         raise InputError(f"--shots is for prompting; {options.method} has learned the task")
-    folder = Path(options.artifact) if options.artifact else artifacts.folder_of(base, task.name, options.method)
-    if not folder.is_dir():
-        raise InputError(
-            f"no {options.method} is trained for task {task.name} on base {base.name!r} ({folder}); train one with "
-            f"'python -m prefix_core train', or name its folder with --artifact"
-        )
+    folder = Path(options.artifact) if options.artifact else _shipped(base, task, options.method)
     steered, card = artifacts.load(folder, base)
     if card.method != options.method:
         raise InputError(f"{folder} holds a {card.method}, not a {options.method}")
     if card.task not in ("", task.name):
         raise InputError(f"{folder} was trained for task {card.task!r}, not for {task.name!r}")
     return steered
+
+
+def _shipped(base: Base, task: Task, method: str) -> Path:
+    """The folder of the shipped artifact."""
+    folder = artifacts.folder_of(base, task.name, method)
+    if not folder.is_dir():
+        raise InputError(
+            f"no {method} is trained for task {task.name} on base {base.name!r} ({folder}); train one with "
+            f"'python -m prefix_core train', or name its folder with --artifact"
+        )
+    return folder
+
+
+def _tasks_with_a_prefix(base: Base) -> list[str]:
+    names = [name for name in TASKS if artifacts.folder_of(base, name, "prefix").is_dir()]
+    if not names:
+        raise InputError(f"no prefix is trained on base {base.name!r}; train one with 'python -m prefix_core train'")
+    return names
 
 
 def _decoding(options: argparse.Namespace) -> Decoding:
@@ -239,7 +325,10 @@ def _parser() -> argparse.ArgumentParser:
     base.add_argument("--device", default="cpu", help="cpu or cuda (default: %(default)s)")
     base.add_argument("--dtype", default="fp32", choices=DTYPES, help="(default: %(default)s)")
     steering = argparse.ArgumentParser(add_help=False)
-    steering.add_argument("--task", default="e2e", choices=TASKS, help="(default: %(default)s)")
+    steering.add_argument("--task", default="e2e", choices=[*TASKS, custom.NAME], help="(default: %(default)s)")
+    own = argparse.ArgumentParser(add_help=False)
+    own.add_argument("--template", help="custom task: its input, a column's name or such as '{title} -> {body}'")
+    own.add_argument("--target", help="custom task: the column that holds the text to be written")
     steering.add_argument("--method", default="prefix", choices=METHODS, help="(default: %(default)s)")
     steering.add_argument("--artifact", help="a folder that training wrote (default: the shipped one)")
     steering.add_argument("--shots", type=int, default=0, help="prompt: examples shown before the input (default: 0)")
@@ -255,21 +344,21 @@ def _parser() -> argparse.ArgumentParser:
     as_json.add_argument("--json", action="store_true", help="print JSON")
 
     command = commands.add_parser(
-        "generate", parents=[base, steering, decoding, as_json], help="write the text for one input"
+        "generate", parents=[base, steering, own, decoding, as_json], help="write the text for one input"
     )
     command.add_argument("--text", required=True, help="the input: 'name[Blue Spice], area[riverside]'; - reads it")
     command.set_defaults(run=run_generate)
 
     command = commands.add_parser(
-        "evaluate", parents=[base, steering, decoding, as_json], help="score a method on a file of examples"
+        "evaluate", parents=[base, steering, own, decoding, as_json], help="score a method on a file of examples"
     )
     command.add_argument("--data", required=True, help=".csv, .tsv, .jsonl or .jsonl.gz with inputs and their texts")
     command.add_argument("--limit", type=int, help="the first so many inputs")
     command.add_argument("--outputs", help="write the outputs to this file, a line each")
     command.set_defaults(run=run_evaluate)
 
-    command = commands.add_parser("train", parents=[base], help="train a method on your examples")
-    command.add_argument("--task", default="e2e", choices=TASKS, help="(default: %(default)s)")
+    command = commands.add_parser("train", parents=[base, own], help="train a method on your examples")
+    command.add_argument("--task", default="e2e", choices=[*TASKS, custom.NAME], help="(default: %(default)s)")
     command.add_argument("--method", default="prefix", choices=TRAINED, help="(default: %(default)s)")
     command.add_argument("--data", required=True, help=".csv, .tsv, .jsonl or .jsonl.gz with inputs and their texts")
     command.add_argument("--out", required=True, help="folder for the result; a run cut short goes on from here")
@@ -289,6 +378,17 @@ def _parser() -> argparse.ArgumentParser:
     command.add_argument("--adapter-share", type=float, help="adapter: its size as a share of the base, such as 0.03")
     command.set_defaults(run=run_train)
 
+    command = commands.add_parser(
+        "together", parents=[base, as_json], help="inputs of several tasks in one batch, timed against one at a time"
+    )
+    command.add_argument(
+        "--request", nargs=2, action="append", metavar=("TASK", "TEXT"),
+        help="an input and its task; give it several times (default: two examples of every task with a prefix)",
+    )  # fmt: skip
+    command.add_argument("--max-new-tokens", type=int, help="(default: the task's)")
+    command.add_argument("--cut", action="store_true", help="cut an input that is too long instead of refusing it")
+    command.set_defaults(run=run_together)
+
     command = commands.add_parser("list", parents=[as_json], help="what is trained and shipped")
     command.set_defaults(run=run_list)
 
@@ -303,10 +403,30 @@ def _parser() -> argparse.ArgumentParser:
     command.add_argument("--export", help="write the finished base to this folder, such as assets/base")
     command.set_defaults(run=run_pretrain)
 
+    command = commands.add_parser("measure", parents=[as_json], help="how good a base is: one table, a column a base")
+    command.add_argument(
+        "--base", "--bases", dest="bases", nargs="+", default=[os.environ.get("PREFIX_BASE", "embedded")],
+        help="one or several, side by side: 'embedded', folders, Hub names (default: %(default)s)",
+    )  # fmt: skip
+    command.add_argument("--device", default="cpu", help="cpu or cuda (default: %(default)s)")
+    command.add_argument(
+        "--tune", nargs="*", type=_size, metavar="TEXTS",
+        help="also train on so many E2E texts and score on E2E's dev set; without numbers: 100 500 all (slow)",
+    )  # fmt: skip
+    command.add_argument("--steps", type=int, default=1000, help="of each of those at most (default: %(default)s)")
+    command.add_argument("--limit", type=int, help="score on the first so many dev inputs (default: all)")
+    command.add_argument("--record", action="store_true", help="keep the results in assets/evidence/base.json")
+    command.set_defaults(run=run_measure)
+
     command = commands.add_parser("rebuild", parents=[base], help="train and score everything shipped for a base")
-    command.add_argument("--methods", nargs="+", default=list(TRAINED), choices=TRAINED)
+    command.add_argument("--tasks", nargs="+", default=[], choices=[name for name in TASKS if name != "custom"])
+    command.add_argument("--methods", nargs="+", default=list(ROWS), choices=ROWS, help="rows of the results table")
+    command.add_argument(
+        "--splits", nargs="+", default=[], help="what to score on, such as dev or test (default: all but test)"
+    )
     command.add_argument("--steps", type=int, help="optimizer steps of each (default: its own)")
-    command.add_argument("--limit", type=int, help="score on the first so many inputs of the dev set (default: all)")
+    command.add_argument("--limit", type=int, help="score on the first so many inputs (default: all)")
+    command.add_argument("--evidence", default=str(EVIDENCE), help="folder for what is measured")
     command.set_defaults(run=run_rebuild)
 
     command = commands.add_parser("sweep", parents=[base, as_json], help="find and record good settings for a base")

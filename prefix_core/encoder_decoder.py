@@ -36,9 +36,15 @@ class TargetRows(Rows):
     """
 
     def __init__(
-        self, lengths: Sequence[int], sources: SourceRows, prefix: StackedPrefix, shape: Shape, room: int = 0
+        self,
+        lengths: Sequence[int],
+        sources: SourceRows,
+        prefix: StackedPrefix,
+        shape: Shape,
+        room: int = 0,
+        branches: Sequence[Sequence[int]] | None = None,
     ) -> None:
-        super().__init__(lengths, prefix, room)
+        super().__init__(lengths, prefix, room, branches)
         self.sources = sources
         self.cross = shape.sites["cross"]
         self.source_mask = sources.mask[:, :, :1]  # (B, 1, 1, P + S)

@@ -5,6 +5,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from prefix_core.base import Base
+from prefix_core.bootstrap import Score
 from prefix_core.errors import InputError
 from prefix_core.examples import Example
 from prefix_core.generate import Decoding, Request, write
@@ -20,7 +21,7 @@ def evaluate(
     decoding: Decoding | None = None,
     on_done: Callable[[int], None] = lambda count: None,
 ) -> tuple[dict[str, Any], list[str]]:
-    """The task's scores with "inputs" (their number) and "seconds" (of writing), and the outputs themselves.
+    """The task's scores as `score` has them, with "seconds" (of writing), and the outputs themselves.
 
     Raises `InputError` if there is nothing to measure on.
     """
@@ -29,5 +30,13 @@ def evaluate(
     began = time.perf_counter()
     outputs = write(base, [Request(steered, task, example.source) for example in examples], decoding, on_done=on_done)
     seconds = time.perf_counter() - began
-    scores = {name: round(value, 4) for name, value in task.score(outputs, examples).items()}
-    return {**scores, "inputs": len(examples), "seconds": round(seconds, 2)}, outputs
+    return {**score(task, outputs, examples), "seconds": round(seconds, 2)}, outputs
+
+
+def score(task: Task, outputs: Sequence[str], examples: Sequence[Example]) -> dict[str, Any]:
+    """The task's scores of these outputs, with "inputs" and "interval": score -> [low, high], the middle 95%."""
+    scores = task.score(outputs, examples)
+    known = {name: value for name, value in scores.items() if isinstance(value, Score)}
+    interval = {name: [round(bound, 4) for bound in value.interval()] for name, value in known.items()}
+    plain = {name: round(float(value), 4) for name, value in scores.items()}
+    return {**plain, "interval": interval, "inputs": len(examples)}

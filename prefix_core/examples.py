@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, cast
 
+from prefix_core import data_sets
 from prefix_core.errors import InputError
 from prefix_core.tables import flatten
 
@@ -18,44 +19,64 @@ if TYPE_CHECKING:
     from prefix_core.tasks.task import Task
 
 MAX_LINE = 4_000_000  # bytes; a longer line is no row of a data set
-SUFFIXES = (".csv", ".tsv", ".jsonl", ".jsonl.gz")
-REFERENCE_COLUMNS = ("references", "ref", "target", "reference", "human_reference")
+SUFFIXES = (".csv", ".tsv", ".jsonl", ".jsonl.gz", ".parquet")
+REFERENCE_COLUMNS = ("references", "ref", "target", "reference", "human_reference", "lex", "annotations")
 
 
 @dataclass(frozen=True)
 class Example:
-    """`source` is what the task reads an input into (E2E: a `Table`); `references` are all texts for it."""
+    """`source` is what the task reads an input into (E2E: a `Table`); `references` are all texts for it.
+
+    category: the topic or origin the data set gives, to tell scores apart by; featured: shown first in the app.
+    """
 
     source: Any
     references: tuple[str, ...]
     id: str = ""
-    featured: bool = False  # shown first in the app
+    featured: bool = False
+    category: str = ""
 
 
-def load_examples(path: str | Path, task: Task, limit: int | None = None) -> list[Example]:
-    """The examples of a .csv, .tsv, .jsonl or .jsonl.gz file, rows of one input together, in order of first appearance.
+def load_examples(data: str | Path, task: Task, limit: int | None = None) -> list[Example]:
+    """The examples of a file or a published set, rows of one input together, in order of first appearance.
 
+    data: a file with one of `SUFFIXES`, or a name of `data_sets` such as `webnlg_2017:train`; several joined by +.
+    Rows with an id are one input only where the ids are the same: WebNLG and DART score every entry for itself.
     limit: number of inputs to keep. The whole file is read all the same: later rows may hold further references.
     Raises `InputError` naming the file, the row (the head is row 1) and the column.
     """
-    path = Path(path)
     examples: dict[Any, Example] = {}
-    for row, record in read_records(path):
-        try:
-            example = task.from_record(record)
-        except InputError as error:
-            raise InputError(f"{path.name}, row {row}: {error}") from None
-        known = examples.get(example.source)
-        if known:
-            examples[example.source] = replace(known, references=known.references + example.references)
-        elif limit is None or len(examples) < limit:
-            examples[example.source] = example if example.id else replace(example, id=f"row {row}")
+    for place in [str(data)] if Path(data).exists() else str(data).split("+"):
+        for row, record in read_records(place):
+            try:
+                example = task.from_record(record)
+            except InputError as error:
+                raise InputError(f"{Path(place).name}, row {row}: {error}") from None
+            entry = (example.source, example.id)
+            known = examples.get(entry)
+            if known:
+                examples[entry] = replace(known, references=known.references + example.references)
+            elif limit is None or len(examples) < limit:
+                examples[entry] = example if example.id else replace(example, id=f"row {row}")
     return list(examples.values())
 
 
 def read_records(path: str | Path) -> Iterator[tuple[int, dict[str, Any]]]:
-    """(row number, column -> cell) of every row; the file is streamed. Raises `InputError` naming file and row."""
-    path = Path(path)
+    """(row number, column -> cell) of every row of a file, or of a set by its name; nothing is held in memory.
+
+    Raises `InputError` naming file and row.
+    """
+    name, path = str(path), Path(path)
+    if found := data_sets.named(name):
+        local = data_sets.local_file(*found)
+        yield from read_records(local) if local else data_sets.hub_rows(name, *found)
+        return
+    if ":" in name and not path.exists() and not path.suffix:
+        known = ", ".join(data_sets.DATA_SETS)
+        raise InputError(f"{name}: there is no such file, and no such data set. By name there are: {known}.")
+    if path.suffix.lower() == ".parquet" and path.exists():
+        yield from data_sets.parquet_rows(name, path.name)
+        return
     if not path.name.lower().endswith(SUFFIXES):
         raise InputError(f"{path.name}: this kind of file is not read. Bring one of {', '.join(SUFFIXES)}.")
     empty = True
@@ -90,16 +111,32 @@ def pick(record: dict[str, Any], names: Sequence[str], what: str) -> tuple[str, 
     return name, cell
 
 
-def references_of(record: dict[str, Any]) -> tuple[str, ...]:
-    """The reference texts of a row, each on one line. Raises `InputError` where one is missing or no text."""
-    name, cell = pick(record, REFERENCE_COLUMNS, "reference text")
-    texts = cell if isinstance(cell, list) else [cell]
+def references_of(record: dict[str, Any], columns: Sequence[str] = REFERENCE_COLUMNS) -> tuple[str, ...]:
+    """The reference texts of a row, each on one line. Raises `InputError` where one is missing or no text.
+
+    A cell is a text, a list of texts, or as the Hub's WebNLG and DART have it `{"text": [...], ...}`.
+    """
+    name, cell = pick(record, columns, "reference text")
+    if isinstance(cell, dict):
+        cell = [text for text in cell.get("text") or [None] if text]  # DART has an empty one
+    texts = cell if isinstance(cell, list) and cell else [cell]
     for number, text in enumerate(texts, 1):
         if text is not None and not isinstance(text, str):
             raise InputError(f"column '{name}': reference {number} is no text.")
         if not flatten(text or ""):
             raise InputError(f"column '{name}': reference {number} is empty.")
     return tuple(flatten(text) for text in texts)
+
+
+def example_of(source: Any, record: dict[str, Any], columns: Sequence[str] = REFERENCE_COLUMNS) -> Example:
+    """An input and the rest of its row: texts in one of `columns`, and id, category and featured where it has them."""
+    return Example(
+        source,
+        references_of(record, columns),
+        str(record.get("id") or ""),
+        record.get("featured") is True,
+        str(record.get("category") or ""),
+    )
 
 
 def _json_rows(file: IO[bytes], path: Path) -> Iterator[tuple[int, dict[str, Any]]]:

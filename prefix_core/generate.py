@@ -130,9 +130,7 @@ def write(
     Raises `InputError` for the first input that is refused. `on_done` is told after each batch how many it held.
     """
     decoding = decoding or Decoding()
-    rows = {
-        pane: _row(base, request, decoding, pane, f"input {pane + 1}")[0] for pane, request in enumerate(requests)
-    }
+    rows = {pane: _row(base, request, decoding, pane, f"input {pane + 1}")[0] for pane, request in enumerate(requests)}
     texts = [""] * len(requests)
     for batch in _batches(base, requests, rows, decoding, together):
         while batch.search.alive:
@@ -143,15 +141,14 @@ def write(
     return texts
 
 
-def _row(
-    base: Base, request: Request, decoding: Decoding, pane: int, where: str = "the input"
-) -> tuple[Row, int]:
+def _row(base: Base, request: Request, decoding: Decoding, pane: int, where: str = "the input") -> tuple[Row, int]:
     """The request as a row, and how many tokens of its input were cut."""
     steered, task = request.steered, request.task
     limit = decoding.max_new_tokens or task.max_new_tokens
     length = steered.prefix.length if steered.prefix else 0
     text = task.linearize(request.source)
-    encoded = encode_input(base, text, task.separator, steered.words, length, limit, decoding.too_long, where)
+    too_long = "cut" if task.cut else decoding.too_long
+    encoded = encode_input(base, text, task.separator, steered.words, length, limit, too_long, where)
     return Row(encoded.tokens, steered.prefix, limit, stop_tokens(base, task), pane), encoded.cut
 
 

@@ -14,7 +14,7 @@ from prefix_core.prefix import StackedPrefix
 
 NEVER = float("-inf")
 
-# What a token's distance adds to its score: distances (T, S) back from query to key -> (heads or 1, T, S). Relative
+# What a token's distance adds to its score: distances back from query to key, (...) -> (heads or 1, ...). Relative
 # positions (T5) and sliding windows are such; a prefix has no distance, so nothing is ever added to its score.
 DistanceBias = Callable[[Tensor], Tensor]
 
@@ -26,17 +26,30 @@ class Rows:
     last: (B,), where each row's last token lies among the N.
     Call it as `Network.hidden`'s `attend`; with `room` > 0 it remembers keys and values for that many more tokens a
     row, and `step` continues.
+    branches: for each row the lengths of the continuations of one beginning that follow each other at its end. Each
+    sees the beginning and itself, as if it stood there alone.
     """
 
-    def __init__(self, lengths: Sequence[int], prefix: StackedPrefix, room: int = 0) -> None:
+    def __init__(
+        self,
+        lengths: Sequence[int],
+        prefix: StackedPrefix,
+        room: int = 0,
+        branches: Sequence[Sequence[int]] | None = None,
+    ) -> None:
         self.prefix = prefix
         self.batch, self.longest = len(lengths), max(lengths)
         device, size = prefix.keys.device, torch.tensor(lengths, device=prefix.keys.device)
         time = torch.arange(self.longest, device=device)
         real = time >= self.longest - size[:, None]  # (B, T)
         self.slots = real.flatten().nonzero().squeeze(1)  # (N,) in B * T
-        offset = time - (self.longest - size[:, None]) + prefix.lengths[:, None]
-        self.positions = offset[real]
+        offset = time - (self.longest - size[:, None])  # (B, T), from 0 in each row
+        self.branch: Tensor | None = None  # (B, T), 0 in what all branches of a row see
+        if branches is not None:
+            self.branch, back = _branched(branches, self.longest, device)
+            offset = offset - back
+        self.places = offset
+        self.positions = (offset + prefix.lengths[:, None])[real]
         self.last = size.cumsum(0) - 1
         self.visible = torch.cat([prefix.mask, real], 1)  # (B, P + T)
         self.used = self.visible.shape[1]
@@ -57,6 +70,9 @@ class Rows:
         query = torch.arange(self.longest, device=self.visible.device)[:, None] + prefix_slots
         key = torch.arange(self.used, device=self.visible.device)[None]
         seen = (self.visible[:, None] & (key <= query)) | (key == query)
+        if self.branch is not None:
+            branch = F.pad(self.branch, (prefix_slots, 0))[:, None]  # (B, 1, P + T)
+            seen &= (branch == 0) | (branch == self.branch[:, :, None])
         return torch.zeros(seen.shape, dtype=dtype, device=seen.device).masked_fill_(~seen, NEVER)[:, None]
 
     def pad(self, x: Tensor) -> Tensor:
@@ -70,8 +86,11 @@ class Rows:
             return mask
         if bias not in self.biased:
             prefix_slots = self.prefix.mask.shape[1]
-            place = torch.arange(self.used - prefix_slots, device=self.visible.device)
-            added = F.pad(bias(place[-queries:, None] - place), (prefix_slots, 0)).to(self.mask.dtype)[None]
+            place = torch.arange(self.used - prefix_slots, device=self.visible.device)[None]  # (1 or B, S)
+            if self.branch is not None:
+                place = self.places
+            distance = place[:, -queries:, None] - place[:, None]
+            added = F.pad(bias(distance).transpose(0, 1), (prefix_slots, 0)).to(self.mask.dtype)
             self.biased[bias] = added if mask is None else mask + added
         return self.biased[bias]
 
@@ -121,3 +140,16 @@ class Rows:
         self.step_mask = None if self.step_mask is None else self.step_mask[rows]
         self.keys = [keys[rows] for keys in self.keys]
         self.values = [values[rows] for values in self.values]
+
+
+def _branched(branches: Sequence[Sequence[int]], longest: int, device: torch.device) -> tuple[Tensor, Tensor]:
+    """For each of the T slots of B rows: the number of its branch, 0 before all, and how far its positions go back."""
+    number = torch.zeros(len(branches), longest, dtype=torch.long)
+    back = torch.zeros_like(number)
+    for row, lengths in enumerate(branches):
+        start = fork = longest - sum(lengths)
+        for index, length in enumerate(lengths, 1):
+            number[row, start : start + length] = index
+            back[row, start : start + length] = start - fork
+            start += length
+    return number.to(device), back.to(device)

@@ -41,7 +41,7 @@ class RelativeBias:
             num_buckets=self.first.relative_attention_num_buckets,
             max_distance=self.first.relative_attention_max_distance,
         )
-        return self.first.relative_attention_bias(buckets).permute(2, 0, 1)
+        return self.first.relative_attention_bias(buckets).movedim(-1, 0)
 
 
 class NoPositions(nn.Embedding):

@@ -84,7 +84,7 @@ def word_start(base: Base, words: str, length: int) -> Tensor:
     def watch(layer: int, keys: Tensor, values: Tensor) -> None:
         found[layer] = torch.stack([keys, values])[:, :length].float()
 
-    read(base, base.network, [[*base.before, *said][:length]], [written], [None], watch=watch)
+    read(base, base.network, [[*base.before, *said][:length]], [[written]], [None], watch=watch)
     return torch.stack([found[layer] for layer in range(base.shape.prefix_layers)], 1)
 
 

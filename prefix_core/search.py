@@ -93,7 +93,7 @@ class Search:
         """Run the inputs; returns the logits after each row's last token, (rows, vocabulary)."""
         inputs, prefixes = [row.tokens for row in self.rows], [row.prefix for row in self.rows]
         room = max(row.limit for row in self.rows)
-        self.cache, hidden = read(self.base, self.network, inputs, [[]] * len(inputs), prefixes, room)
+        self.cache, hidden = read(self.base, self.network, inputs, [[[]]] * len(inputs), prefixes, room)
         return self.network.logits(hidden)
 
     def step(self, tokens: Tensor) -> Tensor:

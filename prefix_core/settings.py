@@ -13,7 +13,8 @@ LARGEST_SEED = 2**31 - 1
 class Settings:
     """steps: optimizer steps (None: as many as `epochs` take, and no fewer than `least_steps`).
 
-    batch: target texts a step. learning_rate: its peak.
+    batch: target texts a step. together: how many texts of one input come in one batch, where it has so many: the
+    input is run once for them. learning_rate: its peak.
     warmup: share of the steps in which the rate rises; after it falls to zero in a straight line.
     mlp_width: units of the reparameterization, None to train the prefix itself. initial_words: "" for a random start.
     adapter_share: of the base's parameters. patience: held-out measurements without a new best before stopping.
@@ -23,6 +24,7 @@ class Settings:
     steps: int | None = None
     least_steps: int = 1
     batch: int = 5
+    together: int = 1
     learning_rate: float = 5e-5
     warmup: float = 0.0
     weight_decay: float = 0.0
@@ -35,7 +37,8 @@ class Settings:
     patience: int | None = None
 
     def __post_init__(self) -> None:
-        for name in ("epochs", "batch", "learning_rate", "clip", "prefix_length", "adapter_share", "least_steps"):
+        positive = "epochs batch together learning_rate clip prefix_length adapter_share least_steps"
+        for name in positive.split():
             if not 0 < getattr(self, name) < inf:
                 raise InputError(f"setting {name} is {getattr(self, name)}; it must be a number greater than 0")
         for name in ("steps", "mlp_width", "patience"):
@@ -63,7 +66,7 @@ PAPER = Settings()
 # A base of some millions of parameters needs higher rates and longer prefixes than GPT-2 medium.
 # From the sweep in assets/evidence/sweep.json; its best rate for a prefix, 5e-3, did not hold beyond 100 steps.
 # However few the examples, 200 steps are taken, as in the paper's low-data setting (section 6.3).
-_SMALL = Settings(epochs=3.0, least_steps=200, batch=16, warmup=0.05)
+_SMALL = Settings(epochs=3.0, least_steps=200, batch=16, together=4, warmup=0.05)
 SMALL: dict[str, Settings] = {
     "prefix": replace(_SMALL, learning_rate=2e-3, prefix_length=50),
     "fine_tune": replace(_SMALL, learning_rate=2e-3),

@@ -6,10 +6,11 @@ looked for by a task's `Vocabulary`: data, kept beside the task.
 
 import re
 import unicodedata
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 
+from prefix_core.bootstrap import Score, ratio
 from prefix_core.tables import Table
 
 Span = tuple[int, int]
@@ -37,11 +38,16 @@ class Vocabulary:
 
 @dataclass(frozen=True)
 class Slot:
-    """One row of the table; `span` is where the text first says it (characters, end exclusive), None where not."""
+    """One row of the table; `spans`: everywhere the text says it, in order (characters, end exclusive)."""
 
     attribute: str
     value: str
-    span: Span | None
+    spans: tuple[Span, ...]
+
+    @property
+    def span(self) -> Span | None:
+        """Where the text first says it, None where it does not."""
+        return self.spans[0] if self.spans else None
 
 
 @dataclass(frozen=True)
@@ -60,11 +66,16 @@ class Coverage:
 
     @property
     def said(self) -> tuple[Slot, ...]:
-        return tuple(slot for slot in self.slots if slot.span)
+        return tuple(slot for slot in self.slots if slot.spans)
 
     @property
     def missing(self) -> tuple[Slot, ...]:
-        return tuple(slot for slot in self.slots if not slot.span)
+        return tuple(slot for slot in self.slots if not slot.spans)
+
+
+def percent_said(texts: Sequence[Sequence[Slot]]) -> Score:
+    """The share of all slots that are said, 0-100, given the slots of every text; 0 where there are none."""
+    return ratio([sum(bool(slot.spans) for slot in slots) for slots in texts], [len(slots) for slots in texts], 100)
 
 
 def coverage(
@@ -73,6 +84,7 @@ def coverage(
     vocabularies: Mapping[str, Vocabulary] | None = None,
     names: Collection[str] = (),
     common: Collection[str] = (),
+    wording: Callable[[str], str] | None = None,
 ) -> Coverage:
     """What `text` says of `table`.
 
@@ -80,14 +92,16 @@ def coverage(
     names: attributes whose values are proper names. They are found first and then covered up, so that the "Café" of a
         name is no coffee shop.
     common: lower-case words that are no names even where they are written with a capital.
+    wording: a value -> a regular expression of folded text that says it (default: `literal`).
     """
+    wording = wording or literal
     vocabularies = vocabularies or {}
     folded, positions = fold(text)
     spans: dict[int, list[Span]] = {}  # row of the table -> where it is said, in folded text
     rows = list(enumerate(table))
     for index, (attribute, value) in sorted(rows, key=lambda row: -len(row[1][1])):  # "Spice Bar" before "Spice"
         if attribute in names:
-            spans[index] = _spans(_literal(value), folded)
+            spans[index] = _spans(wording(value), folded)
             folded = _cover(folded, spans[index])
     said = {attribute: _phrases(vocabulary, folded) for attribute, vocabulary in vocabularies.items()}
     supported: list[Span] = [span for found in spans.values() for span in found]
@@ -98,14 +112,14 @@ def coverage(
         if phrases:
             spans[index] = sorted(span for phrase in phrases for span in said[attribute][phrase])
         else:
-            spans[index] = _spans(_literal(value), folded)
+            spans[index] = _spans(wording(value), folded)
         supported += spans[index]
 
     def original(span: Span) -> Span:
         start = positions[span[0]]
         return start - (text[start - 1 : start] == "£"), positions[span[1] - 1] + 1  # the sign belongs to its number
 
-    slots = tuple(Slot(*table[i], original(spans[i][0]) if spans[i] else None) for i in range(len(table)))
+    slots = tuple(Slot(*row, tuple(map(original, spans[index]))) for index, row in rows)
     extra = [
         Unsupported(attribute, phrase, original(span))
         for attribute, vocabulary in vocabularies.items()
@@ -155,7 +169,7 @@ def _compiled(pattern: str) -> re.Pattern[str]:
     return re.compile(rf"\b(?:{pattern})\b")
 
 
-def _literal(value: str) -> str:
+def literal(value: str) -> str:
     """The value's words in order, whatever stands between them; a leading article and a genitive s may differ."""
     words = [word for word in fold(value)[0].split() if word not in ".,"]
     if len(words) > 1 and words[0] == "the":

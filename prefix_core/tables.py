@@ -36,7 +36,7 @@ def read_table(text: str, attributes: Collection[str] = ()) -> Table:
     """
     if len(text) > MAX_TEXT:
         raise InputError(f"The table has {len(text):,} characters; at most {MAX_TEXT:,} can be read. Paste one table.")
-    text = _visible(text).strip().lstrip(",;").strip()
+    text = visible(text).strip().lstrip(",;").strip()
     if not text:
         raise InputError(f"The table is empty. Write for example {EXAMPLE}")
     if text[0] in "{[":
@@ -94,7 +94,7 @@ def attribute_key(attribute: str) -> str:
 
 def flatten(text: Any) -> str:
     """One line: every run of white space (line breaks, full-width blanks) a space, control characters gone."""
-    return _flat(_visible(str(text)))
+    return _flat(visible(str(text)))
 
 
 # ------------------------------------------------------------------------------------------ the checks, in one place
@@ -295,7 +295,7 @@ def _scalar(value: Any, number: int, name: str) -> Any:
 # -------------------------------------------------------------------------------------------------------- characters
 
 
-def _visible(text: str) -> str:
+def visible(text: str) -> str:
     """Drop what no one can see: byte-order marks, zero-width blanks, control characters; half surrogate pairs -> ?"""
     if text.isprintable():
         return text

@@ -6,10 +6,10 @@ packed without padding, and the output layer runs only where there is a target.
 
 import hashlib
 import json
+import random
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass
-from functools import lru_cache
 from math import isfinite
 from pathlib import Path
 
@@ -66,7 +66,8 @@ class Trained:
 class TrainingEvent:
     """After each step. Losses in nats a target token; tokens: all so far, none of them padding; times in seconds.
 
-    samples: (input, output) of the first held-out examples, at every held-out measurement.
+    samples: (input, output) of the first held-out examples, at every held-out measurement; kept: what would be kept
+    of the method as it is at that step.
     result: in one closing event, which repeats the last numbers.
     """
 
@@ -80,6 +81,7 @@ class TrainingEvent:
     seconds: float
     seconds_left: float
     samples: tuple[tuple[str, str], ...] = ()
+    kept: dict[str, Tensor] | None = None
     result: Trained | None = None
 
 
@@ -108,7 +110,7 @@ def train(
     length = adaptation.prefix_length
     pairs = encode_pairs(base, task, examples, length, too_long)
     held_pairs = encode_pairs(base, task, held_out, length, too_long, "held-out example") if held_out else []
-    steps = settings.steps_for(len(pairs))
+    batches, steps = Batches(pairs, settings), settings.steps_for(len(pairs))
     every = held_out_every or max(1, steps // MEASUREMENTS)
     optimizer = torch.optim.AdamW(
         adaptation.parameters(), lr=settings.learning_rate, weight_decay=settings.weight_decay
@@ -122,6 +124,7 @@ def train(
     ended = progress.ended
     held_out_loss: float | None = None
     shown: tuple[tuple[str, str], ...] = ()
+    now_kept: dict[str, Tensor] | None = None
 
     def event(result: Trained | None = None) -> TrainingEvent:
         a_step = (progress.seconds - first_seconds) / max(1, progress.step - first_step)
@@ -136,6 +139,7 @@ def train(
             seconds=progress.seconds,
             seconds_left=a_step * (steps - progress.step),
             samples=shown,
+            kept=now_kept,
             result=result,
         )
 
@@ -145,7 +149,7 @@ def train(
             break
         for group in optimizer.param_groups:
             group["lr"] = settings.learning_rate * schedule(progress.step, steps, settings.warmup)
-        batch = choose(pairs, progress.step, settings)
+        batch = batches.at(progress.step)
         optimizer.zero_grad(set_to_none=True)
         loss = mean_loss(base, adaptation, batch)
         if not loss.isfinite():
@@ -157,16 +161,16 @@ def train(
         progress.step += 1
         progress.loss = loss.item()
         progress.tokens += sum(len(pair.source) + len(pair.target) for pair in batch)
-        held_out_loss, shown = None, ()
+        held_out_loss, shown, now_kept = None, (), None
         if held_pairs and (progress.step % every == 0 or progress.step == steps):
             held_out_loss = held_out_mean(base, adaptation, held_pairs)
-            kept = adaptation.kept()
+            now_kept = adaptation.kept()
             progress.waited += 1
             if held_out_loss < progress.best_loss:
-                run.best, progress.best_loss = kept, held_out_loss
+                run.best, progress.best_loss = now_kept, held_out_loss
                 progress.best_step, progress.waited = progress.step, 0
             if samples:
-                shown = sample(base, task, module.steer(base, kept), held_out[:samples])
+                shown = sample(base, task, module.steer(base, now_kept), held_out[:samples])
             if settings.patience is not None and progress.waited >= settings.patience:
                 ended = progress.ended = "no further gain"
         now = time.perf_counter()
@@ -203,14 +207,40 @@ def schedule(step: int, steps: int, warmup: float) -> float:
     return (steps - step) / max(1, steps - rising)
 
 
-def choose(pairs: Sequence[Pair], step: int, settings: Settings) -> list[Pair]:
-    """The batch of a step: epoch after epoch, each in an order of its own that depends on the seed alone."""
-    chosen = []
-    size = min(settings.batch, len(pairs))
-    for index in range(step * size, (step + 1) * size):
-        epoch, place = divmod(index, len(pairs))
-        chosen.append(pairs[_order(len(pairs), settings.seed, epoch)[place]])
-    return chosen
+class Batches:
+    """The batch of every step: epoch after epoch, each in an order of its own that depends on the seed alone.
+
+    The texts of one input come in groups of `settings.together`, other ones in every epoch; a group goes through the
+    network behind one copy of its input.
+    """
+
+    def __init__(self, pairs: Sequence[Pair], settings: Settings) -> None:
+        self.pairs, self.seed, self.together = pairs, settings.seed, settings.together
+        self.size = min(settings.batch, len(pairs))
+        by_source: dict[tuple[int, ...], list[int]] = {}
+        for index, pair in enumerate(pairs):
+            by_source.setdefault(tuple(pair.source), []).append(index)
+        self.texts = list(by_source.values())
+        self.epoch, self.order = -1, [0]
+
+    def at(self, step: int) -> list[Pair]:
+        """The batch of `step`, from 0."""
+        chosen = []
+        for index in range(step * self.size, (step + 1) * self.size):
+            epoch, place = divmod(index, len(self.pairs))
+            if epoch != self.epoch:
+                self.epoch, self.order = epoch, self._order(epoch)
+            chosen.append(self.pairs[self.order[place]])
+        return chosen
+
+    def _order(self, epoch: int) -> list[int]:
+        rng = random.Random(self.seed * 1_000_003 + epoch)
+        groups = []
+        for texts in self.texts:
+            mixed = rng.sample(texts, len(texts))
+            groups += [mixed[start : start + self.together] for start in range(0, len(mixed), self.together)]
+        rng.shuffle(groups)
+        return [index for group in groups for index in group]
 
 
 def encode_pairs(
@@ -228,7 +258,9 @@ def encode_pairs(
         text = task.linearize(example.source)
         for reference in example.references:
             target = [*base.encode(" ".join(reference.split())), base.end]
-            encoded = encode_input(base, text, task.separator, "", prefix_length, len(target), too_long, where)
+            encoded = encode_input(
+                base, text, task.separator, "", prefix_length, len(target), "cut" if task.cut else too_long, where
+            )
             pairs.append(Pair(encoded.tokens, target))
     if not pairs:
         raise InputError("there are no examples to learn from; give at least one input with its text")
@@ -236,13 +268,19 @@ def encode_pairs(
 
 
 def target_losses(base: Base, adaptation: Adaptation, batch: Sequence[Pair]) -> Tensor:
-    """The loss of every target token of a batch, (n,), in nats."""
+    """The loss of every target token of a batch, (n,), in nats; texts of the same input after one another.
+
+    An input is run once, however many texts it has in the batch: they are branches of one row.
+    """
     network, prefix = adaptation.network(), adaptation.prefix()
-    # The last target token predicts nothing, so it is never read.
-    inputs, written = [pair.source for pair in batch], [pair.target[:-1] for pair in batch]
-    _, hidden = read(base, network, inputs, written, [prefix] * len(batch))
-    targets = torch.tensor([token for pair in batch for token in pair.target], device=base.device)
-    return F.cross_entropy(network.logits(hidden).float(), targets, reduction="none")
+    texts: dict[tuple[int, ...], list[list[int]]] = {}
+    for pair in batch:
+        texts.setdefault(tuple(pair.source), []).append(pair.target)
+    # What predicts a text's first token is the input's last. The last token predicts nothing: it is not read.
+    written = [[target[:-1] for target in targets] for targets in texts.values()]
+    _, hidden = read(base, network, list(texts), written, [prefix] * len(texts))
+    targets = [token for targets in texts.values() for target in targets for token in target]
+    return F.cross_entropy(network.logits(hidden).float(), torch.tensor(targets, device=base.device), reduction="none")
 
 
 def mean_loss(base: Base, adaptation: Adaptation, batch: Sequence[Pair]) -> Tensor:
@@ -261,11 +299,6 @@ def sample(base: Base, task: Task, steered: Steered, examples: Sequence[Example]
     requests = [Request(steered, task, example.source) for example in examples]
     outputs = write(base, requests, Decoding(too_long="cut"))
     return tuple((task.linearize(example.source), output) for example, output in zip(examples, outputs, strict=True))
-
-
-@lru_cache(maxsize=2)
-def _order(count: int, seed: int, epoch: int) -> list[int]:
-    return torch.randperm(count, generator=torch.Generator().manual_seed(seed * 1_000_003 + epoch)).tolist()
 
 
 def _identity(

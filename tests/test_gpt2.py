@@ -1,7 +1,11 @@
 """The lean network against `transformers` on the same weights."""
 
+import dataclasses
+
+import pytest
 import torch
 
+from prefix_core import gpt2
 from prefix_core.base import Base
 from prefix_core.inject import Rows
 from prefix_core.prefix import stack
@@ -27,8 +31,12 @@ def test_keep_runs_the_last_layer_for_those_tokens_only_and_gives_the_same(tiny:
     torch.testing.assert_close(run(tiny, rows, keep), run(tiny, rows)[keep])
 
 
-def test_a_packed_network_gives_the_same_logits(tiny: Base) -> None:
-    assert tiny.writer is not tiny.network
+@pytest.mark.parametrize("halved", [False, True], ids=["any weights", "weights that fit 16 bits"])
+def test_a_packed_network_gives_the_same_logits(tiny: Base, halved: bool) -> None:
+    if halved:
+        tiny = dataclasses.replace(tiny, network=gpt2.cast(gpt2.cast(tiny.network, torch.float16), torch.float32))
+    half = isinstance(tiny.writer.layers[0].qkv, gpt2.HalfDense)
+    assert half == (halved and gpt2.half_products())
     for rows in ([[5]], [[5, 9, 30, 7, 7], [12], [8, 200, 41]]):
         layout = Rows([len(row) for row in rows], stack([None] * len(rows), tiny.shape, tiny.network.tokens))
         tokens = torch.tensor([token for row in rows for token in row])

@@ -1,6 +1,7 @@
 """Scores against the numbers of the E2E challenge's own scorer, and against what can be worked out by hand."""
 
 import math
+import re
 
 import pytest
 from hypothesis import given, settings
@@ -34,6 +35,53 @@ def test_scores_are_those_of_the_challenge_scorer():
     assert scores["nist"] == pytest.approx(8.372478, abs=0.001)
     assert scores["rouge_l"] == pytest.approx(67.047777, abs=0.05)
     assert scores["cider"] == pytest.approx(5.154869, abs=0.01)
+
+
+def plain_bleu(outputs, references):
+    """BLEU-4 from its definition (Papineni et al. 2002), for words and blanks alone."""
+    hits, written, closest = [0] * 4, [0] * 4, 0
+    for output, group in zip(outputs, references, strict=True):
+        words, others = output.split(), [text.split() for text in group]
+        closest += min((abs(len(other) - len(words)), len(other)) for other in others)[1]
+        for n in range(4):
+            grams = [tuple(words[i : i + n + 1]) for i in range(len(words) - n)]
+            most = {g: max(sum(g == tuple(o[i : i + n + 1]) for i in range(len(o))) for o in others) for g in grams}
+            hits[n] += sum(min(grams.count(gram), count) for gram, count in most.items())
+            written[n] += len(grams)
+    shortness = math.exp(min(0, 1 - closest / written[0]))
+    return 100 * shortness * math.exp(sum(math.log(h / w) for h, w in zip(hits, written, strict=True)) / 4)
+
+
+def test_bleu_is_its_definition():
+    def words_alone(text):
+        return " ".join(re.findall(r"[a-z]+", text.lower()))
+
+    outputs, references = outputs_and_references()
+    outputs = [words_alone(text) for text in outputs]
+    references = [[words_alone(text) for text in group] for group in references]
+    assert metrics.bleu(outputs, references) == pytest.approx(plain_bleu(outputs, references))
+
+
+def test_each_score_is_that_of_its_library():
+    """What the intervals are made of adds up to what the libraries themselves report."""
+    from pycocoevalcap.cider.cider import Cider
+    from pycocoevalcap.rouge.rouge import Rouge
+    from sacrebleu.metrics import BLEU, CHRF, TER
+
+    outputs, references = outputs_and_references()
+    streams = [[group[0] for group in references], [group[1] if len(group) > 1 else None for group in references]]
+    libraries = {"bleu": BLEU(lowercase=True), "chrf": CHRF(), "ter": TER(normalized=True)}
+    for name, library in libraries.items():
+        wanted = library.corpus_score(outputs, streams).score
+        assert getattr(metrics, name)(outputs, references) == pytest.approx(wanted), name
+    truth = {i: [" ".join(metrics.coco_tokens(text)) for text in group] for i, group in enumerate(references)}
+    written = {i: [" ".join(metrics.coco_tokens(text))] for i, text in enumerate(outputs)}
+    assert metrics.rouge_l(outputs, references) == pytest.approx(100 * Rouge().compute_score(truth, written)[0])
+    assert metrics.cider(outputs, references) == pytest.approx(Cider().compute_score(truth, written)[0])
+
+
+def test_ter_takes_punctuation_as_words():
+    assert metrics.ter(["a pub, by the river."], [["a pub by the river"]]) == pytest.approx(100 * 2 / 5)
 
 
 def test_nist_by_hand():

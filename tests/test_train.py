@@ -13,7 +13,7 @@ from prefix_core.methods import TRAINED
 from prefix_core.prefix import stack
 from prefix_core.settings import SMALL, Settings
 from prefix_core.tasks.task import Task
-from prefix_core.train import TrainingEvent, encode_pairs, mean_loss, schedule, train
+from prefix_core.train import Batches, Pair, TrainingEvent, encode_pairs, mean_loss, schedule, train
 
 STEPS = 12
 
@@ -136,6 +136,34 @@ def test_the_gradient_is_that_of_peft(tiny_folder: Path, tiny: Base, e2e: Task) 
     assert ours.item() == pytest.approx(theirs.item(), rel=1e-5)
     keys, values = direct.encoder.prefix.grad
     torch.testing.assert_close(to_peft({"keys": keys, "values": values}), weight.grad, rtol=1e-3, atol=1e-6)
+
+
+@pytest.mark.parametrize("method", TRAINED)
+def test_texts_that_share_an_input_cost_it_once_and_change_nothing(tiny: Base, method: str) -> None:
+    batch = [Pair([5, 9, 30], [7, 8, 0]), Pair([44], [0]), Pair([5, 9, 30], [12, 0]), Pair([5, 9, 30], [0])]
+    losses, gradients = [], []
+    for groups in ([batch], [[pair] for pair in batch]):
+        adaptation = TRAINED[method].start(tiny, settings(method))
+        tokens = sum(len(pair.target) for pair in batch)
+        loss = sum(mean_loss(tiny, adaptation, group) * sum(len(p.target) for p in group) for group in groups) / tokens
+        loss.backward()
+        losses.append(loss.item())
+        gradients.append(torch.cat([p.grad.flatten() for p in adaptation.parameters() if p.grad is not None]))
+    assert losses[0] == pytest.approx(losses[1], rel=1e-5)
+    assert (gradients[0] - gradients[1]).abs().max() <= 1e-4 * gradients[1].abs().max()
+
+
+def test_an_epoch_holds_every_text_once_with_those_of_an_input_side_by_side() -> None:
+    pairs = [Pair([source], [text]) for source in range(5) for text in range(6)]
+    batches = Batches(pairs, Settings(batch=6, together=3, seed=4))
+    epochs = [[pair for step in range(5 * epoch, 5 * epoch + 5) for pair in batches.at(step)] for epoch in range(2)]
+    for epoch in epochs:
+        assert sorted((pair.source, pair.target) for pair in epoch) == [(p.source, p.target) for p in pairs]
+        assert all(len({pair.source[0] for pair in epoch[start : start + 3]}) == 1 for start in range(0, 30, 3))
+    assert epochs[0] != epochs[1]
+    assert Batches(pairs, Settings(batch=6, together=3, seed=4)).at(7) == batches.at(7)
+    alone = Batches(pairs, Settings(batch=30, together=1, seed=4)).at(0)
+    assert len({pair.source[0] for pair in alone[:6]}) > 1
 
 
 def test_a_gradient_reaches_every_prefix_position_in_every_layer(tiny: Base, e2e: Task) -> None:

@@ -13,7 +13,7 @@ from prefix_core.errors import InputError
 from prefix_core.pretrain import dialogue_acts
 from prefix_core.pretrain.facts import facts_of, sentences
 from prefix_core.pretrain.forms import Fact, Style
-from prefix_core.pretrain.text import forever, is_held_out, read_documents
+from prefix_core.pretrain.text import forever, held_out_documents, is_held_out, read_documents
 
 SYLLABLES = (
     "ba bel bri cor da del dun el far fen gra hal ing ka kel lan lo mar mi nor pen quin ra ris sel ta tor val wyn zan"
@@ -160,7 +160,8 @@ def copying(documents: list[str], rng: random.Random) -> Iterator[str]:
 def stream(name: str, held_out: bool, rng: random.Random) -> Iterator[str]:
     """Documents of one source of the mixture without end: structured, or open text as it is."""
     source, make = STREAMS.get(name, (name, forever))
-    documents = [document for document in read_documents(source) if is_held_out(document) == held_out]
+    trained_on = (document for document in read_documents(source) if not is_held_out(document))
+    documents = list(held_out_documents(source) if held_out else trained_on)
     if not documents:
         raise InputError(f"{name!r} has no {'held-out ' if held_out else ''}documents")
     return make(documents, rng, held_out) if make is dialogue_act_pairs else make(documents, rng)

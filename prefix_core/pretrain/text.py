@@ -12,6 +12,7 @@ import os
 import random
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from functools import cache
 from hashlib import blake2b
 from pathlib import Path
 
@@ -62,6 +63,12 @@ def read_records(family: str, name: str, split: str) -> Iterator[dict]:
 def is_held_out(document: str) -> bool:
     """Whether a document is kept for measuring: decided by its text alone, so the same in every run."""
     return int.from_bytes(blake2b(document.encode(), digest_size=4).digest()) % HELD_OUT == 0
+
+
+@cache
+def held_out_documents(source: str) -> tuple[str, ...]:
+    """The documents of one open source that are never trained on, in the order of its file."""
+    return tuple(filter(is_held_out, read_documents(source)))
 
 
 def word_runs(text: str) -> Iterator[str]:

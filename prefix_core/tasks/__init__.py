@@ -1,10 +1,17 @@
-"""The tasks by name. A new task is a new file and one line here."""
+"""The tasks by name. A new task is a new file and one line here; a person's own task is made by `custom`."""
+
+from collections.abc import Mapping
+from typing import Any
 
 from prefix_core.errors import InputError
+from prefix_core.tasks import custom
+from prefix_core.tasks.dart import DART
 from prefix_core.tasks.e2e import E2E
+from prefix_core.tasks.summarization import SUMMARIZATION
 from prefix_core.tasks.task import Task
+from prefix_core.tasks.webnlg import WEBNLG
 
-TASKS: dict[str, Task] = {task.name: task for task in (E2E,)}
+TASKS: dict[str, Task] = {task.name: task for task in (E2E, WEBNLG, DART, SUMMARIZATION)}
 
 
 def get_task(name: str) -> Task:
@@ -14,4 +21,9 @@ def get_task(name: str) -> Task:
     return TASKS[name]
 
 
-__all__ = ["TASKS", "Task", "get_task"]
+def task_of(name: str, data: Mapping[str, Any]) -> Task:
+    """The task of an artifact, by its card's `task` and `data` (which remember a custom task's template)."""
+    return custom.of_data(data) if name == custom.NAME else get_task(name)
+
+
+__all__ = ["TASKS", "Task", "get_task", "task_of"]

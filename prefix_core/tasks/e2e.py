@@ -2,18 +2,15 @@
 
 import re
 from collections.abc import Sequence
-from functools import cache
-from pathlib import Path
 from typing import Any
 
 from prefix_core.errors import InputError
-from prefix_core.examples import Example, load_examples, pick, references_of
+from prefix_core.examples import Example, example_of, pick
 from prefix_core.metrics import text_scores
-from prefix_core.slots import Coverage, Slot, Vocabulary, coverage
+from prefix_core.slots import Coverage, Vocabulary, coverage, percent_said
 from prefix_core.tables import Table, attribute_key, from_grid, from_json, read_table, to_grid, to_mr
-from prefix_core.tasks.task import Task
+from prefix_core.tasks.task import Task, first_line
 
-POOL = Path(__file__).parents[2] / "assets" / "examples" / "e2e.jsonl"
 INPUT_COLUMNS = ("table", "mr", "source", "input", "meaning_representation")
 
 # E2E's own name -> the name the paper's linearization gives it
@@ -57,22 +54,7 @@ def from_record(record: dict[str, Any]) -> Example:
         table = read(cell) if isinstance(cell, str) else _own_names(from_json(cell))
     except InputError as error:
         raise InputError(f"column '{name}': {error}") from None
-    return Example(table, references_of(record), str(record.get("id") or ""), record.get("featured") is True)
-
-
-def finish(text: str) -> str:
-    """The first line that is not blank, up to the end-of-text mark."""
-    return text.split("<|endoftext|>")[0].strip().split("\n")[0].strip()
-
-
-@cache
-def _pool() -> tuple[Example, ...]:
-    return tuple(load_examples(POOL, E2E))
-
-
-def pool() -> list[Example]:
-    """Restaurants of our own invention, the featured ones among them; none is in E2E."""
-    return list(_pool())
+    return example_of(table, record)
 
 
 def _own_names(table: Table) -> Table:
@@ -211,26 +193,21 @@ _CAPITALISED = (
 COMMON = frozenset(_CAPITALISED.split())
 
 
-def _percent_said(rows: Sequence[Slot]) -> float:
-    return 100 * sum(slot.span is not None for slot in rows) / len(rows) if rows else 0.0
-
-
 def slots(table: Table, text: str) -> Coverage:
     """Which values of the table the text says, which are missing, and what it says beyond the table."""
     return coverage(_own_names(table), text, VOCABULARIES, NAMES, COMMON)
 
 
 def score(outputs: Sequence[str], examples: Sequence[Example]) -> dict[str, float]:
-    """bleu, nist, rouge_l and cider (see `metrics`); slot_coverage and names_said in percent.
+    """bleu, nist, rouge_l, cider and chrf (see `metrics`); slot_coverage and names_said in percent.
 
     slot_coverage: the values said, of all rows of all tables; names_said: the same of names and places alone.
     """
-    found = [slots(example.source, output) for output, example in zip(outputs, examples, strict=True)]
-    rows = [slot for cover in found for slot in cover.slots]
+    found = [slots(example.source, output).slots for output, example in zip(outputs, examples, strict=True)]
     return {
         **text_scores(outputs, [example.references for example in examples]),
-        "slot_coverage": _percent_said(rows),
-        "names_said": _percent_said([slot for slot in rows if slot.attribute in NAMES]),
+        "slot_coverage": percent_said(found),
+        "names_said": percent_said([[slot for slot in rows if slot.attribute in NAMES] for rows in found]),
     }
 
 
@@ -249,8 +226,7 @@ E2E = Task(
     label=label,
     linearize=linearize,
     from_record=from_record,
-    finish=finish,
+    finish=first_line,
     score=score,
-    pool=pool,
     slots=slots,
 )

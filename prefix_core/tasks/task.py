@@ -2,12 +2,15 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
 from typing import Any, Literal
 
-from prefix_core.examples import Example
+from prefix_core.examples import Example, load_examples
 from prefix_core.slots import Coverage
 
 Kind = Literal["table", "triples", "text"]
+OWN_EXAMPLES = Path(__file__).parents[2] / "assets" / "examples"
 
 
 @dataclass(frozen=True)
@@ -26,8 +29,8 @@ class Task:
     from_record: one row of a data file (column -> cell) -> `Example`; raises `InputError`.
     finish: the raw text of the model, also while it grows -> what counts as its answer (the stop rule).
     score: outputs and their examples -> metric name -> value.
-    pool: examples of our own writing, also used in few-shot prompts.
     slots: source, text -> which of its values the text says; None where an input has no values to look for.
+    cut: whether an input longer than the context is cut (an article) where nothing was said, or refused (a table).
     """
 
     name: str
@@ -46,10 +49,25 @@ class Task:
     from_record: Callable[[dict[str, Any]], Example]
     finish: Callable[[str], str]
     score: Callable[[Sequence[str], Sequence[Example]], dict[str, float]]
-    pool: Callable[[], list[Example]]
     slots: Callable[[Any, str], Coverage] | None
+    cut: bool = False
     separator: str = "\n"
 
     def prompt(self, source: Any) -> str:
         """The model's input for every method that has learned the task: the linearized source and a separator."""
         return self.linearize(source) + self.separator
+
+    def pool(self) -> list[Example]:
+        """Examples of our own writing, also used in few-shot prompts; no data set has them. None for a custom task."""
+        return list(_pool(self))
+
+
+@cache
+def _pool(task: Task) -> tuple[Example, ...]:
+    path = OWN_EXAMPLES / f"{task.name}.jsonl"
+    return tuple(load_examples(path, task)) if path.exists() else ()
+
+
+def first_line(text: str) -> str:
+    """The first line that is not blank, up to the end-of-text mark: the stop rule of tasks that ask for one line."""
+    return text.split("<|endoftext|>")[0].strip().split("\n")[0].strip()

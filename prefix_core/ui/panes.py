@@ -76,7 +76,7 @@ def pane_html(pane: Pane, coverage: Coverage, largest: int = 0) -> str:
 
 def marked(text: str, coverage: Coverage) -> str:
     """The text, escaped, with what the table supports and what it does not each in a `mark` that says which."""
-    spans = [(slot.span, "said", f"{slot.attribute}: {slot.value}") for slot in coverage.said if slot.span]
+    spans = [(span, "said", f"{slot.attribute}: {slot.value}") for slot in coverage.said for span in slot.spans]
     spans += [(item.span, "extra", "not in the table") for item in coverage.unsupported]
     pieces, position = [], 0
     for (start, end), kind, title in sorted(spans):

@@ -33,6 +33,16 @@ def test_marks_lie_where_the_values_are_said() -> None:
     assert words(html) == "Blue Spice is a coffee shop in the city centre ."
 
 
+def test_every_mention_is_marked() -> None:
+    twice = "Blue Spice is a coffee shop. The cafe Blue Spice is no pub."
+    marks = re.findall(r'class="(\w+)" title="(.+?)">(.+?)<', marked(twice, slots(TABLE, twice)))
+    assert marks == [
+        ("said", "name: Blue Spice", "Blue Spice"), ("said", "eatType: coffee shop", "coffee shop"),
+        ("said", "eatType: coffee shop", "cafe"), ("said", "name: Blue Spice", "Blue Spice"),
+        ("extra", "not in the table", "pub"),
+    ]  # fmt: skip
+
+
 def test_a_finished_pane_says_everything() -> None:
     seen = words(pane_html(DONE, slots(TABLE, TEXT), 24_000_000))
     for fact in (

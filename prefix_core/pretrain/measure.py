@@ -1,0 +1,132 @@
+"""Is a base good enough? One table for one or several: what they predict, copy and tell, and how well they are steered.
+
+The one that counts is the last: E2E after prefix-tuning on few and on all examples, against full fine-tuning.
+"""
+
+import json
+import sys
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from prefix_core.base import Base
+from prefix_core.evaluate import evaluate
+from prefix_core.examples import load_examples
+from prefix_core.places import ASSETS
+from prefix_core.pretrain.held_out import by_position, by_source, long_text, sources
+from prefix_core.pretrain.skills import copying, tables
+from prefix_core.pretrain.text import data_folder
+from prefix_core.progress import follow
+from prefix_core.settings import defaults
+from prefix_core.split import one_text_each, split
+from prefix_core.tasks import get_task
+from prefix_core.train import train
+
+RECORD = ASSETS / "evidence" / "base.json"
+SEED = 0
+SIZES = (100, 500, None)  # texts to learn from; None: all
+WATCHED = 50  # held-out inputs whose loss decides what a run keeps
+
+
+def measure(bases: Sequence[Base], report: Callable[[str], object] = lambda line: None) -> list[dict[str, Any]]:
+    """Loss on held-out text by source and by position, copying, tables told after a few examples: a result a base.
+
+    Nothing is trained, and the same text and prompts are given to all. Raises `InputError` without PREFIX_DATA_DIR.
+    """
+    report("reading the held-out text")
+    texts, long = sources(), long_text()
+    results = []
+    for base in bases:
+        report(f"measuring {base.name}")
+        results.append(
+            {
+                "base": base.name,
+                "base_hash": base.weights_hash,
+                "parameters": base.parameters,
+                "positions": base.shape.positions,
+                "vocabulary": base.shape.vocabulary,
+                "bits_per_byte": by_source(base, texts),
+                "by_position": by_position(base, long),
+                "copying": copying(base),
+                "tables": tables(base),
+            }
+        )
+    return results
+
+
+def tune(base: Base, sizes: Sequence[int | None] = SIZES, steps: int = 1000, limit: int | None = None) -> list[dict]:
+    """E2E's dev set after training on so many texts of its training set: prefix-tuning and full fine-tuning.
+
+    steps: at most so many a run; fewer where the method's defaults say so. limit: the first so many dev inputs.
+    Training inputs, never dev, decide which step is kept. Fixed seed.
+    """
+    task, folder = get_task("e2e"), data_folder() / "table_to_text" / "e2e"
+    examples = load_examples(folder / "train.jsonl.gz", task)
+    dev = load_examples(folder / "dev.jsonl.gz", task, limit)
+    rows = []
+    for size in sizes:
+        learned, held_out = split(examples, size, SEED)
+        watched = one_text_each(held_out)[:WATCHED]
+        texts = sum(len(example.references) for example in learned)
+        for method in ("prefix", "fine_tune"):
+            settings = defaults(method, base.parameters, task.initial_words)
+            settings = settings.replaced(seed=SEED, steps=min(steps, settings.steps_for(texts)))
+            result = follow(
+                train(base, task, method, learned, settings, watched), f"{base.name} {size or 'all'} {method}"
+            )
+            scores, _ = evaluate(base, task, result.steered, dev)
+            told = {"examples": size or "all", "method": method, "texts": texts, "steps": result.steps}
+            rows.append({**told, "best_step": result.best_step, **scores})
+            print({**told, "bleu": scores["bleu"], "slot_coverage": scores["slot_coverage"]}, file=sys.stderr)
+    return rows
+
+
+def record(results: Sequence[dict[str, Any]]) -> None:
+    """Write the results to RECORD, in place of earlier ones of the same weights; what is not measured now stays."""
+    known = {row["base_hash"]: row for row in json.loads(RECORD.read_text())} if RECORD.exists() else {}
+    for result in results:
+        known[result["base_hash"]] = {**known.get(result["base_hash"], {}), **result}
+    RECORD.parent.mkdir(parents=True, exist_ok=True)
+    RECORD.write_text(json.dumps(list(known.values()), indent=1) + "\n", encoding="utf-8")
+
+
+def cells(result: dict[str, Any]) -> dict[str, str]:
+    """One base's column: label -> value."""
+    bits, place, tuned = result["bits_per_byte"], result["by_position"], result.get("e2e", [])
+    column = {
+        "parameters": f"{result['parameters']:,}",
+        "vocabulary": f"{result['vocabulary']:,}",
+        "context": f"{result['positions']:,}",
+        "held out, bits a byte: mean of sources": f"{sum(bits.values()) / len(bits):.3f}",
+    }
+    column |= {f"- {source}": f"{value:.3f}" for source, value in bits.items()}
+    column["nats a token at positions 256-512"] = "" if place["middle"] is None else f"{place['middle']:.3f}"
+    names = ("first", "second", "third", "last")
+    column |= {
+        f"- {name} quarter of the context": f"{value:.3f}"
+        for name, value in zip(names, place["quarters"] or (), strict=False)
+    }
+    later = "" if place["later"] is None else f"{place['later']:+.3f} ± {place['error']:.3f}"
+    column["- last quarter against positions 256-512"] = later
+    column |= {f"copied: {kind}": f"{share:.1f}%" for kind, share in result["copying"].items()}
+    column |= {f"said after 3 examples: {name}": f"{share:.1f}%" for name, share in result["tables"].items()}
+    for row in tuned:
+        label = f"E2E, {row['examples']} examples, {row['method']}"
+        column[label] = f"BLEU {row['bleu']:.1f}, said {row['slot_coverage']:.1f}%"
+    return column
+
+
+def table(results: Sequence[dict[str, Any]]) -> str:
+    """All results as one Markdown table, a column a base."""
+    columns = [cells(result) for result in results]
+    labels = dict.fromkeys(label for column in columns for label in column)
+    rows = [["", *(result["base"] for result in results)]]
+    rows += [[label, *(column.get(label, "") for column in columns)] for label in labels]
+    widths = [max(len(row[place]) for row in rows) for place in range(len(rows[0]))]
+    lines = [
+        "| "
+        + " | ".join([row[0].ljust(widths[0]), *(c.rjust(w) for c, w in zip(row[1:], widths[1:], strict=True))])
+        + " |"
+        for row in rows
+    ]
+    rule = "|" + "|".join(["-" * (widths[0] + 2), *("-" * (width + 1) + ":" for width in widths[1:])]) + "|"
+    return "\n".join([lines[0], rule, *lines[1:]])

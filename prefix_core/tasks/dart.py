@@ -1,0 +1,76 @@
+"""DART: records of many sources as triples, to a text (Nan et al. 2021; Li & Liang 2021, section 5.1).
+
+DART is WebNLG 2017 and cleaned E2E in one form, and tables of Wikipedia. Its training split is not to be had here; what
+is trained on is those first two in DART's form (`webnlg_2017:train+e2e_cleaned:train`): four fifths of as many texts,
+and none of the tables.
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+from prefix_core.errors import InputError
+from prefix_core.examples import Example, example_of
+from prefix_core.slots import Coverage
+from prefix_core.tables import Table
+from prefix_core.tasks import e2e, triples
+from prefix_core.tasks.task import Task, first_line
+from prefix_core.tasks.triples import Triples
+
+E2E_SLOTS = {name for name in e2e.PAPER_NAMES if name != "name"}
+
+
+def from_record(record: dict[str, Any]) -> Example:
+    """A row of triples, or one of E2E's tables, which becomes `name : attribute : value`. Raises `InputError`."""
+    columns = {str(name).strip().lower() for name in record}
+    if columns & set(triples.INPUT_COLUMNS) or not columns & set(e2e.INPUT_COLUMNS):
+        return triples.from_record(record)
+    restaurant = e2e.from_record(record)
+    return example_of(from_table(restaurant.source), record)
+
+
+def from_table(table: Table) -> Triples:
+    """E2E's table as DART has it: a triple for every attribute. What has no name is DART's `[TABLECONTEXT]`.
+
+    Raises `InputError` where there is nothing but a name.
+    """
+    name = dict(table).get("name", "[TABLECONTEXT]")
+    triples_of = tuple((name, attribute, value) for attribute, value in table if attribute != "name")
+    if not triples_of:
+        raise InputError(f"“{name}” has a name and nothing else. Give it another attribute, or remove the row.")
+    return triples_of
+
+
+def slots(source: Triples, text: str) -> Coverage:
+    """As `triples.slots`; E2E's attributes with E2E's many wordings (children are welcome: familyFriendly)."""
+    relations = {relation for _, relation, _ in source}
+    return triples.slots(source, text, e2e.VOCABULARIES if relations and relations <= E2E_SLOTS else None)
+
+
+def score(outputs: Sequence[str], examples: Sequence[Example]) -> dict[str, float]:
+    """As `triples.score`."""
+    found = [slots(example.source, output) for output, example in zip(outputs, examples, strict=True)]
+    return triples.score(outputs, examples, found)
+
+
+DART = Task(
+    name="dart",
+    title="Records (DART)",
+    kind="triples",
+    columns=triples.COLUMNS,
+    terms=(
+        "WebNLG challenge 2017 (CC BY-NC-SA 4.0: not for commercial use) and cleaned E2E (CC BY-SA 4.0) in DART's form,"
+        " in place of DART's own training split; scored on DART (MIT)"
+    ),
+    instruction="Write fluent English sentences that state every one of these facts and nothing else.",
+    initial_words="table-to-text:",
+    max_new_tokens=120,
+    read=triples.read,
+    to_grid=triples.to_grid,
+    to_text=triples.to_text,
+    label=triples.label,
+    linearize=triples.linearize,
+    from_record=from_record,
+    finish=first_line,
+    score=score,
+    slots=slots,
+)

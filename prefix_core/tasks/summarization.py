@@ -1,0 +1,93 @@
+"""Summarization: a news article to one sentence (XSUM, Narayan et al. 2018; Li & Liang 2021, section 5.1).
+
+Articles are cut at the end of the context, as the paper cuts them at 512 tokens: a base's 1024 positions hold the
+prefix and the summary besides.
+"""
+
+import re
+from collections.abc import Sequence
+from typing import Any
+
+from prefix_core.errors import InputError
+from prefix_core.examples import REFERENCE_COLUMNS, Example, example_of, pick
+from prefix_core.metrics import rouge
+from prefix_core.tables import flatten, visible
+from prefix_core.tasks.task import Task, first_line
+
+INPUT_COLUMNS = ("article", "document", "text", "source", "input")
+SUMMARY_COLUMNS = ("summary", "highlights", *REFERENCE_COLUMNS)
+MAX_ARTICLE = 200_000  # characters
+LABEL_WORDS = 6
+
+# What a news site's page says around an article, and no article says.
+_PAGE_LINES = re.compile(
+    r"^\s*(?:Image (?:copyright|caption|source)\b.*|Share this with.*|Copy this link.*)$", re.MULTILINE
+)
+_PAGE_WORDS = re.compile(r"Media playback is (?:not supported|unsupported) on (?:this|your) device\s*")
+_END = re.compile(r"(?<=[.!?])[\"'”’)\]]*\s+(?=[\"'“‘(\[]*[A-Z0-9£$€])")
+_NO_END = re.compile(r"(?:\b(?:Mr|Mrs|Ms|Dr|Prof|Sgt|Det|Insp|Rev|Hon|Gen|Col|Lt|St|No|vs|etc|Jr|Sr)|\b[A-Z])\.$")
+
+
+def read(raw: str | Sequence[Sequence[Any]]) -> str:
+    """A pasted article -> one line of text, without the page's own words around it. Raises `InputError`."""
+    text = raw if isinstance(raw, str) else "\n".join(str(cell) for row in raw for cell in row)
+    if len(text) > MAX_ARTICLE:
+        raise InputError(f"The article has {len(text):,} characters; at most {MAX_ARTICLE:,} can be read. Shorten it.")
+    article = flatten(_PAGE_WORDS.sub("", _PAGE_LINES.sub("", visible(text))))
+    if not article:
+        raise InputError("The article is empty. Paste a text of a few sentences.")
+    return article
+
+
+def from_record(record: dict[str, Any]) -> Example:
+    """A row with an article in one of `INPUT_COLUMNS` and its summary in one of `SUMMARY_COLUMNS`."""
+    name, cell = pick(record, INPUT_COLUMNS, "article")
+    if not isinstance(cell, str):
+        raise InputError(f"column '{name}' is no text. Give the article as one text.")
+    try:
+        article = read(cell)
+    except InputError as error:
+        raise InputError(f"column '{name}': {error}") from None
+    return example_of(article, record, SUMMARY_COLUMNS)
+
+
+def lead(article: str) -> str:
+    """The article's first sentence: the baseline that any summary should be measured against."""
+    for end in _END.finditer(article):
+        if not _NO_END.search(article[: end.start()]):
+            return article[: end.end()].strip()
+    return article
+
+
+def label(article: str) -> str:
+    """Its first words."""
+    words = article.split(" ")
+    return " ".join(words[:LABEL_WORDS]) + "…" * (len(words) > LABEL_WORDS)
+
+
+def score(outputs: Sequence[str], examples: Sequence[Example]) -> dict[str, float]:
+    """rouge_1, rouge_2 and rouge_l (see `metrics`)."""
+    return {**rouge(outputs, [example.references for example in examples])}
+
+
+SUMMARIZATION = Task(
+    name="summarization",
+    title="News (XSUM)",
+    kind="text",
+    columns=(),
+    terms="XSUM and BBC News articles, copyright BBC: for research only, the texts are not passed on",
+    instruction="Sum up this news article in one sentence.",
+    initial_words="summarize",
+    max_new_tokens=64,
+    read=read,
+    to_grid=lambda article: [],
+    to_text=str,
+    label=label,
+    linearize=str,
+    from_record=from_record,
+    finish=first_line,
+    score=score,
+    slots=None,
+    cut=True,
+    separator="\nSummary:",
+)

@@ -1,0 +1,293 @@
+"""Sets of triples, subject - relation - object: how they are read, written for the model, and looked for in a text.
+
+Read: `subject | relation | object` lines, the paper's `subject : relation : object | ...`, CSV, TSV, Markdown, JSON,
+WebNLG's XML, and the rows of a grid. Shared by WebNLG and DART.
+"""
+
+import csv
+import html
+import io
+import json
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from prefix_core.errors import InputError
+from prefix_core.examples import Example, example_of, pick
+from prefix_core.metrics import ter, text_scores
+from prefix_core.slots import Coverage, Vocabulary, coverage, fold, percent_said
+from prefix_core.tables import MAX_ATTRIBUTE, MAX_ROWS, MAX_TEXT, MAX_VALUE, flatten, visible
+from prefix_core.tasks.wording import DATES, wording
+
+Triples = tuple[tuple[str, str, str], ...]
+
+COLUMNS = ("subject", "relation", "object")
+INPUT_COLUMNS = ("triples", "tripleset", "modified_triple_sets", "input", "source")
+EXAMPLE = "Blue_Heron_Airport | cityServed | Marlow"
+_HEADS = [{"subject", "s", "head"}, {"relation", "predicate", "property", "p", "r"}, {"object", "value", "o", "tail"}]
+
+
+def read(raw: str | Sequence[Sequence[Any]]) -> Triples:
+    """Pasted text in any notation named above, or grid rows -> triples, written as people write (see `open_value`).
+
+    Raises `InputError` naming the row and what is missing in it.
+    """
+    if not isinstance(raw, str):
+        return _triples((f"row {number}", row) for number, row in enumerate(raw, 1))
+    if len(raw) > MAX_TEXT:
+        raise InputError(f"The input has {len(raw):,} characters; at most {MAX_TEXT:,} can be read. Paste one set.")
+    text = visible(raw).strip()
+    if re.search(r"<[mo]triple>", text):
+        return _read_xml(text)
+    if re.match(r"[\[{]\s*[\[{\"']", text):
+        return _read_json_text(text)
+    lines = [(number, line) for number, line in enumerate(text.splitlines(), 1) if line.strip()]
+    if not lines:
+        raise InputError(f"There are no triples. Write for example {EXAMPLE}")
+    pieces = [piece for piece in _cells(" | ".join(line for _, line in lines)) if piece.strip()]
+    if all(piece.count(" : ") >= 2 for piece in pieces):
+        return _triples((f"triple {number}", piece.split(" : ", 2)) for number, piece in enumerate(pieces, 1))
+    outside = re.sub(r'"[^"\n]*"', "", text)
+    if re.search(r"[|｜]", outside) or len(_cells(lines[0][1])) > 2:
+        return _read_lines(lines)
+    if re.search(r"[,;\t]", outside):
+        return _read_csv(text)
+    raise InputError(f"No triples found in “{flatten(text)[:40]}”. Write one a line, for example {EXAMPLE}")
+
+
+def from_json(value: Any) -> Triples:
+    """A list of triples, each a list of three, an object, or `subject | relation | object`. Raises `InputError`.
+
+    An object around them is opened: `{"mtriple_set": [[...]]}`, as the Hub has WebNLG, or `{"triples": [...]}`.
+    """
+    while isinstance(value, dict) and len(value) == 1:
+        value = next(iter(value.values()))
+    if isinstance(value, list) and len(value) == 1 and isinstance(value[0], list) and _holds_triples(value[0]):
+        value = value[0]
+    if isinstance(value, dict) or (isinstance(value, list) and len(value) == 3 and _all_plain(value)):
+        value = [value]
+    if not isinstance(value, list):
+        raise InputError('This JSON holds no triples. Write [["Blue Heron Airport", "cityServed", "Marlow"]].')
+    return _triples((f"triple {number}", _json_triple(item, number)) for number, item in enumerate(value, 1))
+
+
+def to_grid(triples: Triples) -> list[list[str]]:
+    """The rows of a grid; `read` reads them back."""
+    return [list(triple) for triple in triples]
+
+
+def to_text(triples: Triples) -> str:
+    r"""One `subject | relation | object` a line; a pipe inside is written `\|`. `read` reads it back."""
+    return "\n".join(" | ".join(map(_escape, triple)) for triple in triples)
+
+
+def label(triples: Triples) -> str:
+    """What the triples are about: the title of DART's table, or the first subject."""
+    titles = [value for _, relation, value in triples if relation == "[TITLE]"]
+    return titles[0] if titles else triples[0][0]
+
+
+def linearize(triples: Triples) -> str:
+    """`Blue Heron Airport : city served : Marlow | ...`: the paper's form, relations in plain words.
+
+    The paper's code keeps relations as the sets write them (DART's in lower case); opened, `cityServed` and
+    `CITY_SERVED` are the same words to the model, and words it has read before.
+    """
+    return " | ".join(f"{_marker(s)} : {open_relation(r)} : {_marker(o)}" for s, r, o in triples)
+
+
+def open_value(value: str) -> str:
+    """A subject or object as people write it: no underscores, and no quotes, types or languages around a literal.
+
+    `Blue_Heron` -> Blue Heron; `"12"^^xsd:int`, `"twelve"@en` -> 12, twelve; `"52.0"(minutes)` -> 52.0 (minutes).
+    """
+    value = re.sub(r'^"([^"]*)"(?:\^\^\S+|@[\w-]+)?$', r"\1", value)
+    return flatten(re.sub(r'^"([^"]*)"\s*(\(.*\))$', r"\1 \2", value).replace("_", " "))
+
+
+def open_relation(relation: str) -> str:
+    """`cityServed`, `CITY_SERVED`, `elevation_(in_metres)` -> city served, city served, elevation (in metres)."""
+    relation = re.sub(
+        r"(?<=[a-z0-9])(?=[A-Z][a-z])|(?<=[a-z])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])", " ", _marker(relation)
+    )
+    return flatten(relation.replace("_", " ")).lower()
+
+
+def from_record(record: dict[str, Any]) -> Example:
+    """A row with triples in one of `INPUT_COLUMNS`, in any notation, and its text(s). Raises `InputError`."""
+    name, cell = pick(record, INPUT_COLUMNS, "triples")
+    try:
+        triples = read(cell) if isinstance(cell, str) else from_json(cell)
+    except InputError as error:
+        raise InputError(f"column '{name}': {error}") from None
+    return example_of(tuple((html.unescape(s), r, html.unescape(o)) for s, r, o in triples), record)
+
+
+def slots(triples: Triples, text: str, vocabularies: Mapping[str, Vocabulary] | None = None) -> Coverage:
+    """Which subjects and objects the text says, which are missing, and which names it says beyond them.
+
+    Each value counts once, a subject under "subject", an object under its relation. vocabularies: of relations whose
+    objects have many wordings; the others are looked for as `wording` has it.
+    """
+    rows: dict[str, str] = {}
+    for subject, relation, value in triples:
+        if not subject.startswith("["):
+            rows.setdefault(subject, "subject")
+        if value not in rows:
+            rows[value] = relation
+    table = tuple((relation, value) for value, relation in rows.items())
+    names = {relation for relation, _ in table} - set(vocabularies or ())
+    own_words = " ".join(open_relation(part) for triple in triples for part in triple)
+    common = DATES.union(fold(own_words)[0].split())
+    return coverage(table, text, vocabularies, names, common, wording)
+
+
+def score(outputs: Sequence[str], examples: Sequence[Example], found: Sequence[Coverage]) -> dict[str, float]:
+    """bleu, nist, rouge_l, cider, chrf and ter (see `metrics`); slot_coverage: of all subjects and objects, in percent.
+
+    found: what `slots` found in each output.
+    """
+    references = [example.references for example in examples]
+    said = percent_said([cover.slots for cover in found])
+    return {**text_scores(outputs, references), "ter": ter(outputs, references), "slot_coverage": said}
+
+
+# ------------------------------------------------------------------------------------------------------ the notations
+
+
+def _read_lines(lines: list[tuple[int, str]]) -> Triples:
+    """`subject | relation | object`, with or without pipes at both ends (Markdown); head and ruler are passed over."""
+    rows = []
+    for number, line in lines:
+        cells = _cells(line.strip())
+        if len(cells) > 3 and not cells[0].strip() and not cells[-1].strip():
+            cells = cells[1:-1]
+        if not all(re.fullmatch(r"\s*:?-{2,}:?\s*", cell) for cell in cells):
+            rows.append((f"row {number}", [_unescape(cell.strip()) for cell in cells]))
+    return _triples(_without_head(rows))
+
+
+def _read_csv(text: str) -> Triples:
+    first = text.split("\n", 1)[0]
+    delimiter = "\t" if "\t" in first else ";" if first.count(";") > first.count(",") else ","
+    reader = csv.reader(io.StringIO(text), delimiter=delimiter, skipinitialspace=delimiter != "\t", strict=True)
+    try:
+        rows: list[tuple[str, Sequence[Any]]] = [(f"row {reader.line_num}", row) for row in reader]
+    except csv.Error as error:
+        raise InputError(
+            f"row {reader.line_num}: the quotes do not match ({error})."
+            ' Put double quotes around the whole cell, and write "" for a quote inside it.'
+        ) from None
+    return _triples(_without_head(rows))
+
+
+def _read_xml(text: str) -> Triples:
+    """WebNLG's `<mtriple>s | p | o</mtriple>`; where an entry has both kinds, the modified ones, which texts follow."""
+    for kind in ("mtriple", "otriple"):
+        found = re.findall(rf"<{kind}>(.*?)</{kind}>", text, re.DOTALL)
+        if len(found) != text.count(f"<{kind}>"):
+            raise InputError(f"triple {len(found) + 1}: a <{kind}> without its </{kind}>.")
+        if found:
+            break
+    if text.count("<modifiedtripleset>") > 1:
+        raise InputError("This XML holds more than one entry. Paste one <entry>; give whole files to training.")
+    return _triples((f"triple {number}", _cells(html.unescape(line))) for number, line in enumerate(found, 1))
+
+
+def _read_json_text(text: str) -> Triples:
+    try:
+        return from_json(json.loads(text, parse_int=str, parse_float=str))
+    except json.JSONDecodeError as error:
+        raise InputError(
+            f"line {error.lineno}, character {error.colno}: this is not JSON ({error.msg})."
+            ' Write [["subject", "relation", "object"]], with double quotes.'
+        ) from None
+    except RecursionError:
+        raise InputError("The JSON is nested too deeply. Triples are a list of lists of three.") from None
+
+
+def _json_triple(item: Any, number: int) -> Sequence[Any]:
+    if isinstance(item, str):
+        return _cells(item)
+    if isinstance(item, dict):
+        keys = {str(key).lower(): key for key in item}
+        found = [next((item[keys[name]] for name in keys if name in heads), None) for heads in _HEADS]
+        if len(item) == 3 and all(part is not None for part in found):
+            item = found
+    if not isinstance(item, list) or not _all_plain(item):
+        raise InputError(f'triple {number}: expected ["subject", "relation", "object"] or an object with those keys.')
+    return item
+
+
+def _all_plain(items: list[Any]) -> bool:
+    """Whether no item is a list, an object, or itself a triple in pipes."""
+    return all(not isinstance(item, list | dict) and str(item).count("|") < 2 for item in items)
+
+
+def _holds_triples(items: list[Any]) -> bool:
+    return bool(items) and not _all_plain(items)
+
+
+def _without_head(rows: Iterable[tuple[str, Sequence[Any]]]) -> list[tuple[str, Sequence[Any]]]:
+    rows = list(rows)
+    first = [str(cell).strip(" *_`").lower() for cell in rows[0][1]] if rows else []
+    return rows[len(first) == 3 and all(cell in heads for cell, heads in zip(first, _HEADS, strict=True)) :]
+
+
+def _triples(rows: Iterable[tuple[str, Sequence[Any]]]) -> Triples:
+    """(place, cells) -> checked triples. Blank rows are passed over."""
+    triples: list[tuple[str, str, str]] = []
+    for place, row in rows:
+        cells = [_cell(cell) for cell in ([row] if isinstance(row, str) else row)]
+        while len(cells) > 3 and not cells[-1]:
+            cells.pop()
+        if not any(cells):
+            continue
+        if len(cells) != 3:
+            raise InputError(
+                f"{place} has {len(cells)} part{'s' * (len(cells) > 1)}; a triple has a subject, a relation and an"
+                r" object. Write \| for a pipe, and double quotes around a CSV cell with a comma in it."
+            )
+        subject, relation, value = open_value(cells[0]), cells[1], open_value(cells[2])
+        for name, part in zip(COLUMNS, (subject, relation, value), strict=True):
+            if not part:
+                raise InputError(f"{place} has no {name}. Give it one, or remove the row.")
+            longest = MAX_ATTRIBUTE if name == "relation" else MAX_VALUE
+            if len(part) > longest:
+                raise InputError(f"{place}: the {name} has {len(part)} characters; at most {longest} fit.")
+        triples.append((subject, relation, value))
+        if len(triples) > MAX_ROWS:
+            raise InputError(f"There are more than {MAX_ROWS} triples. Keep the {MAX_ROWS} that matter.")
+    if not triples:
+        raise InputError(f"There are no triples. Write for example {EXAMPLE}")
+    return tuple(triples)
+
+
+def _cell(raw: Any) -> str:
+    """None and NaN (an empty cell of a data frame) -> ''; True -> yes; anything else as one line of text."""
+    if raw is None or raw != raw:
+        return ""
+    return {True: "yes", False: "no"}[raw] if isinstance(raw, bool) else flatten(raw)
+
+
+def _cells(line: str) -> list[str]:
+    """The pieces between pipes, still escaped; a pipe written `\\|` does not count."""
+    cells = []
+    for match in re.finditer(r"((?:\\.|[^|｜\\]|\\$)*)([|｜]|$)", line):
+        cells.append(match[1])
+        if not match[2]:
+            break
+    return cells
+
+
+def _escape(part: str) -> str:
+    return re.sub(r"[|｜\\]|^[\[{](?=\s*[\[{\"'])", r"\\\g<0>", part)
+
+
+def _unescape(part: str) -> str:
+    return re.sub(r"\\([|｜\\\[{])", r"\1", part)
+
+
+def _marker(part: str) -> str:
+    """DART's markers in words: `[TABLECONTEXT]` -> table, `[TITLE]` -> title."""
+    return {"[TABLECONTEXT]": "table", "[TITLE]": "title"}.get(part, part)
