@@ -1,6 +1,7 @@
-// The editable table: one row an attribute, plain text fields, a new row where one is wanted.
+// The editable table: plain text fields under the headings in `props.columns`, a new row where one is wanted.
 // Runs as the `js_on_load` of a gr.HTML: `element`, `props`, `trigger` and `watch` are given.
 // Cells are only ever set through `.value`, so nothing typed or sent is read as HTML.
+const head = element.querySelector("thead tr");
 const body = element.querySelector("tbody");
 
 function field(text) {
@@ -14,7 +15,7 @@ function field(text) {
   return cell;
 }
 
-function add(attribute, value) {
+function add(texts) {
   const row = document.createElement("tr");
   const remove = document.createElement("button");
   remove.type = "button";
@@ -22,16 +23,20 @@ function add(attribute, value) {
   remove.title = "Remove this row";
   const last = document.createElement("td");
   last.append(remove);
-  row.append(field(attribute), field(value), last);
+  row.append(...headings().map((_, column) => field(texts[column] ?? "")), last);
   body.append(row);
   name();
   return row;
 }
 
+function headings() {
+  return Array.from(head.querySelectorAll("th"), (cell) => cell.textContent);
+}
+
 function name() {
+  const labels = [...headings().map((heading) => heading[0].toUpperCase() + heading.slice(1)), "Remove row"];
   for (const [index, row] of Array.from(body.rows).entries()) {
-    const labels = ["Attribute ", "Value ", "Remove row "];
-    row.querySelectorAll("input, button").forEach((part, place) => part.setAttribute("aria-label", labels[place] + (index + 1)));
+    row.querySelectorAll("input, button").forEach((part, place) => part.setAttribute("aria-label", `${labels[place]} ${index + 1}`));
   }
 }
 
@@ -39,10 +44,18 @@ function rows() {
   return Array.from(body.rows, (row) => Array.from(row.querySelectorAll("input"), (input) => input.value));
 }
 
-function show(wanted) {
-  if (JSON.stringify(rows()) === JSON.stringify(wanted)) return; // it came from here: keep the cursor
+function show(columns, wanted) {
+  const same = JSON.stringify([headings(), rows()]) === JSON.stringify([columns, wanted]);
+  if (same) return; // it came from here: keep the cursor
+  const cells = columns.map((column) => {
+    const cell = document.createElement("th");
+    cell.scope = "col";
+    cell.textContent = column;
+    return cell;
+  });
+  head.replaceChildren(...cells, document.createElement("td"));
   body.replaceChildren();
-  for (const [attribute, value] of wanted) add(attribute, value);
+  for (const texts of wanted) add(texts);
 }
 
 function tell() {
@@ -58,9 +71,12 @@ element.addEventListener("click", (event) => {
   const button = event.target.closest("button");
   if (!button) return;
   if (button.dataset.do === "add") {
-    add("", "").querySelector("input").focus();
+    add([]).querySelector("input").focus();
   } else {
-    button.closest("tr").remove();
+    const row = button.closest("tr");
+    const next = row.nextElementSibling || row.previousElementSibling;
+    row.remove();
+    (next || element).querySelector("button").focus(); // the next × for the keyboard, or "add a row" after the last
     name();
     tell();
   }
@@ -70,11 +86,11 @@ element.addEventListener("keydown", (event) => {
   event.preventDefault(); // Enter goes one row down, as in a spreadsheet
   const row = event.target.closest("tr");
   const column = event.target.closest("td").cellIndex;
-  (row.nextElementSibling || add("", "")).cells[column].querySelector("input").focus();
+  (row.nextElementSibling || add([])).cells[column].querySelector("input").focus();
 });
 
-watch("value", () => show(props.value || []));
-show(props.value || []);
+watch(["value", "columns"], () => show(props.columns, props.value || []));
+show(props.columns, props.value || []);
 
 // Gradio's Textbox tells of key presses alone; pasting, deleting and most phone keyboards press none.
 document.addEventListener("input", (event) => {

@@ -18,7 +18,7 @@ from prefix_core import artifacts
 from prefix_core.base import DTYPES, Base, load_base
 from prefix_core.errors import InputError, PrefixError
 from prefix_core.evaluate import evaluate
-from prefix_core.evidence import EVIDENCE, ROWS
+from prefix_core.evidence import EVIDENCE, ROWS, outdated
 from prefix_core.examples import load_examples
 from prefix_core.generate import Decoding, Request, write
 from prefix_core.methods import METHODS, TRAINED, prompt
@@ -196,6 +196,20 @@ def run_rebuild(options: argparse.Namespace) -> None:
 
     folder = Path(options.evidence)
     rebuild(_base(options), options.tasks, options.methods, options.splits, options.steps, options.limit, folder)
+
+
+def run_results(options: argparse.Namespace) -> None:
+    from prefix_core import results
+
+    if options.check:
+        reasons = outdated()
+        if reasons:
+            raise InputError("the evidence is older than the artifacts; run rebuild: " + "; ".join(reasons))
+        print("the evidence is of what is shipped", file=sys.stderr)
+    elif options.write:
+        results.write_into(Path(options.write))
+    else:
+        print(results.markdown(), end="")
 
 
 def run_sweep(options: argparse.Namespace) -> None:
@@ -428,6 +442,11 @@ def _parser() -> argparse.ArgumentParser:
     command.add_argument("--limit", type=int, help="score on the first so many inputs (default: all)")
     command.add_argument("--evidence", default=str(EVIDENCE), help="folder for what is measured")
     command.set_defaults(run=run_rebuild)
+
+    command = commands.add_parser("results", help="print the tables of results, from what rebuild measured")
+    command.add_argument("--write", metavar="README", help="put them into this file, between its marks, instead")
+    command.add_argument("--check", action="store_true", help="say whether they are older than what is shipped")
+    command.set_defaults(run=run_results)
 
     command = commands.add_parser("sweep", parents=[base, as_json], help="find and record good settings for a base")
     command.add_argument("--task", default="e2e", choices=TASKS, help="(default: %(default)s)")

@@ -4,9 +4,10 @@ A learned key competes with the keys of words in the same attention, and a learn
 set against the same layer's keys or values of tokens, never against those of another layer or the bare embeddings.
 
 Which tokens: those of our own sample text (assets/examples), the most frequent first, then the first that the tokenizer
-learned, which are the most frequent of its own text. A token of the sample is averaged over its places there; any
-other is read in lists of such tokens, in four random orders, and averaged over those. The end token that begins each
-row is context only.
+learned, which are the most frequent of its own text. The sample is read as it is, and again with every sixth token
+replaced by one that it lacks, until each of those has stood in three places; every token is averaged over all its
+places. (Lists of the missing tokens would do, too, but then the picture shows who stood in a list.) The end token that
+begins each row is context only.
 """
 
 import csv
@@ -15,6 +16,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import cycle
 from random import Random
 from typing import Literal, NamedTuple, get_args
 
@@ -45,7 +47,7 @@ NEIGHBOURS = 5
 DIRECTIONS = 3
 SAMPLE = ASSETS / "examples" / "sample_text.txt"
 ROW = 128  # tokens read in one go
-ORDERS = 4  # lists in which a token that our text lacks is read
+APART, PLACES = 6, 3  # tokens that our text lacks: how far from one another they are put into it, how often each
 TOGETHER = 16  # rows
 
 
@@ -102,14 +104,14 @@ class Space:
 
     @property
     def from_text(self) -> int:
-        """How many of the tokens occur in our text; the others were read in lists."""
+        """How many of the tokens occur in our text; the others are put into it."""
         return len(self._seen)
 
     @cached_property
     def averages(self) -> Tensor:
         """Keys and values of every token, averaged over its places: (2, layers, tokens, kv_heads * head_dim)."""
-        listed = [token for token in self.ids if token not in self._seen]
-        rows = [*self._text, *lists(listed, ROW - 1)]
+        missing = [token for token in self.ids if token not in self._seen]
+        rows = [*self._text, *altered(self._text, missing)]
         return read(self.base, [[self.base.end, *row] for row in rows], self.ids)
 
     def vectors(self, layer: int, part: Part, bare: bool = False) -> Vectors:
@@ -199,13 +201,18 @@ def readable(text: str) -> bool:
     return bool(text.strip()) and text.isprintable() and "�" not in text
 
 
-def lists(tokens: Sequence[int], longest: int) -> list[list[int]]:
-    """The tokens in rows of up to `longest`, all of them in each of several random orders."""
-    rows = []
-    for order in range(ORDERS if tokens else 0):
-        shuffled = Random(order).sample(tokens, len(tokens))
-        rows += [shuffled[start : start + longest] for start in range(0, len(shuffled), longest)]
-    return rows
+def altered(rows: Sequence[Sequence[int]], missing: Sequence[int]) -> list[list[int]]:
+    """As many of the rows, over and over, as it takes to put each missing token in some places among other words."""
+    waiting = [token for turn in range(PLACES) for token in Random(turn).sample(missing, len(missing))]
+    long_rows = cycle(row for row in rows if len(row) >= APART)
+    found = []
+    while waiting:
+        row = list(next(long_rows))
+        for place in range(APART - 1, len(row), APART):
+            if waiting:
+                row[place] = waiting.pop()
+        found.append(row)
+    return found
 
 
 @torch.no_grad()

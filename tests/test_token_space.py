@@ -11,7 +11,17 @@ from prefix_core.base import Base
 from prefix_core.errors import InputError
 from prefix_core.prefix import Prefix
 from prefix_core.prefix_encoder import random_start
-from prefix_core.token_space import NEIGHBOURS, ORDERS, Space, frequent_tokens, lists, project, read, readable, to_csv
+from prefix_core.token_space import (
+    NEIGHBOURS,
+    PLACES,
+    Space,
+    altered,
+    frequent_tokens,
+    project,
+    read,
+    readable,
+    to_csv,
+)  # fmt: skip
 
 SIZE = 120
 
@@ -71,11 +81,14 @@ def test_readable(text: str, wanted: bool) -> None:
     assert readable(text) is wanted
 
 
-def test_every_listed_token_is_read_in_every_order() -> None:
-    rows = lists(list(range(50)), 20)
-    assert max(map(len, rows)) == 20
-    assert sorted(token for row in rows for token in row) == sorted(list(range(50)) * ORDERS)
-    assert rows[0] != rows[3] and lists([], 20) == []
+def test_missing_tokens_are_put_among_other_words() -> None:
+    text = [[1] * 20, [2] * 3, [3] * 7]
+    missing = list(range(100, 120))
+    rows = altered(text, missing)
+    assert {len(row) for row in rows} == {20, 7}  # the short one leaves no room
+    assert sorted(token for row in rows for token in row if token >= 100) == sorted(missing * PLACES)
+    assert all(sum(token >= 100 for token in row) <= len(row) / 6 for row in rows)
+    assert text == [[1] * 20, [2] * 3, [3] * 7] and altered(text, []) == []
 
 
 @pytest.mark.parametrize("fit", ["tokens", "prefixes", "both"])

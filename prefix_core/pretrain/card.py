@@ -1,6 +1,7 @@
 """The model card of a pretrained base: what it is, what it read and under which licences, how well it did."""
 
-from typing import Any
+import re
+from typing import Any, NamedTuple
 
 SOURCES = {  # open source -> (what it is, licence and credit)
     "wikipedia_entity_intros": (
@@ -43,28 +44,84 @@ def table(header: list[str], rows: list[list[str]]) -> str:
     return "\n".join("| " + " | ".join(row) + " |" for row in [header, ["---"] * len(header), *rows])
 
 
+class Carried(NamedTuple):
+    """What the card of the base that a run was grown from says; None for what it does not say."""
+
+    tokens: float | None = None  # million, all runs before it included
+    minutes: float | None = None
+    shape: str = ""
+    sources: frozenset[str] = frozenset()
+
+
+def carried(card: str) -> Carried:
+    """Read an earlier card of this kind."""
+    counted = re.search(r"([\d.]+)M tokens in all, ([\d.]+) minutes", card)
+    counted = counted or re.search(r"([\d.]+)M tokens in ([\d.]+) minutes", card)
+    shape = re.search(r"(\d+ layers, width \d+, \d+ heads, \d+\spositions)", card)
+    return Carried(
+        tokens=float(counted[1]) if counted else None,
+        minutes=float(counted[2]) if counted else None,
+        shape=" ".join(shape[1].split()) if shape else "",
+        sources=frozenset(re.findall(r"^\| (\w+) \|", card, re.MULTILINE)) & SOURCES.keys(),
+    )
+
+
+def steps_of(log: list[dict]) -> list[dict]:
+    """The log's lines with a loss, in order of steps: what a run did after its last checkpoint it did again."""
+    return sorted({line["step"]: line for line in log if "loss" in line}.values(), key=lambda line: line["step"])
+
+
+def text_table(counts: dict, before: Carried | None) -> str:
+    """Every source read, in this run and in those before it, with its licence."""
+    total = sum(counts["bytes"].values())
+    shares = sorted(counts["bytes"].items(), key=lambda item: -item[1])
+    rows = [[name, f"{size / total:.1%}", *SOURCES.get(name, ("", "see its source"))] for name, size in shares]
+    earlier = sorted(before.sources - counts["bytes"].keys()) if before else []
+    rows += [[name, "earlier", *SOURCES[name]] for name in earlier]
+    return table(["source", "share of bytes", "what", "licence and credit"], rows)
+
+
+def grown_from(before: Carried | None, tokens: float, minutes: float) -> str:
+    """What was learned before this run, and the sum."""
+    if before is None:
+        return ""
+    told = f" ({before.shape})" if before.shape else ""
+    start = f"Grown from a trained base{told}, whose weights it began with.\n"
+    if before.tokens is None or before.minutes is None:
+        return f"\n\n{start}How many tokens that one had seen is not recorded."
+    return (
+        f"\n\n{start}With what that one had seen: {before.tokens + tokens:.1f}M tokens in all, "
+        f"{before.minutes + minutes:.0f} minutes."
+    )
+
+
 def model_card(
-    settings: dict[str, Any], parameters: int, log: list[dict], counts: dict, losses: dict[str, float], dtype: str
+    settings: dict[str, Any],
+    parameters: int,
+    log: list[dict],
+    counts: dict,
+    losses: dict[str, float],
+    quarters: list[float],
+    dtype: str,
+    before: Carried | None = None,
 ) -> str:
-    """The card as Markdown, from the run file, the loss log, the text's byte counts and the losses at export."""
+    """The card as Markdown; the plot it shows is `loss.svg` beside it.
+
+    settings: the run file. log: the run's lines. counts: bytes by source, documents removed. losses: held out, by the
+    type the weights are stored in. quarters: held-out loss in each quarter of the context. before: what the run was
+    grown from.
+    """
     sizes, plan = settings["model"], settings["training"]
-    steps = [line for line in log if "loss" in line]
-    tokens, minutes = steps[-1]["tokens"], steps[-1]["seconds"] / 60
+    steps = steps_of(log)
+    tokens, minutes = steps[-1]["tokens"] / 1e6, steps[-1]["seconds"] / 60
     held_out: dict[str, float] = next((line["held_out"] for line in reversed(log) if "held_out" in line), {})
     device = next((line["device"] for line in reversed(log) if "device" in line), "an ordinary processor")
-    finished = steps[-1]["rate"] < 0.05
-    every = max(1, len(steps) // 16)
-    curve = [
-        [f"{line['tokens'] / 1e6:.2f}", f"{line['loss']:.3f}"] for line in (*steps[every - 1 : -1 : every], steps[-1])
-    ]
-    total = sum(counts["bytes"].values())
-    text = [
-        [name, f"{size / total:.1%}", *SOURCES.get(name, ("", "see its source"))]
-        for name, size in sorted(counts["bytes"].items(), key=lambda item: -item[1])
-    ]
     removed = ", ".join(f"{count} {why}" for why, count in counts["removed"].items()) or "none"
     bits = table(["source", "bits per byte"], [[name, f"{value:.3f}"] for name, value in held_out.items()])
+    part = sizes["positions"] // 4
+    places = [[f"{index * part} to {(index + 1) * part - 1}", f"{loss:.3f}"] for index, loss in enumerate(quarters)]
     unfinished = "\n**A checkpoint from the middle of a run**: its learning rate has not been decayed yet.\n"
+    finished = steps[-1]["rate"] < 0.05
     rounded = ", ".join(f"{name} {loss:.4f}" for name, loss in losses.items())
     return f"""---
 language: en
@@ -86,25 +143,30 @@ Weights are stored as {dtype}; held-out loss in nats a token: {rounded}.
 
 ## Text
 
-{table(["source", "share of bytes", "what", "licence and credit"], text)}
+{text_table(counts, before)}
 
-Derived text of the CC BY-SA sources is to be shared alike. One document in 200 of each open source, and the official
-test splits of the data-to-text sets, were held out. E2E (original and cleaned), WebNLG, DART, XSUM, RNNLG restaurant
-and hotel and FewShotWOZ were not used; documents that share 13 words in a row with a test reference of one of them
-were removed ({removed}).
+One document in 200 of each open source, and the official test splits of the data-to-text sets, were held out. E2E
+(original and cleaned), WebNLG, DART, XSUM, RNNLG restaurant and hotel and FewShotWOZ were not used; documents that
+share 13 words in a row with a test reference of one of them were removed ({removed}).
 
 ## Training
 
-{tokens / 1e6:.1f}M tokens in {minutes:.0f} minutes, on {device}; rows of {sizes["positions"]} tokens, {plan["rows"]} a
+{tokens:.1f}M tokens in {minutes:.0f} minutes, on {device}; rows of {sizes["positions"]} tokens, {plan["rows"]} a
 step. Muon (rate {plan["muon"]}) for the matrices of the blocks, AdamW ({plan["adamw"]}) for the rest; the rate warms up
 over {plan["warm_up"]:.0%} of the run and decays to zero over the last {plan["decay"]:.0%}. float32 on processors,
-bfloat16 autocast on CUDA.
+bfloat16 autocast on CUDA.{grown_from(before, tokens, minutes)}
 
-{table(["million tokens", "training loss"], curve)}
+![Training loss by tokens](loss.svg)
 
-Held out:
+## Measured
+
+On held-out text, packed as in training; `python -m prefix_core measure` compares it with other bases.
 
 {bits}
+
+By position in the context:
+
+{table(["positions", "nats a token"], places)}
 
 ## What it is bad at
 
@@ -112,4 +174,9 @@ Facts (it invents them), anything longer than a paragraph, arithmetic, reasoning
 English. A model this small drops or confuses details when a list has many, and its sentences can be clumsy. It has not
 been aligned or filtered: it can repeat the biases of its sources. Use it to study how methods steer a model, not for
 what it knows.
+
+## Terms
+
+The weights are under CC BY-SA 4.0, the sharing terms of most of the text: name this project and the sources above, and
+share what you derive from them alike. Text taken over from a CC BY-SA source stays under that source's licence.
 """

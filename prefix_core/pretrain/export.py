@@ -1,17 +1,18 @@
 """A checkpoint -> a model folder that `AutoModelForCausalLM` and `AutoTokenizer` load, with its model card."""
 
 import json
-import math
 from collections.abc import Callable
 from copy import deepcopy
 from pathlib import Path
 
 import numpy as np
 import torch
+from torch import Tensor
 from transformers import GPT2LMHeadModel
 
 from prefix_core.errors import ArtifactError
-from prefix_core.pretrain.card import model_card
+from prefix_core.pretrain.card import carried, model_card, steps_of
+from prefix_core.pretrain.curve import loss_svg
 from prefix_core.pretrain.rows import Prepared, prepare
 from prefix_core.pretrain.run import new_model, read_run_file, token_losses
 
@@ -20,11 +21,11 @@ TOLERANCE = 0.005  # nats a token that 16-bit storage may cost
 
 
 @torch.no_grad()
-def held_out_loss(model: GPT2LMHeadModel, prepared: Prepared) -> float:
-    """Mean loss over all held-out rows, in nats a token."""
+def held_out_losses(model: GPT2LMHeadModel, prepared: Prepared) -> Tensor:
+    """Mean loss at every position over all held-out rows, (positions,), in nats a token."""
     losses = token_losses(model)
     rows = torch.from_numpy(np.concatenate(list(prepared.held_out.values())).astype(np.int64))
-    return math.fsum(losses(row[None]).mean().item() for row in rows) / len(rows)
+    return torch.stack([losses(row[None])[0] for row in rows]).double().mean(0)
 
 
 def stored_as(model: GPT2LMHeadModel, dtype: torch.dtype) -> GPT2LMHeadModel:
@@ -53,7 +54,8 @@ def export(
         "float16": stored_as(model, torch.float16),
         "bfloat16": stored_as(model, torch.bfloat16),
     }
-    losses = {name: held_out_loss(candidate, prepared) for name, candidate in candidates.items()}
+    by_position = {name: held_out_losses(candidate, prepared) for name, candidate in candidates.items()}
+    losses = {name: found.mean().item() for name, found in by_position.items()}
     best = min(("float16", "bfloat16"), key=lambda name: abs(losses[name] - losses["float32"]))
     dtype = best if abs(losses[best] - losses["float32"]) < TOLERANCE else "float32"
     report("held-out loss " + ", ".join(f"{name} {loss:.5f}" for name, loss in losses.items()) + f"; stored as {dtype}")
@@ -67,7 +69,11 @@ def export(
     (to / "config.json").write_text(json.dumps({**config, "dtype": "float32"}, indent=2) + "\n", encoding="utf-8")
     log = [json.loads(line) for line in (run_folder / "log.jsonl").read_text(encoding="utf-8").splitlines()]
     counts = json.loads((run_folder / "prepared.json").read_text(encoding="utf-8"))
-    (to / "README.md").write_text(
-        model_card(settings, model.num_parameters(), log, counts, losses, dtype), encoding="utf-8"
-    )
+    start = Path(settings["start"]) / "README.md" if "start" in settings else None
+    before = None if start is None else carried(start.read_text(encoding="utf-8") if start.exists() else "")
+    quarters = [quarter.mean().item() for quarter in by_position[dtype].tensor_split(4)]
+    card = model_card(settings, model.num_parameters(), log, counts, losses, quarters, dtype, before)
+    (to / "README.md").write_text(card, encoding="utf-8")
+    curve = loss_svg([(line["tokens"] / 1e6, line["loss"]) for line in steps_of(log)])
+    (to / "loss.svg").write_text(curve, encoding="utf-8")
     return losses

@@ -10,10 +10,11 @@ os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")  # read when gradio i
 import gradio as gr
 
 from prefix_core.errors import PrefixError
-from prefix_core.ui import compare
+from prefix_core.ui import compare, inside, training
 from prefix_core.ui.engine import ASSETS, Engine, Loading, base_folder, from_environment
 from prefix_core.ui.panes import number, size
 from prefix_core.ui.theme import theme
+from prefix_core.ui.visitors import Visitors, recognise
 
 TITLE = "Prefix-Tuning, side by side"
 BAD_AT = "facts (it invents them), long tables, reasoning, and orders it was not tuned to follow."
@@ -23,8 +24,15 @@ def build(loading: Loading) -> gr.Blocks:
     """The page, ready before the model is."""
     with gr.Blocks(title=TITLE, analytics_enabled=False, fill_width=True) as demo:
         header = gr.HTML(header_html(loading.name), elem_id="header")
-        with gr.Tabs(elem_id="tabs"), gr.Tab("Compare", id="compare"):
-            compare.build(demo, loading)
+        visitors = Visitors().start()
+        arrival = recognise(demo, visitors)
+        with gr.Tabs(elem_id="tabs"):
+            with gr.Tab("Compare", id="compare") as tab:
+                compare.build(loading, visitors, arrival, tab)
+            with gr.Tab("Train", id="train"):
+                training.build(demo, loading, visitors, arrival)
+            with gr.Tab("Look inside", id="inside") as tab:
+                inside.build(loading, visitors, arrival, tab)
         demo.load(lambda: arrived(loading), None, header, queue=False, show_progress="hidden", api_visibility="private")
     demo.queue(max_size=32)
     return demo

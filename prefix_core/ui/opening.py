@@ -1,16 +1,19 @@
-"""The comparison the page opens on: computed when the app is built, shown only while the weights are still the same.
+"""The comparisons the page opens on, one a task: shown only while the weights are those it was computed with.
 
-Reading it needs no torch, so the page shows it before the model is loaded.
+Reading one needs no torch, so the page shows it before the model is loaded.
 """
 
 import json
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass
+from functools import lru_cache
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
+from prefix_core.errors import InputError
 from prefix_core.places import ASSETS, SHIPPED
-from prefix_core.tables import Table
+from prefix_core.tasks import get_task
 from prefix_core.ui.engine import base_folder
 from prefix_core.ui.panes import Pane
 
@@ -19,17 +22,21 @@ FILE = ASSETS / "examples" / "precomputed.json"
 
 @dataclass(frozen=True)
 class Opening:
-    """One table and its panes. folders: the artifacts used, below the artifact root; weights: see `fingerprint`."""
+    """One input and its panes. folders: the artifacts used, below the artifact root; weights: see `fingerprint`."""
 
     base: str
     base_hash: str
     folders: tuple[str, ...]
     weights: str
     task: str
-    table: Table
+    text: str
     panes: tuple[Pane, ...]
     machine: str
     created: str
+
+    @property
+    def source(self) -> Any:
+        return get_task(self.task).read(self.text)
 
 
 def fingerprint(base: str, root: Path, folders: tuple[str, ...]) -> str:
@@ -38,23 +45,34 @@ def fingerprint(base: str, root: Path, folders: tuple[str, ...]) -> str:
     for folder in (base_folder(base), *(root / name for name in folders)):
         for path in sorted(folder.glob("*.safetensors")):
             digest.update(path.name.encode())
-            digest.update(path.read_bytes())
+            digest.update(_digest(path, path.stat().st_mtime_ns))
     return digest.hexdigest()
 
 
-def save_opening(opening: Opening, path: Path = FILE) -> None:
-    path.write_text(json.dumps(asdict(opening), indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+@lru_cache(maxsize=256)
+def _digest(path: Path, changed: int) -> bytes:
+    """Of a file's content; the base's files are asked for once a task."""
+    with path.open("rb") as file:
+        digest = sha256()
+        while block := file.read(1 << 20):
+            digest.update(block)
+        return digest.digest()
 
 
-def read_opening(base: str, root: Path | None, path: Path = FILE) -> Opening | None:
-    """What `save_opening` wrote, or None where it is missing, unreadable, or of other weights than these."""
+def save_openings(openings: Iterable[Opening], path: Path = FILE) -> None:
+    facts = {opening.task: asdict(opening) for opening in openings}
+    path.write_text(json.dumps(facts, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+
+
+def read_opening(base: str, root: Path | None, task: str, path: Path = FILE) -> Opening | None:
+    """What `save_openings` wrote for a task, or None where it is missing, unreadable, or of other weights."""
     try:
-        facts: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-        facts["table"] = tuple((attribute, value) for attribute, value in facts["table"])
+        facts: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))[task]
         facts["panes"] = tuple(Pane(**pane) for pane in facts["panes"])
         facts["folders"] = tuple(facts["folders"])
         opening = Opening(**facts)
-    except (OSError, ValueError, TypeError, KeyError):
+        opening.source  # noqa: B018 -- the task can still read it
+    except (OSError, ValueError, TypeError, KeyError, InputError):
         return None
     if opening.base != base or opening.weights != fingerprint(base, root or SHIPPED, opening.folders):
         return None

@@ -1,11 +1,12 @@
 """A pane: what one method wrote, what of the table it says, how long it took and what it costs. Pure functions."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from html import escape
 from typing import Literal
 
 from prefix_core.slots import Coverage
+from prefix_core.ui.differences import differences
 
 State = Literal["waiting", "writing", "finished", "stopped", "failed"]
 
@@ -24,6 +25,7 @@ KINDS = {
     "top_layers": Kind("FT-top2", "only the two top layers moved"),
     "adapter": Kind("Adapter", "model frozen; small new layers inside"),
     "prompt": Kind("Prompted", "nothing trained; asked in words"),
+    "own": Kind("Your prefix", "model frozen; the prefix you trained"),
 }
 
 
@@ -32,7 +34,7 @@ class Pane:
     """One method's output so far. Seconds are those of its own batch; `shared` is how many rows that batch held.
 
     trained, kept: parameters; bytes: on disk beside the base; base: parameters of the base; context: tokens of it that
-    the method takes before any input; cut: tokens of the input that did not fit.
+    the method takes before any input; cut: tokens of the input that did not fit; scores: see `references`.
     """
 
     method: str
@@ -49,35 +51,42 @@ class Pane:
     context: int = 0
     base: int = 0
     error: str = ""
+    scores: dict[str, float] = field(default_factory=dict)
 
     @property
     def tokens_per_second(self) -> float:
         return self.tokens / self.seconds if self.seconds else 0.0
 
 
-def panes_html(panes: Sequence[Pane], coverages: Sequence[Coverage]) -> str:
-    """All panes; everything a model or a visitor wrote is escaped."""
+def panes_html(panes: Sequence[Pane], coverages: Sequence[Coverage | None], against: str = "") -> str:
+    """All panes; everything a model or a visitor wrote is escaped.
+
+    coverages: what each text says of its input; None where an input has no values to look for. against: the method
+    whose text the others' words are held against, instead of marking the values.
+    """
     largest = max((pane.bytes for pane in panes), default=0)
-    articles = (pane_html(pane, cover, largest) for pane, cover in zip(panes, coverages, strict=True))
-    return f'<div class="panes">{"".join(articles)}</div>'
+    beside = next((pane for pane in panes if pane.method == against and pane.text), None)
+    articles = (pane_html(pane, cover, largest, beside) for pane, cover in zip(panes, coverages, strict=True))
+    return f'<div class="panes">{"".join(articles)}</div>{_legend(beside, any(coverages))}'
 
 
-def pane_html(pane: Pane, coverage: Coverage, largest: int = 0) -> str:
-    """One pane. `largest`: the bytes of the largest one beside it, which a bar shows its own against."""
+def pane_html(pane: Pane, coverage: Coverage | None, largest: int = 0, beside: Pane | None = None) -> str:
+    """One pane. largest: bytes of the largest one, which a bar shows its own against; beside: see `panes_html`."""
     kind = KINDS[pane.method]
+    chosen = beside is not None and beside.method == pane.method
     numbers = f'<div class="numbers"><dl>{_times(pane)}</dl><dl>{_costs(pane)}</dl></div>{_bar(pane.bytes, largest)}'
     return (
         f'<article class="pane" data-method="{pane.method}" data-state="{pane.state}" aria-label="{kind.title}">'
-        f'<header><h2>{kind.title}</h2><p class="how">{kind.how}</p></header>'
-        f'<p class="output">{_output(pane, coverage)}</p>{_said(pane, coverage)}'
-        f"{numbers if pane.state != 'failed' else ''}</article>"
+        f'<header><h2>{kind.title}</h2>{_tools(pane, kind.title, chosen)}<p class="how">{kind.how}</p></header>'
+        f'<p class="output" data-text="{escape(pane.text)}">{_output(pane, coverage, None if chosen else beside)}</p>'
+        f"{_said(pane, coverage)}{numbers if pane.state != 'failed' else ''}</article>"
     )
 
 
 def marked(text: str, coverage: Coverage) -> str:
     """The text, escaped, with what the table supports and what it does not each in a `mark` that says which."""
     spans = [(span, "said", f"{slot.attribute}: {slot.value}") for slot in coverage.said for span in slot.spans]
-    spans += [(item.span, "extra", "not in the table") for item in coverage.unsupported]
+    spans += [(item.span, "extra", "not in the input") for item in coverage.unsupported]
     pieces, position = [], 0
     for (start, end), kind, title in sorted(spans):
         if start < position:  # two values said by the same words: one mark is enough
@@ -88,31 +97,60 @@ def marked(text: str, coverage: Coverage) -> str:
     return "".join(pieces) + escape(text[position:])
 
 
-def _output(pane: Pane, coverage: Coverage) -> str:
+def _legend(beside: Pane | None, values: bool) -> str:
+    if beside is not None:
+        title = KINDS[beside.method].title
+        words = f"<ins>only here</ins> · <del>only in {title}</del> · the same words are left plain"
+    elif values:
+        words = (
+            '<mark class="said">said</mark> is in the input · <mark class="extra">unsupported</mark> is not · '
+            "what is missing is listed under each text"
+        )
+    else:
+        return ""
+    return f'<p class="legend">{words}</p>'
+
+
+def _tools(pane: Pane, title: str, chosen: bool) -> str:
+    """Buttons that assets/compare.js answers."""
+    if pane.state not in ("finished", "stopped") or not pane.text:
+        return ""
+    return (
+        '<div class="tools">'
+        f'<button type="button" data-do="copy" aria-label="Copy the text of {title}">Copy</button>'
+        f'<button type="button" data-do="against" aria-pressed="{str(chosen).lower()}"'
+        f' aria-label="Differences of the others from {title}">Differences</button></div>'
+    )
+
+
+def _output(pane: Pane, coverage: Coverage | None, beside: Pane | None) -> str:
     if pane.state == "failed":
         return f'<span class="failure">{escape(pane.error)}</span>'
-    caret = '<span class="caret"></span>' if pane.state in ("waiting", "writing") else ""
-    if not pane.text and not caret:
+    growing = pane.state in ("waiting", "writing")
+    if not pane.text and not growing:
         return '<span class="nothing">(it wrote nothing)</span>'
-    return marked(pane.text, coverage) + caret
+    if beside is not None:
+        html = differences(pane.text, beside.text, growing)
+    else:
+        html = marked(pane.text, coverage) if coverage else escape(pane.text)
+    return html + ('<span class="caret"></span>' if growing else "")
 
 
-def _said(pane: Pane, coverage: Coverage) -> str:
+def _said(pane: Pane, coverage: Coverage | None) -> str:
     """What is missing is only known at the end."""
     if pane.state in ("waiting", "writing"):
-        return '<p class="said-line">&nbsp;</p>'
+        return '<p class="said-line">&nbsp;</p>' if coverage else ""
     if pane.state == "failed":
         return ""
-    total, said = len(coverage.slots), len(coverage.said)
-    line = f'<span class="count">{said} of {total} said</span>'
+    line = f'<span class="count">{len(coverage.said)} of {len(coverage.slots)} said</span>' if coverage else ""
     if pane.state == "stopped":
         line += '<span class="note">stopped early</span>'
-    if coverage.missing:
+    if coverage and coverage.missing:
         facts = ", ".join(f"{escape(slot.attribute)} <i>{escape(slot.value)}</i>" for slot in coverage.missing)
         line += f'<span class="missing"><b>missing</b> {facts}</span>'
     if pane.cut:
         line += f'<span class="note">{pane.cut} tokens of the input did not fit</span>'
-    return f'<p class="said-line">{line}</p>'
+    return f'<p class="said-line">{line}</p>' if line else ""
 
 
 def _times(pane: Pane) -> str:

@@ -8,7 +8,7 @@ from prefix_core.errors import InputError, PrefixError
 from prefix_core.generate import Decoding, Request, stream
 from prefix_core.methods.method import Steered
 from prefix_core.settings import LARGEST_SEED
-from prefix_core.tasks import Task
+from prefix_core.ui.cards import ALL_METHODS, TaskCard
 from prefix_core.ui.engine import METHODS, MOST_SHOTS, MOST_TOKENS, Engine
 from prefix_core.ui.panes import Pane
 
@@ -39,7 +39,7 @@ def choose(
 
 def compare(
     engine: Engine,
-    task: Task,
+    card: TaskCard,
     source: Any,
     methods: Sequence[str],
     decoding: Decoding,
@@ -50,20 +50,21 @@ def compare(
 
     A method that cannot run fails in its own pane. Raises `InputError` for unknown methods and too many `shots`.
     """
-    if unknown := set(methods) - set(METHODS):
-        raise InputError(f"There is no method '{min(unknown)}'. Choose from: {', '.join(METHODS)}.")
+    known = ALL_METHODS if card.own else METHODS
+    if unknown := set(methods) - set(known):
+        raise InputError(f"There is no method '{min(unknown)}'. Choose from: {', '.join(known)}.")
     if not 0 <= shots <= MOST_SHOTS:
         raise InputError(f"{shots} examples were asked for; a prompt takes from 0 to {MOST_SHOTS}.")
     panes: list[Pane] = []
     requests: dict[int, Request] = {}  # place among the panes -> what runs there
     for place, method in enumerate(methods):
         try:
-            steered = engine.steer(task, method, int(shots))
+            steered = card.own.steered if card.own and method == "own" else engine.steer(card.task, method, int(shots))
         except PrefixError as error:
             panes.append(Pane(method, "failed", error=str(error), base=engine.base.parameters))
             continue
-        panes.append(_waiting(engine, steered))
-        requests[place] = Request(steered, task, source)
+        panes.append(_waiting(engine, method, steered))
+        requests[place] = Request(steered, card.task, source)
     yield list(panes)
     places, steps = list(requests), [0] * len(panes)
     for event in stream(engine.base, list(requests.values()), decoding, should_stop):
@@ -85,17 +86,17 @@ def compare(
 
 
 def compare_all(
-    engine: Engine, task: Task, source: Any, methods: Sequence[str], decoding: Decoding, shots: int = 0
+    engine: Engine, card: TaskCard, source: Any, methods: Sequence[str], decoding: Decoding, shots: int = 0
 ) -> list[Pane]:
     """The finished panes."""
-    *_, panes = compare(engine, task, source, methods, decoding, shots)
+    *_, panes = compare(engine, card, source, methods, decoding, shots)
     return panes
 
 
-def _waiting(engine: Engine, steered: Steered) -> Pane:
+def _waiting(engine: Engine, method: str, steered: Steered) -> Pane:
     """What is known of a method before it has written."""
     return Pane(
-        steered.method,
+        method,
         trained=steered.trained,
         kept=steered.kept,
         bytes=steered.bytes,

@@ -143,7 +143,9 @@ def test_export_loads_in_transformers_with_the_same_logits(folder: Path) -> None
     ids = torch.randint(0, 260, (2, 20))
     torch.testing.assert_close(loaded(ids).logits, trained(ids).logits, atol=2e-2, rtol=2e-2)
     assert AutoTokenizer.from_pretrained(folder / "base").eos_token_id == 0
-    assert "What it is bad at" in (folder / "base" / "README.md").read_text(encoding="utf-8")
+    card = (folder / "base" / "README.md").read_text(encoding="utf-8")
+    assert "## What it is bad at\n" in card and "By position" in card
+    assert (folder / "base" / "loss.svg").read_text(encoding="utf-8").startswith("<svg")
 
 
 def test_a_broken_run_file_says_what_is_wrong(tmp_path: Path) -> None:

@@ -1,0 +1,132 @@
+"""The results as Markdown: a table a task, from what assets/evidence has, with the paper's rows beside ours."""
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from prefix_core.evidence import EVIDENCE, path_of
+from prefix_core.tasks import get_task
+
+MARKS = ("<!-- results -->\n", "<!-- /results -->\n")  # around the tables in the README
+PAPER = "paper.json"
+
+# Task -> its scores, the headline first, and their headings; a score that no row has is left out.
+SCORES = {
+    "e2e": {
+        "bleu": "BLEU",
+        "nist": "NIST",
+        "rouge_l": "ROUGE-L",
+        "cider": "CIDEr",
+        "slot_coverage": "values said",
+        "names_said": "names said",
+    },
+    "webnlg": {
+        "bleu": "BLEU",
+        "bleu_seen": "BLEU, seen",
+        "bleu_unseen": "BLEU, unseen",
+        "chrf": "chrF",
+        "ter": "TER",
+        "slot_coverage": "values said",
+    },
+    "dart": {"bleu": "BLEU", "chrf": "chrF", "ter": "TER", "slot_coverage": "values said"},
+    "summarization": {"rouge_l": "ROUGE-L", "rouge_1": "ROUGE-1", "rouge_2": "ROUGE-2"},
+}
+LABELS = {
+    "prefix": "prefix",
+    "prefix_small": "prefix, 0.1%",
+    "fine_tune": "fine-tuned",
+    "top_layers": "FT-top2",
+    "adapter": "adapter",
+    "adapter_small": "adapter, 0.1%",
+    "prompt_0": "prompted",
+    "prompt_3": "prompted, 3 examples",
+    "lead": "the article's first sentence",
+}
+DECIMALS = {"nist": 2, "cider": 2}
+SHARES = {"slot_coverage", "names_said"}
+COSTS = ("trained", "kept", "of base", "on disk", "training", "tokens/s", "texts seen")
+
+
+def markdown(folder: Path = EVIDENCE) -> str:
+    """A section a task: its test set where that is scored, its dev set otherwise."""
+    paper = json.loads((folder / PAPER).read_text(encoding="utf-8"))
+    sections = []
+    for task in SCORES:
+        path = next((path for split in ("test", "dev") if (path := path_of(task, split, folder)).exists()), None)
+        evidence = json.loads(path.read_text(encoding="utf-8")) if path else None
+        sections.append(section(task, evidence, paper["tasks"][task], paper["split"]))
+    return "\n".join(sections)
+
+
+def section(task: str, evidence: dict[str, Any] | None, paper: dict[str, Any], paper_split: str) -> str:
+    title = f"### {get_task(task).title}\n"
+    if not evidence or not evidence["rows"]:
+        return f"{title}\nNot measured on this base yet.\n"
+    rows = evidence["rows"]
+    names = [name for name in SCORES[task] if any(name in row for row in rows)]
+    inputs = " or ".join(f"{count:,}" for count in sorted({row["inputs"] for row in rows}))
+    said = (
+        f"{inputs} inputs of {evidence['scored_on']}, {evidence['decoding']}, on the {evidence['base']} base "
+        f"({evidence['base_parameters']:,} parameters), learned from {evidence['learned_from']}. In italics **another "
+        f"model**: the paper's {paper['model']} on the {paper_split} set, {paper['decoding']}."
+    )
+    head = ["method", *(SCORES[task][name] for name in names), *COSTS]
+    lines = [line(head), f"|---|{'--:|' * (len(head) - 1)}"]
+    lines += [line([LABELS[row["row"]], *scores(row, names), *costs(row)]) for row in rows]
+    for row in paper["rows"]:
+        share = f"{row['share']}%" if "share" in row else ""
+        cells = [f"{LABELS[row['row']]}, {paper['model']}", *scores(row, names), "", "", share, "", "", "", ""]
+        lines.append(line([f"*{cell}*" if cell else "" for cell in cells]))
+    table = "\n".join(lines)
+    return f"{title}\n{said}\n\n{table}\n{unsure(rows, names[0], SCORES[task][names[0]])}"
+
+
+def line(cells: Sequence[str]) -> str:
+    return f"| {' | '.join(cells)} |"
+
+
+def scores(row: dict[str, Any], names: Sequence[str]) -> list[str]:
+    """The row's scores as cells, the first with its interval."""
+    cells = []
+    for place, name in enumerate(names):
+        if name not in row:
+            cells.append("")
+            continue
+        decimals, unit = DECIMALS.get(name, 1), "%" if name in SHARES else ""
+        cell = f"{row[name]:.{decimals}f}{unit}"
+        if place == 0 and name in row.get("interval", {}):
+            low, high = row["interval"][name]
+            cell += f" ({low:.{decimals}f}–{high:.{decimals}f})"
+        cells.append(cell)
+    return cells
+
+
+def costs(row: dict[str, Any]) -> list[str]:
+    """The cells under `COSTS`."""
+    training = row.get("training")
+    if not training:
+        return ["0", "0", "0", "0", "", "", "0"]
+    disk = f"{row['bytes'] / 1e6:.1f} MB"
+    if row["full_bytes"] > 1.1 * row["bytes"]:
+        disk += f" ({row['full_bytes'] / 1e6:.1f} unpacked)"
+    speed = f"{training['tokens_per_second']:,}"
+    seconds, seen = f"{training['seconds']:,.0f} s", f"{training['texts_seen']:,}"
+    return [f"{row['trained']:,}", f"{row['kept']:,}", f"{row['share']:.2f}%", disk, seconds, speed, seen]
+
+
+def unsure(rows: Sequence[dict[str, Any]], score: str, heading: str) -> str:
+    """A sentence naming the rows that cannot be told from the prefix: where the 95% intervals overlap."""
+    bounds = {row["row"]: row["interval"][score] for row in rows if score in row.get("interval", {})}
+    if "prefix" not in bounds:
+        return ""
+    low, high = bounds.pop("prefix")
+    same = [LABELS[name] for name, (other_low, other_high) in bounds.items() if other_low <= high and low <= other_high]
+    return f"\nNot to be told from the prefix in {heading} (95% intervals overlap): {', '.join(same) or 'none'}.\n"
+
+
+def write_into(readme: Path, folder: Path = EVIDENCE) -> None:
+    """Replace what stands between `MARKS` in a file."""
+    text = readme.read_text(encoding="utf-8")
+    start, end = text.index(MARKS[0]) + len(MARKS[0]), text.index(MARKS[1])
+    readme.write_text(text[:start] + markdown(folder) + text[end:], encoding="utf-8")

@@ -1,0 +1,76 @@
+"""The tables of results: what is measured is in them, what is not is said, and the paper is never mistaken for ours."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from prefix_core import evidence, results
+from prefix_core.cli import main
+
+PAPER = json.loads((evidence.EVIDENCE / results.PAPER).read_text(encoding="utf-8"))
+HEADER = {
+    "task": "e2e", "base": "embedded", "base_hash": "a", "base_parameters": 7_000_000, "learned_from": "e2e:train",
+    "split": "dev", "scored_on": "e2e:dev", "decoding": "greedy",
+}  # fmt: skip
+
+
+def row(name: str, bleu: float, **more) -> dict:
+    training = {"steps": 10, "texts_seen": 160, "tokens": 5000, "seconds": 7.0, "tokens_per_second": 714}
+    costs = {"trained": 70_000, "kept": 7_000, "share": 0.1, "bytes": 28_000, "full_bytes": 28_000}
+    interval = {"bleu": [bleu - 1, bleu + 1]}
+    return {"row": name, "bleu": bleu, "interval": interval, "inputs": 547, **costs, "training": training, **more}
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    (tmp_path / results.PAPER).write_text(json.dumps(PAPER))
+    path = evidence.path_of("e2e", "dev", tmp_path)
+    whole = {"bytes": 7_200_000, "full_bytes": 14_000_000, "kept": 7_000_000, "share": 100.0}
+    for entry in (row("prefix", 60), row("adapter", 61.5), row("fine_tune", 65.5, **whole)):
+        evidence.record(path, HEADER, entry)
+    evidence.record(path, HEADER, {"row": "prompt_0", "bleu": 20.0, "inputs": 547})
+    return tmp_path
+
+
+def test_every_row_has_its_scores_interval_and_costs(folder: Path) -> None:
+    lines = results.markdown(folder).splitlines()
+    assert "| prefix | 60.0 (59.0–61.0) | 70,000 | 7,000 | 0.10% | 0.0 MB | 7 s | 714 | 160 |" in lines
+    (tuned,) = (line for line in lines if line.startswith("| fine-tuned |"))
+    assert "65.5 (64.5–66.5)" in tuned and "7.2 MB (14.0 unpacked)" in tuned and "100.00%" in tuned
+    (prompted,) = (line for line in lines if line.startswith("| prompted |"))
+    assert prompted.split("|")[2].strip() == "20.0"
+    assert "NIST" not in "".join(lines)  # no row has it
+    assert len({line.count("|") for line in lines if line.startswith("|")}) == 1
+
+
+def test_the_papers_rows_are_marked_as_another_model(folder: Path) -> None:
+    text = results.markdown(folder)
+    assert "**another model**" in text and "547 inputs of e2e:dev" in text
+    theirs = [line for line in text.splitlines() if "GPT-2 medium" in line and line.startswith("|")]
+    assert len(theirs) == len(PAPER["tasks"]["e2e"]["rows"])
+    assert all(cell.strip().startswith("*") for line in theirs for cell in line.split("|") if cell.strip())
+
+
+def test_differences_inside_the_intervals_are_called_none(folder: Path) -> None:
+    assert "Not to be told from the prefix in BLEU (95% intervals overlap): adapter." in results.markdown(folder)
+
+
+def test_what_is_not_measured_is_said_and_the_test_set_comes_first(folder: Path) -> None:
+    assert results.markdown(folder).count("Not measured on this base yet.") == len(results.SCORES) - 1
+    path = evidence.path_of("e2e", "test", folder)
+    evidence.record(path, {**HEADER, "split": "test", "scored_on": "e2e:test"}, row("prefix", 58))
+    assert "e2e:test" in results.markdown(folder) and "e2e:dev" not in results.markdown(folder)
+
+
+def test_the_readme_is_rewritten_between_its_marks(folder: Path, tmp_path: Path) -> None:
+    readme = tmp_path / "README.md"
+    readme.write_text(f"before\n{results.MARKS[0]}old\n{results.MARKS[1]}after\n")
+    results.write_into(readme, folder)
+    text = readme.read_text()
+    assert text == f"before\n{results.MARKS[0]}{results.markdown(folder)}{results.MARKS[1]}after\n"
+
+
+def test_the_evidence_is_of_what_is_shipped(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["results", "--check"]) == 0, capsys.readouterr().err
+    assert main(["results"]) == 0 and "### " in capsys.readouterr().out

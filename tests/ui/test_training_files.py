@@ -1,0 +1,106 @@
+"""A zip from outside is read by fixed names and sizes, or refused with the reason."""
+
+import json
+import zipfile
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors.torch import save
+
+from prefix_core.artifacts import CARD, PEFT_CONFIG, PEFT_WEIGHTS, Card
+from prefix_core.base import Base
+from prefix_core.errors import ArtifactError
+from prefix_core.methods import prefix as prefix_method
+from prefix_core.tasks import get_task
+from prefix_core.ui.training_files import file_name, pack, unpack
+from prefix_core.ui.visitors import OwnPrefix
+
+Parts = dict[str, bytes]
+
+
+@pytest.fixture
+def parts(tiny: Base, tmp_path: Path) -> Parts:
+    """What is in a good one, by name."""
+    shape = tiny.shape
+    keys, values = torch.randn(2, shape.layers, 4, shape.kv_heads, shape.head_dim)
+    steered = prefix_method.steer(tiny, {"keys": keys, "values": values})
+    card = Card(tiny.name, tiny.weights_hash, tiny.parameters, "e2e", "prefix")
+    packed = pack(OwnPrefix("my own/..\\prefix", get_task("e2e"), card, steered), tiny, tmp_path)
+    assert packed.parent == tmp_path and packed.name == "my-own-prefix.zip"
+    with zipfile.ZipFile(packed) as found:
+        return {Path(name).name: found.read(name) for name in found.namelist()}
+
+
+@pytest.fixture
+def bring(tiny: Base, tmp_path: Path) -> Callable[[Parts], OwnPrefix]:
+    def bring(parts: Parts) -> OwnPrefix:
+        path = tmp_path / "brought.zip"
+        with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as packed:
+            for name, content in parts.items():
+                packed.writestr(name, content)
+        return unpack(path, tiny)
+
+    return bring
+
+
+def test_it_comes_back_with_or_without_a_folder_around_it(bring, parts: Parts) -> None:
+    assert set(parts) == {CARD, PEFT_CONFIG, PEFT_WEIGHTS}
+    assert bring(parts).name == "brought" and bring(parts).task.name == "e2e"
+    assert bring({f"folder/{name}": content for name, content in parts.items()}).steered.prefix.length == 4
+    assert bring(parts | {"__MACOSX/._card.json": b"x", ".DS_Store": b"x"})
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("../../evil.py", "evil.py"),
+        ("/etc/card.json", "etc/card.json"),
+        ("weights.pkl", "weights.pkl"),
+        ("other/card.json", "each once"),
+    ],
+)
+def test_other_names_are_refused(bring, parts: Parts, tmp_path: Path, name: str, message: str) -> None:
+    with pytest.raises(ArtifactError, match=message):
+        bring(parts | {name: b"x"})
+    assert not list(tmp_path.parent.glob("evil.py"))
+
+
+def test_missing_parts_are_named(bring, parts: Parts) -> None:
+    for name in parts:
+        with pytest.raises(ArtifactError, match=f"has no {name}"):
+            bring({other: content for other, content in parts.items() if other != name})
+
+
+def test_too_large_and_too_many(bring, parts: Parts) -> None:
+    with pytest.raises(ArtifactError, match="more than 1,000,000 bytes"):
+        bring(parts | {CARD: b" " * 30_000_000})  # small as a zip
+    with pytest.raises(ArtifactError, match="30 files"):
+        bring({f"{number}/card.json": b"{}" for number in range(30)})
+
+
+def test_another_base_method_task_or_shape(bring, parts: Parts, tiny: Base) -> None:
+    card = json.loads(parts[CARD])
+    for changes, message in (
+        ({"base_hash": "0" * 64}, "not on"),
+        ({"task": "poems"}, "no task 'poems'"),
+        ({"task": "custom"}, "template"),
+        ({"method": "adapter"}, "adapter|readable|holds"),
+        ({"steps": "many"}, "steps"),
+    ):
+        with pytest.raises(ArtifactError, match=message):
+            bring(parts | {CARD: json.dumps(card | changes).encode()})
+    for tensors, message in (
+        ({"prompt_embeddings": torch.zeros(4, 7)}, r"\(4, 7\)"),
+        ({"prompt_embeddings": torch.full((4, 2 * tiny.shape.layers * tiny.shape.hidden), float("nan"))}, "not finite"),
+        ({"prompt_embeddings": torch.zeros(300, 2 * tiny.shape.layers * tiny.shape.hidden)}, "more than half"),
+    ):
+        with pytest.raises(ArtifactError, match=message):
+            bring(parts | {PEFT_WEIGHTS: save(tensors)})
+    with pytest.raises(ArtifactError, match="safetensors"):
+        bring(parts | {PEFT_WEIGHTS: b"\x80\x04pickled"})
+
+
+def test_file_names() -> None:
+    assert file_name("../a b/ü<x>") == "a-b-ü-x" and file_name("///") == "prefix"
