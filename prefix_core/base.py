@@ -4,6 +4,7 @@ import hashlib
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import pairwise
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -104,12 +105,12 @@ class Base:
         """The same network laid out for writing; what shares it shares a batch."""
         return pack(self.network) if isinstance(self.network, Network) else self.network
 
-    def layered(self, method: str, network: AnyNetwork | None = None) -> Network:
-        """The network (or one made of it) for a method that changes its layers; raises `InputError` if none can be."""
+    def layered(self, what: str, network: AnyNetwork | None = None) -> Network:
+        """The network (or the one given) for `what` reaches into its layers; raises `InputError` if it has none."""
         network = network or self.network
         if not isinstance(network, Network):
             kind = self.model.config.model_type
-            raise InputError(f"method {method} changes GPT-2's layers; base {self.name!r} is of architecture {kind!r}")
+            raise InputError(f"{what} is made for GPT-2's own layers; base {self.name!r} is of architecture {kind!r}")
         return network
 
     @property
@@ -147,7 +148,7 @@ def load_base(name: str = "embedded", device: str = "cpu", dtype: str = "fp32") 
     if device.startswith("cuda") and not torch.cuda.is_available():
         raise BaseError(f"device {device!r} was asked for, but no CUDA device is available; use cpu")
     place = str(EMBEDDED) if name == "embedded" else name
-    _quiet()
+    _quiet(progress=not Path(place).is_dir())  # what comes from the Hub is seen on its way
     try:
         config = AutoConfig.from_pretrained(place)
         _refuse_unfit(name, config)
@@ -260,6 +261,9 @@ def _refuse_unfit(name: str, config: PreTrainedConfig) -> None:
         raise BaseError(f"base {name!r} has other heads in its encoder than in its decoder; a prefix has one shape")
 
 
-def _quiet() -> None:
+def _quiet(progress: bool) -> None:
     transformers_logging.set_verbosity_error()
-    transformers_logging.disable_progress_bar()
+    if progress:
+        transformers_logging.enable_progress_bar()
+    else:
+        transformers_logging.disable_progress_bar()

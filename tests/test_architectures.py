@@ -8,10 +8,11 @@ from pathlib import Path
 
 import pytest
 import torch
-from transformers import AutoModelForCausalLM
+from transformers import AutoConfig, AutoModelForCausalLM
 
 from prefix_core import artifacts
-from prefix_core.base import Base, as_network, load_base
+from prefix_core.base import Base, as_network, load_base, read_shape
+from prefix_core.cli import main
 from prefix_core.encoding import encode_input
 from prefix_core.errors import ArtifactError, BaseError, InputError
 from prefix_core.generate import Request, stream, write
@@ -142,7 +143,7 @@ def test_methods_that_change_layers_are_refused_but_on_gpt2(base: Base, method: 
         TRAINED[method].start(base, settings)
         return
     for ask in (TRAINED[method].start, TRAINED[method].costs):
-        with pytest.raises(InputError, match="GPT-2's layers"):
+        with pytest.raises(InputError, match="GPT-2's own layers"):
             ask(base, settings)
 
 
@@ -328,6 +329,31 @@ def test_what_a_prefix_cannot_be_put_into_is_refused_with_the_reason(
     (tmp_path / "config.json").write_text(json.dumps(config | change))
     with pytest.raises(BaseError, match=reason):
         load_base(str(tmp_path))
+
+
+def test_prefixes_of_the_papers_models_have_the_papers_parameters() -> None:
+    medium = AutoConfig.for_model("gpt2", n_layer=24, n_embd=1024, n_head=16)
+    assert read_shape(medium).prefix_parameters(5) == 245_760
+    large = read_shape(AutoConfig.for_model("bart"))  # its defaults are BART-large's
+    assert large.prefix_parameters(200) == (12 + 12 + 12) * 2 * 200 * 1024
+    assert {site: len(layers) for site, layers in large.sites.items()} == {"decoder": 12, "cross": 12, "encoder": 12}
+
+
+def test_the_command_line_trains_and_writes_on_another_base(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], e2e: Task
+) -> None:
+    rows = [f'"{e2e.linearize(example.source)}","{example.references[0]}"' for example in e2e.pool()[:6]]
+    (tmp_path / "rows.csv").write_text("mr,ref\n" + "\n".join(rows) + "\n")
+    base, out = str(make_base(tmp_path / "bart", "bart")), str(tmp_path / "out")
+    options = ["--data", str(tmp_path / "rows.csv"), "--out", out, "--steps", "2", "--length", "3", "--mlp-width", "0"]
+    assert main(["train", "--base", base, *options]) == 0
+    assert (
+        f"{read_shape(load_base(base).model.config).prefix_parameters(3):,} parameters to train"
+        in capsys.readouterr().err
+    )
+    wanted = ["--artifact", out, "--text", "name[Blue Spice], area[riverside]", "--beams", "2"]
+    assert main(["generate", "--base", base, *wanted]) == 0
+    assert main(["generate", *wanted]) == 2 and "load that base" in capsys.readouterr().err
 
 
 def test_an_encoder_decoders_input_has_a_context_of_its_own(bases: dict[str, Base]) -> None:
