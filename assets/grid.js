@@ -7,7 +7,7 @@ const body = element.querySelector("tbody");
 function field(text) {
   const input = document.createElement("input");
   input.type = "text";
-  input.value = text;
+  input.value = input.title = text; // a value too long for its cell is read by pointing at it
   input.spellcheck = false;
   input.autocomplete = "off";
   const cell = document.createElement("td");
@@ -65,6 +65,7 @@ function tell() {
 
 element.addEventListener("input", (event) => {
   event.stopPropagation();
+  event.target.title = event.target.value;
   tell();
 });
 element.addEventListener("click", (event) => {

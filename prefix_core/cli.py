@@ -417,7 +417,11 @@ def _parser() -> argparse.ArgumentParser:
     command = commands.add_parser("pretrain", help="make the embedded base model from text")
     command.add_argument("--run-file", default=str(Path(__file__).parent / "pretrain" / "runs" / "first.toml"))
     command.add_argument("--out", default="runs/base", help="folder for checkpoints; goes on from there")
-    command.add_argument("--minutes", type=float, help="train so long (default: the run file's steps)")
+    command.add_argument(
+        "--minutes", type=float,
+        help="end the whole run after so many minutes, those before a resume and those spent measuring included; the "
+        "rate then decays along the clock (default: the run file's steps)",
+    )  # fmt: skip
     command.add_argument("--export", help="write the finished base to this folder, such as assets/base")
     command.set_defaults(run=run_pretrain)
 

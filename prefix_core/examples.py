@@ -118,8 +118,8 @@ def references_of(record: dict[str, Any], columns: Sequence[str] = REFERENCE_COL
     """
     name, cell = pick(record, columns, "reference text")
     if isinstance(cell, dict):
-        cell = [text for text in cell.get("text") or [None] if text]  # DART has an empty one
-    texts = cell if isinstance(cell, list) and cell else [cell]
+        cell = [text for text in cell.get("text") or () if text] or [None]  # DART has an empty one
+    texts = cell if isinstance(cell, list) else [cell]
     for number, text in enumerate(texts, 1):
         if text is not None and not isinstance(text, str):
             raise InputError(f"column '{name}': reference {number} is no text.")

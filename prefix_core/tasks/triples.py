@@ -184,7 +184,7 @@ def _read_csv(text: str) -> Triples:
 def _read_xml(text: str) -> Triples:
     """WebNLG's `<mtriple>s | p | o</mtriple>`; where an entry has both kinds, the modified ones, which texts follow."""
     for kind in ("mtriple", "otriple"):
-        found = re.findall(rf"<{kind}>(.*?)</{kind}>", text, re.DOTALL)
+        found = re.findall(rf"<{kind}>([^<]*)</{kind}>", text)
         if len(found) != text.count(f"<{kind}>"):
             raise InputError(f"triple {len(found) + 1}: a <{kind}> without its </{kind}>.")
         if found:
@@ -214,7 +214,7 @@ def _json_triple(item: Any, number: int) -> Sequence[Any]:
         found = [next((item[keys[name]] for name in keys if name in heads), None) for heads in _HEADS]
         if len(item) == 3 and all(part is not None for part in found):
             item = found
-    if not isinstance(item, list) or not _all_plain(item):
+    if not isinstance(item, list) or any(isinstance(part, list | dict) for part in item):
         raise InputError(f'triple {number}: expected ["subject", "relation", "object"] or an object with those keys.')
     return item
 
@@ -225,7 +225,7 @@ def _all_plain(items: list[Any]) -> bool:
 
 
 def _holds_triples(items: list[Any]) -> bool:
-    return bool(items) and not _all_plain(items)
+    return bool(items) and not any(_all_plain([item]) for item in items)
 
 
 def _without_head(rows: Iterable[tuple[str, Sequence[Any]]]) -> list[tuple[str, Sequence[Any]]]:

@@ -43,7 +43,7 @@ def wording(value: str) -> str:
 def _name(value: str) -> str:
     """As `literal`; initials may stand together (A.F.C., AFC), and a final s may be missing (Americans)."""
     pattern = literal(re.sub(r"(?<=\w{3})s$", "", value))
-    return re.sub(r"(?<=\b\w)\[ \.,\]\+(?=\w\b)", "[ .,]*", pattern)
+    return re.sub(r"(?<=\b\w)\[ \.,\]\+(?=\w(?:\b|s\?))", "[ .,]*", pattern)
 
 
 def _date(year: int, month: int, day: int) -> str:

@@ -18,12 +18,25 @@ from prefix_core.ui.visitors import Visitors, recognise
 
 TITLE = "Prefix-Tuning, side by side"
 BAD_AT = "facts (it invents them), long tables, reasoning, and orders it was not tuned to follow."
+STEPS = """
+<nav aria-label="The idea in three steps"><span>New here?</span><ol>
+  <li><button type="button" data-tab="Compare">Compare</button> what one model writes, steered in five ways</li>
+  <li><button type="button" data-tab="Train">Train</button> a prefix on a small sample while you watch</li>
+  <li><button type="button" data-tab="Look inside">Look inside</button> at what it has learned</li>
+</ol></nav>
+"""
+GO = """element.addEventListener("click", (event) => {
+  const wanted = event.target.closest("[data-tab]")?.dataset.tab;
+  const tabs = document.querySelectorAll("#tabs > .tab-wrapper :is([role=tablist], .overflow-dropdown) button");
+  [...tabs].find((tab) => tab.textContent.trim() === wanted)?.click();
+});"""
 
 
 def build(loading: Loading) -> gr.Blocks:
     """The page, ready before the model is."""
     with gr.Blocks(title=TITLE, analytics_enabled=False, fill_width=True) as demo:
         header = gr.HTML(header_html(loading.name), elem_id="header")
+        gr.HTML(STEPS, elem_id="steps", js_on_load=GO)
         visitors = Visitors().start()
         arrival = recognise(demo, visitors)
         with gr.Tabs(elem_id="tabs"):
@@ -67,7 +80,7 @@ def arrived(loading: Loading) -> str:
 
 def header_html(name: str, engine: Engine | None = None, problem: str = "") -> str:
     """Title, and what the base is, how large, and what it is bad at. `problem`: why there is none."""
-    lead = "One frozen language model puts a table into words, steered in five ways."
+    lead = "One frozen language model writes from tables, facts and articles, steered in five ways."
     title = f'<div class="title"><h1>{TITLE}</h1><p class="lead">{lead}</p></div>'
     if problem:
         return f'<div class="masthead">{title}<p class="failure" role="alert">{escape(problem)}</p></div>'

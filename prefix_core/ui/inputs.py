@@ -128,4 +128,5 @@ def _box(card: TaskCard) -> dict[str, Any]:
         "placeholder": PLACEHOLDERS[card.task.kind],
         "lines": 14 if tall else 2,
         "max_lines": 24 if tall else 8,
+        "elem_classes": ["article"] if tall else ["notation"],
     }

@@ -66,19 +66,23 @@ def panes_html(panes: Sequence[Pane], coverages: Sequence[Coverage | None], agai
     """
     largest = max((pane.bytes for pane in panes), default=0)
     beside = next((pane for pane in panes if pane.method == against and pane.text), None)
-    articles = (pane_html(pane, cover, largest, beside) for pane, cover in zip(panes, coverages, strict=True))
+    several = sum(bool(pane.text) for pane in panes) > 1
+    articles = (pane_html(pane, cover, largest, beside, several) for pane, cover in zip(panes, coverages, strict=True))
     return f'<div class="panes">{"".join(articles)}</div>{_legend(beside, any(coverages))}'
 
 
-def pane_html(pane: Pane, coverage: Coverage | None, largest: int = 0, beside: Pane | None = None) -> str:
-    """One pane. largest: bytes of the largest one, which a bar shows its own against; beside: see `panes_html`."""
+def pane_html(
+    pane: Pane, coverage: Coverage | None, largest: int = 0, beside: Pane | None = None, several: bool = True
+) -> str:
+    """One pane. largest: bytes of the largest one, which a bar shows its own against; beside: whose words count."""
     kind = KINDS[pane.method]
     chosen = beside is not None and beside.method == pane.method
     numbers = f'<div class="numbers"><dl>{_times(pane)}</dl><dl>{_costs(pane)}</dl></div>{_bar(pane.bytes, largest)}'
     return (
         f'<article class="pane" data-method="{pane.method}" data-state="{pane.state}" aria-label="{kind.title}">'
-        f'<header><h2>{kind.title}</h2>{_tools(pane, kind.title, chosen)}<p class="how">{kind.how}</p></header>'
-        f'<p class="output" data-text="{escape(pane.text)}">{_output(pane, coverage, None if chosen else beside)}</p>'
+        f'<header><h2>{kind.title}</h2>{_tools(pane, kind.title, chosen, several)}'
+        f'<p class="how">{kind.how}</p></header>'
+        f'<p class="output" data-text="{escape(pane.text)}">{_output(pane, coverage, beside)}</p>'
         f"{_said(pane, coverage)}{numbers if pane.state != 'failed' else ''}</article>"
     )
 
@@ -100,7 +104,7 @@ def marked(text: str, coverage: Coverage) -> str:
 def _legend(beside: Pane | None, values: bool) -> str:
     if beside is not None:
         title = KINDS[beside.method].title
-        words = f"<ins>only here</ins> · <del>only in {title}</del> · the same words are left plain"
+        words = f"<ins>only here</ins> · <del>only in {title}</del> · the rest is the same"
     elif values:
         words = (
             '<mark class="said">said</mark> is in the input · <mark class="extra">unsupported</mark> is not · '
@@ -111,16 +115,16 @@ def _legend(beside: Pane | None, values: bool) -> str:
     return f'<p class="legend">{words}</p>'
 
 
-def _tools(pane: Pane, title: str, chosen: bool) -> str:
-    """Buttons that assets/compare.js answers."""
+def _tools(pane: Pane, title: str, chosen: bool, several: bool) -> str:
+    """Buttons that assets/panes.js answers."""
     if pane.state not in ("finished", "stopped") or not pane.text:
         return ""
-    return (
-        '<div class="tools">'
-        f'<button type="button" data-do="copy" aria-label="Copy the text of {title}">Copy</button>'
+    copy = f'<button type="button" data-do="copy" aria-label="Copy the text of {title}">Copy</button>'
+    against = (
         f'<button type="button" data-do="against" aria-pressed="{str(chosen).lower()}"'
-        f' aria-label="Differences of the others from {title}">Differences</button></div>'
+        f' aria-label="Differences of the others from {title}">Differences</button>'
     )
+    return f'<div class="tools">{copy}{against if several else ""}</div>'
 
 
 def _output(pane: Pane, coverage: Coverage | None, beside: Pane | None) -> str:
@@ -130,7 +134,7 @@ def _output(pane: Pane, coverage: Coverage | None, beside: Pane | None) -> str:
     if not pane.text and not growing:
         return '<span class="nothing">(it wrote nothing)</span>'
     if beside is not None:
-        html = differences(pane.text, beside.text, growing)
+        html = differences(pane.text, beside.text, growing)  # of the chosen one from itself: none
     else:
         html = marked(pane.text, coverage) if coverage else escape(pane.text)
     return html + ('<span class="caret"></span>' if growing else "")
@@ -198,7 +202,7 @@ def number(value: float) -> str:
 
 def size(count: int) -> str:
     """Bytes in powers of ten, as disks are sold: 614400 -> 614 kB; 0 -> nothing."""
-    for unit, name in ((1e9, "GB"), (1e6, "MB"), (1e3, "kB")):
+    for unit, name in ((1e12, "TB"), (1e9, "GB"), (1e6, "MB"), (1e3, "kB")):
         if count >= 0.9995 * unit:
             return f"{count / unit:.3g} {name}"
     return f"{count} bytes" if count else "nothing"

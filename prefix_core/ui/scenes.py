@@ -70,10 +70,9 @@ class Scenes:
             return {}  # the header says why
         free = [method for method in ALL_METHODS if not obstacles.get(method, "no")]
         ticked = free if wanted is None else [method for method in wanted if method in free]
-        without = "; ".join(f"{KINDS[method].title}: {why}" for method, why in obstacles.items() if why)
         return {
             self.page.methods: gr.CheckboxGroup([(KINDS[method].title, method) for method in free], value=ticked),
-            self.page.without: f"<p>Not offered: {escape(without)}</p>" if without else "",
+            self.page.without: _without(obstacles),
         }
 
     def tasks(self, token: str, turn: Turn) -> gr.Radio:
@@ -133,3 +132,13 @@ class Scenes:
             return find(key, visitor).task.kind
         except InputError:
             return ""
+
+
+def _without(obstacles: dict[str, str]) -> str:
+    """A word on the methods that cannot be run, those together that share a reason."""
+    names: dict[str, list[str]] = {}
+    for method, why in obstacles.items():
+        if why:
+            names.setdefault(why, []).append(KINDS[method].title)
+    lines = (f"{why[0].upper()}{why[1:]}: {', '.join(titles)}" for why, titles in names.items())
+    return f"<p>{escape('. '.join(lines))}.</p>" if names else ""
