@@ -217,7 +217,9 @@ def read_shape(config: PreTrainedConfig) -> Shape:
 def _around(tokenizer: PreTrainedTokenizerBase) -> tuple[tuple[int, ...], tuple[int, ...]]:
     """The special tokens that the tokenizer puts before a text and after it."""
     plain, whole = tokenizer.encode("a", add_special_tokens=False), tokenizer.encode("a")
-    start = next(start for start in range(len(whole)) if whole[start : start + len(plain)] == plain)
+    start = next((start for start in range(len(whole)) if whole[start : start + len(plain)] == plain), None)
+    if start is None:  # it puts none around, and writes the text itself in another way
+        return (), ()
     return tuple(whole[:start]), tuple(whole[start + len(plain) :])
 
 
@@ -252,10 +254,11 @@ def _refuse_unfit(name: str, config: PreTrainedConfig) -> None:
         raise BaseError(f"base {name!r} caps its attention or its logits (softcapping), which is not run here")
     if getattr(config, "use_bidirectional_attention", False):
         raise BaseError(f"base {name!r} attends in both directions; it reads, and writes no text")
-    if any(f"'{kind}'" in str(getattr(config, "rope_parameters", "")) for kind in BATCH_DEPENDENT):
+    rotary = str(getattr(config, "rope_parameters", ""))
+    if any(f"'{way}'" in rotary for way in BATCH_DEPENDENT):
         raise BaseError(
-            f"base {name!r} has rotary positions that change with the longest row of a batch ({BATCH_DEPENDENT}); "
-            "rows of one batch would not be what they are alone"
+            f"base {name!r} has rotary positions that change with the longest row of a batch "
+            f"({' or '.join(BATCH_DEPENDENT)}): rows of one batch would not be what they are alone"
         )
     if kind == "bart" and config.encoder_attention_heads != config.decoder_attention_heads:
         raise BaseError(f"base {name!r} has other heads in its encoder than in its decoder; a prefix has one shape")
