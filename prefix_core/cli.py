@@ -31,6 +31,8 @@ from prefix_core.tasks.task import Task
 from prefix_core.together import together
 from prefix_core.train import train
 
+DATA_HELP = "a .csv, .tsv, .jsonl, .jsonl.gz or .parquet file of inputs and their texts, or a set such as xsum:train"
+
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; returns the exit code: 0, or 2 with one line on standard error for bad use."""
@@ -369,7 +371,7 @@ def _parser() -> argparse.ArgumentParser:
     command = commands.add_parser(
         "evaluate", parents=[base, steering, own, decoding, as_json], help="score a method on a file of examples"
     )
-    command.add_argument("--data", required=True, help=".csv, .tsv, .jsonl or .jsonl.gz with inputs and their texts")
+    command.add_argument("--data", required=True, help=DATA_HELP)
     command.add_argument("--limit", type=int, help="the first so many inputs")
     command.add_argument("--outputs", help="write the outputs to this file, a line each")
     command.set_defaults(run=run_evaluate)
@@ -377,7 +379,7 @@ def _parser() -> argparse.ArgumentParser:
     command = commands.add_parser("train", parents=[base, own], help="train a method on your examples")
     command.add_argument("--task", default="e2e", choices=[*TASKS, custom.NAME], help="(default: %(default)s)")
     command.add_argument("--method", default="prefix", choices=TRAINED, help="(default: %(default)s)")
-    command.add_argument("--data", required=True, help=".csv, .tsv, .jsonl or .jsonl.gz with inputs and their texts")
+    command.add_argument("--data", required=True, help=DATA_HELP)
     command.add_argument("--out", required=True, help="folder for the result; a run cut short goes on from here")
     command.add_argument("--examples", type=int, help="learn from so many texts, drawn by the seed (default: all)")
     command.add_argument("--held-out", help="file of held-out examples (default: some of --data)")

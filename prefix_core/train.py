@@ -23,6 +23,8 @@ from prefix_core.encoding import TooLong, encode_input
 from prefix_core.errors import InputError
 from prefix_core.examples import Example
 from prefix_core.generate import Decoding, Request, write
+from prefix_core.gpt2 import Network
+from prefix_core.loss import token_losses
 from prefix_core.methods import get_trained
 from prefix_core.methods.method import Adaptation, Steered
 from prefix_core.reading import read
@@ -277,10 +279,13 @@ def target_losses(base: Base, adaptation: Adaptation, batch: Sequence[Pair]) -> 
     for pair in batch:
         texts.setdefault(tuple(pair.source), []).append(pair.target)
     # What predicts a text's first token is the input's last. The last token predicts nothing: it is not read.
-    written = [[target[:-1] for target in targets] for targets in texts.values()]
+    written = [[target[:-1] for target in some] for some in texts.values()]
     _, hidden = read(base, network, list(texts), written, [prefix] * len(texts))
-    targets = [token for targets in texts.values() for target in targets for token in target]
-    return F.cross_entropy(network.logits(hidden).float(), torch.tensor(targets, device=base.device), reduction="none")
+    said = [token for some in texts.values() for target in some for token in target]
+    targets = torch.tensor(said, device=base.device)
+    if isinstance(network, Network):
+        return token_losses(hidden, network.head, targets)
+    return F.cross_entropy(network.logits(hidden).float(), targets, reduction="none")
 
 
 def mean_loss(base: Base, adaptation: Adaptation, batch: Sequence[Pair]) -> Tensor:

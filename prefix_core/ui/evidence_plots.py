@@ -1,0 +1,226 @@
+"""What was measured, as plots and tables: a function for each kind of file in assets/evidence. Pure functions."""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from html import escape
+from typing import Any
+
+import plotly.graph_objects as go
+
+from prefix_core.ui.plots import COLOURS, GREY, figure
+
+TITLES = {
+    "prefix": "Prefix",
+    "prefix_small": "Prefix, 0.1%",
+    "fine_tune": "Fine-tuned",
+    "top_layers": "FT-top2",
+    "adapter": "Adapter",
+    "adapter_small": "Adapter, 0.1%",
+    "prompt_0": "Prompted",
+    "prompt_3": "Prompted, 3 examples",
+    "lead": "First sentences",
+}
+# In the order they are offered; in each, more is better, but for TER.
+METRICS = {
+    "bleu": "BLEU",
+    "bleu_seen": "BLEU, seen",
+    "bleu_unseen": "BLEU, unseen",
+    "rouge_1": "ROUGE-1",
+    "rouge_2": "ROUGE-2",
+    "rouge_l": "ROUGE-L",
+    "meteor": "METEOR",
+    "nist": "NIST",
+    "cider": "CIDEr",
+    "ter": "TER (less is better)",
+    "chrf": "chrF",
+    "slot_coverage": "values said, %",
+    "names_said": "names said, %",
+}
+COSTS = {"trained": "trained", "kept": "kept", "bytes": "bytes on disk", "inputs": "inputs"}
+
+
+@dataclass(frozen=True)
+class Shown:
+    """A plot, the numbers behind it (cells as text, the first one names the row), and a word on where they are from."""
+
+    plot: go.Figure
+    columns: Sequence[str]
+    rows: Sequence[Sequence[str]]
+    note: str
+
+
+def metrics_of(table: Mapping[str, Any]) -> list[str]:
+    """The metrics that a table of scores holds."""
+    return [name for name in METRICS if any(name in row for row in table["rows"])]
+
+
+def scores(table: Mapping[str, Any], paper: Mapping[str, Any] | None, metric: str) -> Shown:
+    """A task's table in one metric; bars are ours, with 95% intervals where there are any, diamonds another model's."""
+    rows = {_name(row): row for row in table["rows"]}
+    other = {_name(row): row for row in (paper or {}).get("rows", ())}
+    names = [name for name in [*TITLES, *rows] if name in rows or metric in other.get(name, ())]
+    names = list(dict.fromkeys(names))[::-1]  # plots count from below
+    here = [name for name in names if metric in rows.get(name, ())]
+    bars = go.Bar(
+        name=f"measured here: {table['base']} base",
+        y=[_title(name) for name in here],
+        x=[rows[name][metric] for name in here],
+        orientation="h",
+        marker={"color": [COLOURS[0] if name.startswith("prefix") else GREY for name in here]},
+        error_x=_intervals([rows[name] for name in here], metric),
+        hovertemplate="%{y}: %{x:.4g}<extra></extra>",
+    )
+    traces: list[Any] = [bars]
+    there = [name for name in names if metric in other.get(name, ())]
+    if there and paper:
+        diamond = {"symbol": "diamond-open", "size": 11, "color": COLOURS[1], "line": {"width": 2}}
+        traces.append(
+            go.Scatter(
+                name=f"the paper: {paper['model']}, another model",
+                y=[_title(name) for name in there],
+                x=[other[name][metric] for name in there],
+                mode="markers",
+                marker=diamond,
+                hovertemplate="the paper's %{y}: %{x}<extra></extra>",
+            )
+        )
+    drawn = figure(*traces, xaxis_title=METRICS[metric], margin={"l": 150, "r": 16, "t": 12, "b": 48}, bargap=0.35)
+    drawn.update_yaxes(categoryorder="array", categoryarray=[_title(name) for name in names], showgrid=False)
+    drawn.update_layout(height=110 + 42 * len(names), xaxis={"rangemode": "tozero"})
+    found, costs = metrics_of(table), [name for name in COSTS if any(name in row for row in table["rows"])]
+    cells = []
+    for name, row in rows.items():
+        cells.append([_title(name), *_cells(row, found), *(f"{row.get(cost, 0):,}" for cost in costs)])
+    for name, row in other.items():
+        cells.append([f"{_title(name)} (the paper, another model)", *_cells(row, found), *("" for _ in costs)])
+    columns = ["", *(METRICS[name] for name in found), *(COSTS[name] for name in costs)]
+    return Shown(drawn, columns, cells, _source(table, paper))
+
+
+def speed(table: Mapping[str, Any]) -> Shown:
+    """bench.json: times against PEFT and transformers on the same weights, in the same run."""
+    kinds = {
+        "training_tokens_per_second": "training, tokens/s",
+        "milliseconds_per_token_1": "writing 1 row, ms a token",
+        "milliseconds_per_token_8": "writing 8 rows, ms a token",
+        "peak_megabytes": "peak memory, MB",
+    }
+    programs = [name for name in ("prefix_core", "peft", "transformers") if name in table]
+    numbers = [
+        (program, dtype, kind, table[program][dtype][kind])
+        for program in programs
+        for dtype in table[program]
+        for kind in kinds
+        if kind in table[program][dtype]
+    ]
+    faster = table["times_faster"]
+    drawn = figure(
+        go.Bar(
+            y=list(faster)[::-1],
+            x=list(faster.values())[::-1],
+            orientation="h",
+            marker={"color": COLOURS[0]},
+            hovertemplate="%{y}: %{x} times<extra></extra>",
+        ),
+        xaxis={"title": "times faster than PEFT or transformers", "type": "log"},
+        margin={"l": 10, "r": 16, "t": 12, "b": 48},
+        height=110 + 34 * len(faster),
+    )
+    drawn.update_yaxes(automargin=True, showgrid=False)
+    rows = [[f"{program}, {dtype}: {kinds[kind]}", f"{value:,}"] for program, dtype, kind, value in numbers]
+    note = f"{table['base']} base, {table['threads']} threads, a prefix of {table['prefix_length']}"
+    return Shown(drawn, ["program", "measured"], rows, f"{note}; python -m prefix_core bench.")
+
+
+def sweep(entries: Sequence[Mapping[str, Any]]) -> Shown:
+    """sweep.json: held-out loss by learning rate, a line for each method and size."""
+    lines: dict[str, list[Mapping[str, Any]]] = {}
+    for entry in entries:
+        lines.setdefault(_setting(entry), []).append(entry)
+    traces = []
+    for place, (name, points) in enumerate(lines.items()):
+        points = sorted(points, key=lambda entry: entry["learning_rate"])
+        traces.append(
+            go.Scatter(
+                name=name,
+                x=[entry["learning_rate"] for entry in points],
+                y=[entry["held_out_loss"] for entry in points],
+                mode="lines+markers",
+                line={"color": COLOURS[place % len(COLOURS)], "dash": "solid" if place < len(COLOURS) else "dot"},
+                marker={"size": 8},
+                hovertemplate="%{x}: %{y:.3f}<extra>%{fullData.name}</extra>",
+            )
+        )
+    drawn = figure(
+        *traces, xaxis={"title": "learning rate", "type": "log"}, yaxis_title="held-out loss, nats a token", height=420
+    )
+    rows = [
+        [_setting(entry), f"{entry['learning_rate']:g}", f"{entry['steps']}", f"{entry['held_out_loss']:.3f}"]
+        for entry in entries
+    ]
+    note = f"{entries[0]['base']}; {entries[0]['held_out_inputs']} held-out inputs of {entries[0]['task']}"
+    return Shown(drawn, ["setting", "learning rate", "steps", "held-out loss"], rows, note)
+
+
+# Every other file of assets/evidence by its stem: heading, and what draws it. A new measurement is one line here.
+FIGURES: dict[str, tuple[str, Callable[[Any], Shown]]] = {
+    "bench": ("Speed and memory", speed),
+    "sweep": ("How the defaults were chosen", sweep),
+}
+
+
+def table_html(columns: Iterable[str], rows: Iterable[Sequence[str]], caption: str) -> str:
+    """A table whose first column names the row; everything is escaped."""
+    head = "".join(f'<th scope="col">{escape(column)}</th>' for column in columns)
+    body = "".join(
+        f'<tr><th scope="row">{escape(first)}</th>{"".join(f"<td>{escape(cell)}</td>" for cell in cells)}</tr>'
+        for first, *cells in rows
+    )
+    return (
+        f'<div class="numbers-table" tabindex="0" role="region" aria-label="{escape(caption)}"><table>'
+        f"<thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>"
+    )
+
+
+def _name(row: Mapping[str, Any]) -> str:
+    return row.get("row") or {"prompt, 0 examples": "prompt_0", "prompt, 3 examples": "prompt_3"}.get(
+        row["method"], row["method"]
+    )
+
+
+def _title(name: str) -> str:
+    return TITLES.get(name, name)
+
+
+def _cells(row: Mapping[str, Any], metrics: Sequence[str]) -> list[str]:
+    return [f"{row[name]:.4g}" if name in row else "" for name in metrics]
+
+
+def _intervals(rows: Sequence[Mapping[str, Any]], metric: str) -> dict[str, Any] | None:
+    """Error bars from the rows' 95% intervals; none where a row has none."""
+    spans = [row.get("interval", {}).get(metric) for row in rows]
+    if not all(spans):
+        return None
+    return {
+        "type": "data",
+        "symmetric": False,
+        "array": [span[1] - row[metric] for span, row in zip(spans, rows, strict=True) if span],
+        "arrayminus": [row[metric] - span[0] for span, row in zip(spans, rows, strict=True) if span],
+        "color": GREY,
+        "thickness": 1.5,
+    }
+
+
+def _setting(entry: Mapping[str, Any]) -> str:
+    if entry["method"] != "prefix":
+        return str(_title(entry["method"]))
+    made = f"MLP {entry['mlp_width']}" if entry.get("mlp_width") else "no MLP"
+    return f"Prefix of {entry['prefix_length']}, {made}"
+
+
+def _source(table: Mapping[str, Any], paper: Mapping[str, Any] | None) -> str:
+    on = table.get("scored_on") or f"the {table['split']} set"
+    ours = f"{table['base']} base, {table['base_parameters']:,} parameters; {on}, {table['decoding']}"
+    if not paper:
+        return f"{ours}."
+    return f"{ours}. The paper's: another model, {paper['model']}, on the test set, {paper['decoding']}."

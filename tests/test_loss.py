@@ -1,0 +1,38 @@
+"""The loss behind a frozen output layer is cross-entropy, and so is its gradient."""
+
+import pytest
+import torch
+import torch.nn.functional as F
+
+from prefix_core.loss import ROWS, token_losses
+
+
+@pytest.mark.parametrize("count", [1, ROWS, 2 * ROWS + 3])
+@pytest.mark.parametrize("trained", [False, True], ids=["frozen", "trained"])
+def test_losses_and_gradients_are_those_of_cross_entropy(count: int, trained: bool) -> None:
+    torch.manual_seed(count)
+    head, targets = 4 * torch.randn(50, 8), torch.randint(0, 50, (count,))
+    weights = torch.rand(count)
+    found = []
+    for loss in (token_losses, lambda h, w, t: F.cross_entropy(h @ w.t(), t, reduction="none")):
+        torch.manual_seed(0)
+        hidden, matrix = torch.randn(count, 8, requires_grad=True), head.clone().requires_grad_(trained)
+        losses = loss(hidden, matrix, targets)
+        (losses * weights).sum().backward()
+        found.append((losses.detach(), hidden.grad, matrix.grad))
+    for ours, theirs in zip(*found, strict=True):
+        assert (ours is None) == (theirs is None)
+        if ours is not None:
+            torch.testing.assert_close(ours, theirs, rtol=1e-4, atol=1e-5)
+
+
+def test_far_off_logits_do_not_overflow() -> None:
+    losses = token_losses(torch.tensor([[1e4]]), torch.tensor([[1.0], [-1.0]]), torch.tensor([1]))
+    assert losses.item() == pytest.approx(2e4)
+
+
+def test_a_half_precision_head_gives_losses_in_full_precision() -> None:
+    hidden = torch.randn(3, 8, dtype=torch.bfloat16, requires_grad=True)
+    losses = token_losses(hidden, torch.randn(50, 8, dtype=torch.bfloat16), torch.tensor([1, 2, 3]))
+    losses.sum().backward()
+    assert losses.dtype == torch.float32 and hidden.grad is not None and hidden.grad.dtype == torch.bfloat16
