@@ -107,7 +107,7 @@ def costs(row: dict[str, Any]) -> list[str]:
     training = row.get("training")
     if not training:
         return ["0", "0", "0", "0", "", "", "0"]
-    disk = f"{row['bytes'] / 1e6:.1f} MB"
+    disk = f"{row['bytes'] / 1e6:.1f} MB" if row["bytes"] >= 1e5 else f"{row['bytes'] / 1e3:.0f} kB"
     if row["full_bytes"] > 1.1 * row["bytes"]:
         disk += f" ({row['full_bytes'] / 1e6:.1f} unpacked)"
     speed = f"{training['tokens_per_second']:,}"

@@ -35,7 +35,7 @@ def folder(tmp_path: Path) -> Path:
 
 def test_every_row_has_its_scores_interval_and_costs(folder: Path) -> None:
     lines = results.markdown(folder).splitlines()
-    assert "| prefix | 60.0 (59.0–61.0) | 70,000 | 7,000 | 0.10% | 0.0 MB | 7 s | 714 | 160 |" in lines
+    assert "| prefix | 60.0 (59.0–61.0) | 70,000 | 7,000 | 0.10% | 28 kB | 7 s | 714 | 160 |" in lines
     (tuned,) = (line for line in lines if line.startswith("| fine-tuned |"))
     assert "65.5 (64.5–66.5)" in tuned and "7.2 MB (14.0 unpacked)" in tuned and "100.00%" in tuned
     (prompted,) = (line for line in lines if line.startswith("| prompted |"))

@@ -6,6 +6,7 @@ positions beyond the old context begin as copies of earlier ones.
 """
 
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -22,14 +23,14 @@ def grow(model: GPT2LMHeadModel, tokenizer: PreTrainedTokenizerBase, start: Path
     """
     if not (Path(start) / "config.json").exists():
         raise InputError(f"no base to start from in {start}: make it first, or leave `start` out of the run file")
-    old = AutoModelForCausalLM.from_pretrained(start, dtype=torch.float32)
+    old: Any = AutoModelForCausalLM.from_pretrained(start, dtype=torch.float32)
     have, want = old.config, model.config
     if have.n_embd != want.n_embd or have.n_head != want.n_head or have.n_layer > want.n_layer:
         raise InputError(
             f"{start} has {have.n_layer} layers of {have.n_embd} in {have.n_head} heads; it can only grow into as "
             f"many layers or more of the same width, not {want.n_layer} of {want.n_embd} in {want.n_head}"
         )
-    body = model.transformer
+    body: Any = model.transformer
     body.wte.weight.copy_(words(old.transformer.wte.weight, AutoTokenizer.from_pretrained(start), tokenizer))
     body.wpe.weight.copy_(positions(old.transformer.wpe.weight, want.n_positions))
     body.ln_f.load_state_dict(old.transformer.ln_f.state_dict())

@@ -13,6 +13,7 @@ from prefix_core.ui.engine import METHODS, Loading
 from prefix_core.ui.line import MOST_WAITING, WRITING
 from prefix_core.ui.panes import Pane
 
+TaskName = Literal["e2e", "webnlg", "dart", "summarization"]
 SEND = 0.2  # seconds between two pictures sent; a cancelled call ends at the next
 
 
@@ -29,7 +30,7 @@ def add(loading: Loading) -> None:
         max_new_tokens: int = 80,
         cut: bool | None = None,
         shots: int = 0,
-        task: Literal["e2e", "webnlg", "dart", "summarization"] = "e2e",
+        task: TaskName = "e2e",
     ) -> Iterator[dict[str, Any]]:
         """Write the text for one input in several ways. Streams; a call that is cancelled stops the work.
 

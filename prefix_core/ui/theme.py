@@ -33,6 +33,10 @@ def theme() -> gr.themes.Base:
         block_title_text_color="#51606f",
         block_title_text_color_dark="#9aa9b8",
         block_shadow="none",
+        body_text_color_subdued="#5b6875",  # Gradio's own is too faint to read on white
+        body_text_color_subdued_dark="#94a3b8",
+        block_info_text_color="#5b6875",
+        block_info_text_color_dark="#94a3b8",
         input_background_fill="white",
         input_background_fill_dark="#10161d",
         input_border_color="#d5dce4",

@@ -9,11 +9,12 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 from urllib.error import URLError
 from urllib.request import urlopen
 
 import pytest
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, Page, expect, sync_playwright
 
 from prefix_core.artifacts import describe, folder_of, save
 from prefix_core.base import Base
@@ -27,6 +28,8 @@ ARGUMENTS = [
     "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
     "--disable-background-networking", "--disable-component-update", "--disable-sync",
 ]  # fmt: skip
+PATIENCE = 60_000  # milliseconds; only a test that fails waits so long
+TEXT = "#text textarea"
 TRAINED = ("prefix", "fine_tune", "top_layers")  # and no adapter: the page must say so
 
 
@@ -99,21 +102,38 @@ def phone(app: App, browser: Browser) -> Iterator[Page]:
     yield from visit(app, browser, width=390, height=844)
 
 
-def visit(app: App, browser: Browser, width: int = 1280, height: int = 800) -> Iterator[Page]:
-    context = browser.new_context(viewport={"width": width, "height": height})
-    context.set_default_timeout(20_000)
+def visit(
+    app: App, browser: Browser, width: int = 1280, height: int = 800, query: str = "", **context_settings: Any
+) -> Iterator[Page]:
+    """A visitor's page; at the end nothing was fetched from elsewhere and no script failed. query: of a link."""
+    context = browser.new_context(viewport={"width": width, "height": height}, **context_settings)
+    context.set_default_timeout(PATIENCE)
+    expect.set_options(timeout=PATIENCE)
     page = context.new_page()
     asked: list[str] = []
     faults: list[str] = []
     page.on("request", lambda request: asked.append(request.url))
     page.on("pageerror", lambda error: faults.append(str(error)))
-    page.goto(app.url)
-    page.wait_for_selector("#status [data-state=done]", timeout=60_000)
+    page.goto(app.url + query)
+    page.wait_for_selector("#status [data-state=done]", timeout=2 * PATIENCE)
     page.wait_for_selector("#run:enabled")
     yield page
     assert [url for url in asked if not url.startswith((app.url, "data:", "blob:"))] == []  # nothing from elsewhere
     assert faults == []
     context.close()
+
+
+def paste(page: Page, text: str) -> None:
+    """Replace the text as the clipboard would: no key is pressed."""
+    page.locator(TEXT).click()
+    page.keyboard.press("Control+a")
+    page.keyboard.insert_text(text)
+
+
+def run(page: Page) -> None:
+    page.locator("#run").click()
+    expect(page.locator("#run")).to_be_disabled()
+    expect(page.locator("#run")).to_be_enabled(timeout=2 * PATIENCE)
 
 
 def _wait_for(url: str, process: subprocess.Popen[bytes], log: Path) -> None:

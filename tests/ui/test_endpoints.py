@@ -1,0 +1,94 @@
+"""`/compare` as a program calls it: every task, streamed, refused with reasons, and ended when it is cancelled."""
+
+import re
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, get_args
+
+import gradio as gr
+import pytest
+from gradio_client import Client
+from gradio_client.exceptions import AppError
+
+from prefix_core.base import Base
+from prefix_core.ui import endpoints
+from prefix_core.ui.cards import SHIPPED
+from prefix_core.ui.engine import Loading
+from prefix_core.ui.line import WRITING
+from tests.ui.conftest import App
+
+TABLE = [["name", "Blue Spice"], ["area", "riverside"]]
+
+
+def test_compares_and_explains(app: App) -> None:
+    client = Client(app.url, verbose=False)
+    answer = client.predict(
+        text="name[Blue Spice], area[riverside]", methods=["prefix", "prompt"], max_new_tokens=12, api_name="/compare"
+    )
+    assert answer["table"] == TABLE
+    assert [output["method"] for output in answer["outputs"]] == ["prefix", "prompt"]
+    for output in answer["outputs"]:
+        assert output["state"] == "finished" and output["tokens"] <= 12 and output["seconds"] > 0
+        assert sorted(output["said"] + output["missing"]) == ["area", "name"]
+    for wrong, message in (
+        ({"text": "name[Blue"}, "not closed"),
+        ({"methods": ["lora"]}, "There is no method 'lora'"),
+        ({"max_new_tokens": 100_000}, "from 1 to 200"),
+        ({"max_new_tokens": "many"}, "wrong type"),
+        ({"decoding": "sampling", "temperature": -1.0}, "temperature"),
+        ({"task": "chess"}, "There is no task “chess”"),
+        ({"task": "webnlg"}, "a triple has a subject"),
+    ):
+        with pytest.raises(AppError, match=re.escape(message)):
+            client.predict(**({"text": "name[Blue Spice], area[riverside]"} | wrong), api_name="/compare")
+    triples = client.predict(text="Blue Heron | opened | 1931", task="webnlg", methods=["prompt"], api_name="/compare")
+    assert triples["task"] == "webnlg" and triples["table"] == [["Blue Heron", "opened", "1931"]]
+
+
+def test_an_input_too_long_is_refused_or_cut_as_asked(app: App) -> None:
+    client = Client(app.url, verbose=False)
+    long = " | ".join(f"field{number} : value number {number}" for number in range(50))
+    refused, cut = (
+        client.predict(text=long, methods=["prefix"], cut=cut, api_name="/compare")["outputs"][0]
+        for cut in (False, True)
+    )
+    assert refused["state"] == "failed" and "shorten it by" in refused["error"]
+    assert cut["state"] == "finished" and cut["cut"] > 0
+    article = client.predict(text="News. " * 600, task="summarization", methods=["prompt"], api_name="/compare")
+    assert article["outputs"][0]["cut"] > 0  # an article is cut where nothing was said
+
+
+def test_a_cancelled_call_ends_its_work(tiny: Base, artifacts: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    going, ended = threading.Event(), threading.Event()
+
+    def for_ever(*_: Any) -> Iterator[list[Any]]:
+        try:
+            while True:
+                going.set()
+                time.sleep(0.01)
+                yield []
+        finally:
+            ended.set()
+
+    monkeypatch.setattr("prefix_core.ui.run.compare", for_ever)
+    with gr.Blocks() as demo:
+        endpoints.add(Loading(tiny.name, artifacts).start())
+    demo.queue()
+    _, url, _ = demo.launch(prevent_thread_lock=True, quiet=True, server_name="127.0.0.1")
+    try:
+        job = Client(url, verbose=False).submit(text="name[A]", api_name="/compare")
+        assert going.wait(60)
+        job.cancel()
+        assert ended.wait(10)
+        deadline = time.monotonic() + 10
+        while WRITING.standing and time.monotonic() < deadline:
+            time.sleep(0.05)
+        assert WRITING.standing == []  # its place is free
+    finally:
+        demo.close()
+
+
+def test_every_shipped_task_can_be_asked_for() -> None:
+    assert set(get_args(endpoints.TaskName)) == set(SHIPPED)
