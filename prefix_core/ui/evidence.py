@@ -85,7 +85,7 @@ def score_tables(folder: Path) -> dict[str, Any]:
     """Every table of scores by its file's stem: the tasks in their order, the dev set's before the test sets'."""
     found = {}
     for task in TASKS:
-        for path in sorted([*folder.glob(f"{task}.json"), *folder.glob(f"{task}-*.json")]):
+        for path in [*folder.glob(f"{task}.json"), *sorted(folder.glob(f"{task}-*.json"))]:
             facts = read(folder, path.stem)
             if isinstance(facts, dict) and facts.get("rows") and plots.metrics_of(facts):
                 found[path.stem] = facts

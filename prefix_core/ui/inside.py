@@ -164,13 +164,15 @@ def draw(
     except PrefixError as error:
         yield problem_html(error), gr.skip(), gr.skip()
         return
+    from prefix_core.prefix import Prefix
     from prefix_core.ui import space_plot
 
     titles = {choice.name: choice.title for choice in picked}
     moving = [choice for choice in picked if choice.moments]
     if moving:  # the one whose way is shown is drawn last, over the others
         view.prefixes[moving[-1].name] = view.prefixes.pop(moving[-1].name)
-    path = [(moment.step, view.place(moment)) for moment in moving[-1].moments] if moving else []
+    moments = moving[-1].moments if moving else ()
+    path = [(moment.step, view.place(Prefix(moment.keys, moment.values))) for moment in moments]
     layers = insight.loading.wait().base.shape.layers
     yield (
         status_html("done", space_plot.line(view, layers, three)),

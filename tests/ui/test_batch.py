@@ -1,0 +1,138 @@
+"""One batch: rows of several tasks, refused by number, written together and alone."""
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from gradio_client import Client
+from gradio_client.exceptions import AppError
+from playwright.sync_api import Page, expect
+
+from prefix_core.base import Base
+from prefix_core.tasks import get_task
+from prefix_core.together import Together
+from prefix_core.ui import batch
+from prefix_core.ui.batch import Going, follow, halt, offer, write
+from prefix_core.ui.batch_rows import PLAIN, PLAIN_TEXT, ROWS, Row, costs_html, example, rows_html
+from prefix_core.ui.engine import Loading
+from prefix_core.ui.visitors import OwnPrefix, Visitor, Visitors
+from tests.ui.conftest import App
+
+PUB = "name[Blue Spice], eatType[pub]"
+WANTED = [("e2e", PUB), (PLAIN, "The pub is"), ("e2e", "name[Pomelo]"), ("e2e", ""), (PLAIN, " ")]
+
+
+@pytest.fixture(scope="module")
+def loading(tiny: Base, artifacts: Path) -> Loading:
+    loading = Loading(tiny.name, artifacts).start()
+    loading.wait()
+    return loading
+
+
+@pytest.fixture
+def visitor(loading: Loading) -> tuple[Visitors, Visitor]:
+    visitors = Visitors()
+    visitor = visitors.visit()
+    steered = loading.wait().steer(get_task("e2e"), "prefix", 0)
+    visitor.prefixes["mine"] = OwnPrefix("mine", get_task("e2e"), None, steered)  # type: ignore[arg-type]
+    return visitors, visitor
+
+
+def written(loading: Loading, going: Going, wanted: list[tuple[str, str]]) -> Iterator[tuple[Any, Any, Any]]:
+    return write(loading, Visitors(), "", going, *(name for name, _ in wanted), *(text for _, text in wanted))
+
+
+def test_rows_begin_with_every_prefix_there_is(loading: Loading, visitor: tuple[Visitors, Visitor]) -> None:
+    visitors, own = visitor
+    shown = offer(loading, visitors, own.token, *([PLAIN] * ROWS), *([""] * ROWS))
+    assert [radio["value"] for radio in shown[:ROWS]] == ["e2e", "own: mine", "e2e", "own: mine", PLAIN]
+    assert shown[ROWS] == example(get_task("e2e")) != shown[ROWS + 2] and shown[-1] == PLAIN_TEXT
+    kept = offer(loading, visitors, own.token, *(["own: gone"] * ROWS), *(["", "my words", "", "", ""]))
+    assert [radio["value"] for radio in kept[:ROWS]] == [PLAIN] * ROWS and kept[ROWS + 1] == "my words"
+
+
+def test_another_prefix_brings_its_example_but_never_over_ones_own_words(loading: Loading) -> None:
+    assert follow(loading, Visitors(), "", "e2e", PLAIN_TEXT) == example(get_task("e2e"))
+    assert follow(loading, Visitors(), "", PLAIN, example(get_task("e2e"), 1)) == PLAIN_TEXT
+    assert follow(loading, Visitors(), "", "e2e", "my words") not in (PLAIN_TEXT, example(get_task("e2e")))
+
+
+def test_rows_are_written_together_and_alone_to_the_same_texts(loading: Loading) -> None:
+    *_, (status, rows, costs) = written(loading, Going(), WANTED)
+    assert "3 texts in one batch" in status and rows.count("<li>") == 3  # empty rows are left out
+    assert rows.count("behind a prefix of 50") == 2 and rows.count("the model alone") == 1
+    assert "Every text is the same" in costs and "3 fine-tuned copies" in costs
+
+
+@pytest.mark.parametrize(
+    ("wanted", "message"),
+    [
+        ([("e2e", PUB), ("e2e", "name[Blue")], "Row 2: "),
+        ([("e2e", PUB), ("own: theirs", PUB)], "Row 2: There is no prefix"),
+        ([("e2e", PUB), ("e2e", "")], "at least two rows"),
+    ],
+)
+def test_rows_that_cannot_be_written_are_named(loading: Loading, wanted: list[tuple[str, str]], message: str) -> None:
+    *_, (status, _, costs) = written(loading, Going(), wanted + [(PLAIN, "")] * (ROWS - len(wanted)))
+    assert message in status and "problem" in status and costs == ""
+
+
+def test_stop_keeps_what_was_written(loading: Loading, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(batch, "REDRAW", 0.0)
+    going = Going()
+    pictures = written(loading, going, WANTED)
+    while "together" not in str(next(pictures)[0]):
+        pass
+    halt(going)
+    *_, (status, rows, costs) = pictures
+    assert "Stopped" in status and rows.count("<li>") == 3 and costs == ""
+
+
+def test_costs_compare_one_model_with_copies() -> None:
+    rows = [Row("a", "A", "", 5, 1000), Row("a", "A", "", 5, 1000), Row("none", "No prefix", "")]
+    html = costs_html(rows, Together(("x",), ("y",), 30, 1.0, 2.5), 1_000_000)
+    assert "2.5 times faster" in html and "2 MB" in html and "6 MB" in html and "Some texts differ" in html
+
+
+def test_what_was_written_is_never_html() -> None:
+    html = rows_html([Row("<b>", "<b>", "", 0, 0, "<img src=x>"), Row("a", "A", "")])
+    assert "<img" not in html and "<b><b>" not in html and "(it wrote nothing)" in html
+
+
+def test_a_visitor_runs_a_batch(page: Page) -> None:
+    page.get_by_role("tab", name="One batch").click()
+    expect(page.get_by_label("Input of row 5")).to_have_value(PLAIN_TEXT)
+    page.get_by_label("Input of row 1").fill(PUB)
+    page.locator("#batch-run").click()
+    expect(page.locator("#batch-costs")).to_contain_text("times faster", timeout=60_000)
+    expect(page.locator("#batch-output li")).to_have_count(5)
+    expect(page.locator("#batch-run")).to_be_enabled()
+    expect(page.locator("#batch-stop")).to_be_disabled()
+
+
+def test_a_phone_shows_every_tab_without_scrolling_sideways(phone: Page) -> None:
+    for tab in ("one-batch", "evidence", "how-it-works"):
+        name = re.compile(tab.replace("-", " "), re.IGNORECASE)
+        if not phone.get_by_role("tab", name=name).first.is_visible():
+            phone.locator(".overflow-menu > button").click()
+        phone.get_by_role("tab", name=name).or_(phone.get_by_role("button", name=name)).first.click()
+        phone.wait_for_timeout(500)
+        assert phone.evaluate("document.documentElement.scrollWidth") <= 390, tab
+
+
+def test_programs_run_a_batch(app: App) -> None:
+    client = Client(app.url, verbose=False)
+    rows = [["e2e", PUB], ["none", "The pub is"]]
+    found = client.predict(rows=rows, max_new_tokens=8, api_name="/batch")
+    assert [output["prefix"] for output in found["outputs"]] == ["e2e", "none"] and found["same_alone"]
+    assert found["seconds_together"] > 0 and found["outputs"][0]["prefix_length"] == 50
+    for wrong, message in (
+        ({"rows": [["e2e", PUB]]}, "at least two rows"),
+        ({"rows": [["xsum", PUB], ["e2e", PUB]]}, "row 1: There is no prefix 'xsum'"),
+        ({"rows": ["e2e"]}, "wrong type"),
+        ({"max_new_tokens": 9000}, "1 to 200 new tokens"),
+    ):
+        with pytest.raises(AppError, match=message):
+            client.predict(**({"rows": rows} | wrong), api_name="/batch")
