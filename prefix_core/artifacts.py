@@ -1,8 +1,8 @@
 """What training leaves on disk: tensors as safetensors and a card that says where they come from.
 
-A prefix is stored in PEFT's own prefix-tuning format, so `peft.PeftModel.from_pretrained` loads ours and we load
-PEFT's. Whole layers are stored packed (see `compact`). Nothing is ever unpickled; names, shapes and sizes are checked
-before a file is used.
+A decoder's prefix is stored in PEFT's own prefix-tuning format, so `peft.PeftModel.from_pretrained` loads ours and we
+load PEFT's. Whole layers are stored packed (see `compact`). Nothing is ever unpickled; names, shapes and sizes are
+checked before a file is used.
 """
 
 import hashlib
@@ -116,9 +116,8 @@ def save(folder: Path, base: Base, kept: dict[str, Tensor], card: Card, bits: in
     folder.mkdir(parents=True, exist_ok=True)
     for old in [*tensor_files(folder), *folder.glob("weights*.index.json"), folder / PEFT_CONFIG]:
         old.unlink(missing_ok=True)
-    if card.method == "prefix":
-        save_file({"prompt_embeddings": to_peft(kept)}, folder / PEFT_WEIGHTS)
-        (folder / PEFT_CONFIG).write_text(json.dumps(peft_config(base, kept), indent=2) + "\n")
+    if card.method == "prefix" and not base.begin:
+        save_peft(folder, base, kept)
     else:
         if card.method in WHOLE_LAYERS:
             tensors = compact.pack(kept, get_trained(card.method).origin(base), bits)
@@ -184,7 +183,7 @@ def load(folder: Path, base: Base) -> tuple[Steered, Card]:
             f"(weights {base.weights_hash[:12]}); load that base, or train again on this one"
         )
     module = get_trained(card.method)
-    if card.method == "prefix":
+    if card.method == "prefix" and (not base.begin or (folder / PEFT_CONFIG).exists()):
         kept = from_peft(folder, base)
     else:
         stored = read_tensors(tensor_files(folder))
@@ -249,6 +248,21 @@ def finite(tensors: dict[str, Tensor]) -> dict[str, Tensor]:
     return tensors
 
 
+def save_peft(folder: Path, base: Base, kept: dict[str, Tensor]) -> None:
+    """Write a prefix as PEFT does. Raises `ArtifactError` for an encoder-decoder's: PEFT has no place for it."""
+    _refuse_peft(base)
+    save_file({"prompt_embeddings": to_peft(kept)}, folder / PEFT_WEIGHTS)
+    (folder / PEFT_CONFIG).write_text(json.dumps(peft_config(base, kept), indent=2) + "\n")
+
+
+def _refuse_peft(base: Base) -> None:
+    if base.begin:
+        raise ArtifactError(
+            f"PEFT's format holds a prefix for the decoder's self-attention only; on {base.name!r}, an "
+            f"encoder-decoder, one has three parts ({', '.join(base.shape.sites)}): it is kept in our own format"
+        )
+
+
 def to_peft(kept: dict[str, Tensor]) -> Tensor:
     """keys and values (layers, P, kv_heads, head_dim) -> PEFT's (P, layers * 2 * kv_heads * head_dim)."""
     pair = torch.stack([kept["keys"], kept["values"]], 2)  # (layers, P, 2, kv_heads, head_dim)
@@ -257,6 +271,7 @@ def to_peft(kept: dict[str, Tensor]) -> Tensor:
 
 def from_peft(folder: Path, base: Base) -> dict[str, Tensor]:
     """The prefix in a folder in PEFT's format, whoever wrote it, as keys and values for `base`."""
+    _refuse_peft(base)
     path = folder / PEFT_WEIGHTS
     try:
         config = json.loads((folder / PEFT_CONFIG).read_text(encoding="utf-8"))

@@ -8,7 +8,7 @@ import sys
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -96,8 +96,11 @@ def run_train(options: argparse.Namespace) -> None:
         prefix_length=options.length,
         initial_words=options.words,
         adapter_share=options.adapter_share,
+        mlp_width=options.mlp_width or None,
         patience=options.patience,
     )
+    if options.mlp_width == 0:
+        settings = replace(settings, mlp_width=None)
     trained, kept = METHODS[options.method].costs(base, settings)
     share, size = 100 * kept / base.parameters, round(kept * artifacts.bytes_per_parameter(options.method))
     print(
@@ -389,6 +392,7 @@ def _parser() -> argparse.ArgumentParser:
     command.add_argument("--batch", type=int, help="texts a step")
     command.add_argument("--learning-rate", type=float)
     command.add_argument("--length", type=int, help="prefix: its length in tokens")
+    command.add_argument("--mlp-width", type=int, help="prefix: units of the reparameterization; 0 for none")
     command.add_argument("--words", help="prefix: the words whose activations it starts from; '' for random")
     command.add_argument("--patience", type=int, help="stop after so many held-out measurements without a gain")
     command.add_argument("--adapter-share", type=float, help="adapter: its size as a share of the base, such as 0.03")

@@ -1,7 +1,8 @@
 """Text to tokens that fit: prefix, words, input and output share one context, and nothing is cut in silence.
 
-Without a prefix a text begins with the end token, as every document did when the base was trained; a prefix made from
-words begins with it too, and the input follows.
+Without a prefix a text begins with the end token (or what the base's tokenizer puts first), as every document did when
+the base was trained; a prefix made from words begins with it too, and the input follows. In an encoder-decoder the
+input has a context of its own, and the tokenizer's tokens around it.
 """
 
 from dataclasses import dataclass
@@ -36,19 +37,24 @@ def encode_input(
     too_long "cut" shortens `text` at its end, keeping words and ending; "refuse" raises `InputError`, as does an
     input of which nothing would be left.
     """
-    room = base.shape.positions - prefix_length - reserve
-    first = [] if prefix_length else [base.end]
-    tokens = first + base.encode(words + text + ending)
+    positions = base.shape.positions
+    room, shared = (
+        positions - prefix_length - reserve,
+        f", of which the prefix takes {prefix_length} and the output {reserve}",
+    )
+    if base.begin:
+        if room < len(base.begin):
+            raise InputError(f"{where}: the output may take {positions} tokens{shared}: shorten one of them")
+        room, shared = positions, " for it"
+    first = [] if prefix_length and not base.begin else [*base.before]
+    tokens = first + base.encode(words + text + ending) + [*base.after]
     over = len(tokens) - room
     if over <= 0:
         if not tokens:
             raise InputError(f"{where} is empty; write something to go on from")
         return Encoded(tokens)
-    budget = (
-        f"{where} takes {len(tokens)} tokens; this base has {base.shape.positions}, of which the prefix takes "
-        f"{prefix_length} and the output {reserve}"
-    )
-    body, tail = first + base.encode(words + text), base.encode(ending)
+    budget = f"{where} takes {len(tokens)} tokens; this base has {positions}{shared}"
+    body, tail = first + base.encode(words + text), [*base.encode(ending), *base.after]
     head = len(first + base.encode(words))
     left = room - len(tail)
     if left <= head:

@@ -4,7 +4,7 @@ Every attention call sees keys and values in *slots*: first the prefix slots (ea
 then the token slots (each row's tokens at their right end), so that the next token of every row goes to the same slot.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import torch
 import torch.nn.functional as F
@@ -13,6 +13,10 @@ from torch import Tensor
 from prefix_core.prefix import StackedPrefix
 
 NEVER = float("-inf")
+
+# What a token's distance adds to its score: distances back from query to key, (...) -> (heads or 1, ...). Relative
+# positions (T5) and sliding windows are such; a prefix has no distance, so nothing is ever added to its score.
+DistanceBias = Callable[[Tensor], Tensor]
 
 
 class Rows:
@@ -44,6 +48,7 @@ class Rows:
         if branches is not None:
             self.branch, back = _branched(branches, self.longest, device)
             offset = offset - back
+        self.places = offset
         self.positions = (offset + prefix.lengths[:, None])[real]
         self.last = size.cumsum(0) - 1
         self.visible = torch.cat([prefix.mask, real], 1)  # (B, P + T)
@@ -53,6 +58,7 @@ class Rows:
         self.values: list[Tensor] = []
         self.next_positions = prefix.lengths + size  # (B,)
         self.mask = self._causal_mask(prefix.keys.dtype)
+        self.biased: dict[DistanceBias, Tensor] = {}  # masks with a bias added, for the layers that share it
         self.step_mask: Tensor | None = None  # (B, 1, 1, P + T + room), where there are pads to hide
         if room and not bool(self.visible.all()):
             hidden = torch.zeros(self.visible.shape, dtype=self.mask.dtype, device=device)
@@ -74,15 +80,33 @@ class Rows:
         padded = x.new_zeros(self.batch * self.longest, *x.shape[1:]).index_copy(0, self.slots, x)
         return padded.unflatten(0, (self.batch, self.longest))
 
-    def __call__(self, layer: int, q: Tensor, k: Tensor, v: Tensor) -> Tensor:
-        """Attention of all tokens. q, k, v: (N, heads, head_dim) -> (N, heads * head_dim)."""
+    def with_bias(self, mask: Tensor | None, bias: DistanceBias | None, queries: int) -> Tensor | None:
+        """`mask` with the bias added for the last `queries` slots, (B or 1, heads or 1, queries, slots used)."""
+        if bias is None:
+            return mask
+        if bias not in self.biased:
+            prefix_slots = self.prefix.mask.shape[1]
+            place = torch.arange(self.used - prefix_slots, device=self.visible.device)[None]  # (1 or B, S)
+            if self.branch is not None:
+                place = self.places
+            distance = place[:, -queries:, None] - place[:, None]
+            added = F.pad(bias(distance).transpose(0, 1), (prefix_slots, 0)).to(self.mask.dtype)
+            self.biased[bias] = added if mask is None else mask + added
+        return self.biased[bias]
+
+    def __call__(self, layer: int, q: Tensor, k: Tensor, v: Tensor, bias: DistanceBias | None = None) -> Tensor:
+        """Attention of all tokens. q: (N, heads, head_dim); k, v: (N, kv_heads, head_dim) -> (N, heads * head_dim)."""
         keys = torch.cat([self.prefix.keys[layer], self.pad(k)], 1)  # (B, P + T, kv_heads, head_dim)
         values = torch.cat([self.prefix.values[layer], self.pad(v)], 1)
         if self.room:
             self.keys.append(F.pad(keys.transpose(1, 2), (0, 0, 0, self.room)))
             self.values.append(F.pad(values.transpose(1, 2), (0, 0, 0, self.room)))
         out = F.scaled_dot_product_attention(
-            self.pad(q).transpose(1, 2), keys.transpose(1, 2), values.transpose(1, 2), attn_mask=self.mask
+            self.pad(q).transpose(1, 2),
+            keys.transpose(1, 2),
+            values.transpose(1, 2),
+            attn_mask=self.with_bias(self.mask, bias, self.longest),
+            enable_gqa=q.shape[1] != k.shape[1],
         )
         return out.transpose(1, 2).flatten(0, 1).flatten(1)[self.slots]
 
@@ -91,16 +115,21 @@ class Rows:
         positions = self.next_positions
         self.next_positions = positions + 1
         self.used += 1
+        self.biased.clear()
         return positions
 
-    def step(self, layer: int, q: Tensor, k: Tensor, v: Tensor) -> Tensor:
-        """Attention of one new token a row. q, k, v: (B, heads, head_dim) -> (B, heads * head_dim)."""
+    def step(self, layer: int, q: Tensor, k: Tensor, v: Tensor, bias: DistanceBias | None = None) -> Tensor:
+        """Attention of one new token a row: as `__call__`, with N = B."""
         used = self.used
         keys, values = self.keys[layer], self.values[layer]
         keys[:, :, used - 1], values[:, :, used - 1] = k, v
         mask = None if self.step_mask is None else self.step_mask[..., :used]
         out = F.scaled_dot_product_attention(
-            q[:, :, None], keys[:, :, :used], values[:, :, :used], attn_mask=mask
+            q[:, :, None],
+            keys[:, :, :used],
+            values[:, :, :used],
+            attn_mask=self.with_bias(mask, bias, 1),
+            enable_gqa=q.shape[1] != k.shape[1],
         )  # (B, heads, 1, head_dim)
         return out.flatten(1)
 

@@ -12,7 +12,10 @@ from prefix_core.errors import ArtifactError
 
 @dataclass(frozen=True)
 class Prefix:
-    """keys, values: (layers, P, kv_heads, head_dim), for the decoder's self-attention."""
+    """keys, values: (layers, P, kv_heads, head_dim), one a layer of the decoder's self-attention.
+
+    Of an encoder-decoder three kinds of layers, one after another: see `Shape.sites`.
+    """
 
     keys: Tensor
     values: Tensor
@@ -28,7 +31,7 @@ class Prefix:
 
     def check(self, shape: Shape) -> "Prefix":
         """This prefix, if it fits a base of `shape`; raises `ArtifactError` saying what differs."""
-        wanted = (shape.layers, self.length, shape.kv_heads, shape.head_dim)
+        wanted = (shape.prefix_layers, self.length, shape.kv_heads, shape.head_dim)
         for name, tensor in (("keys", self.keys), ("values", self.values)):
             if tuple(tensor.shape) != wanted:
                 raise ArtifactError(
@@ -67,7 +70,7 @@ def stack(prefixes: Sequence[Prefix | None], shape: Shape, like: Tensor) -> Stac
             tensor.to(like)[:, None].expand(-1, rows, -1, -1, -1) for tensor in (first.keys, first.values)
         )
     else:
-        size = (shape.layers, rows, longest, shape.kv_heads, shape.head_dim)
+        size = (shape.prefix_layers, rows, longest, shape.kv_heads, shape.head_dim)
         keys, values = like.new_zeros(size), like.new_zeros(size)
         for row, prefix in enumerate(prefixes):
             if prefix is not None:

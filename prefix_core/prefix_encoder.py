@@ -10,14 +10,15 @@ from torch import Tensor, nn
 
 from prefix_core.base import Base, Shape
 from prefix_core.errors import InputError
-from prefix_core.inject import Rows
-from prefix_core.prefix import Prefix, stack
+from prefix_core.prefix import Prefix
+from prefix_core.reading import read
 
 
 class PrefixEncoder(nn.Module):
     """Makes a `Prefix` when called. `start` is (2, layers, P, kv_heads, head_dim): keys, values at step 0.
 
-    width: units of the MLP (the paper's 512 or 800); None trains keys and values directly.
+    width: units of the MLP (the paper's 512 or 800); None trains keys and values directly. An encoder-decoder's three
+    sites have an embedding and an MLP each, as in the paper's code.
     """
 
     start: Tensor
@@ -28,11 +29,17 @@ class PrefixEncoder(nn.Module):
         if width is None:
             self.prefix = nn.Parameter(start.clone())
             return
+        sites = [len(layers) for layers in shape.sites.values()]
+        self.sites: nn.ModuleList | None = None
+        if len(sites) > 1 and start.shape[1] == sum(sites):
+            parts = start.split(sites, 1)
+            self.sites = nn.ModuleList(PrefixEncoder(part, shape, width, generator) for part in parts)
+            return
         self.register_buffer("start", start.clone())
-        length = start.shape[2]
+        layers, length = start.shape[1:3]
         self.embedding = nn.Parameter(torch.randn(length, shape.hidden, generator=generator))
         self.inner = nn.Linear(shape.hidden, width)
-        self.outer = nn.Linear(width, 2 * shape.layers * shape.kv_heads * shape.head_dim)
+        self.outer = nn.Linear(width, 2 * layers * shape.kv_heads * shape.head_dim)
         with torch.no_grad():
             self.inner.weight.copy_(torch.randn(self.inner.weight.shape, generator=generator) / shape.hidden**0.5)
             self.inner.bias.zero_()
@@ -42,6 +49,9 @@ class PrefixEncoder(nn.Module):
     def forward(self) -> Prefix:
         if self.width is None:
             keys, values = self.prefix
+        elif self.sites is not None:
+            parts = [site() for site in self.sites]
+            keys, values = torch.cat([part.keys for part in parts]), torch.cat([part.values for part in parts])
         else:
             rows = self.outer(torch.tanh(self.inner(self.embedding)))  # (P, 2 * layers * kv_heads * head_dim)
             two, layers, length, heads, size = self.start.shape
@@ -53,26 +63,31 @@ def parameters_trained(shape: Shape, length: int, width: int | None) -> int:
     """How many parameters training will move, known before it starts: with the MLP far more than are kept."""
     if width is None:
         return shape.prefix_parameters(length)
-    out = 2 * shape.layers * shape.kv_heads * shape.head_dim
-    return length * shape.hidden + (shape.hidden + 1) * width + (width + 1) * out
+    out = 2 * shape.prefix_layers * shape.kv_heads * shape.head_dim
+    return len(shape.sites) * (length * shape.hidden + (shape.hidden + 1) * width) + (width + 1) * out
 
 
 @torch.no_grad()
 def word_start(base: Base, words: str, length: int) -> Tensor:
-    """Keys and values of the end token, which begins every text, and of `words`, said until they make `length`.
+    """Keys and values of what begins every text (the end token) and of `words`, said until they make `length`.
 
-    Returns (2, layers, length, kv_heads, head_dim) in fp32. Raises `InputError` if `words` holds no token.
+    An encoder-decoder reads them and writes them, too. Returns (2, layers, length, kv_heads, head_dim) in fp32. Raises
+    `InputError` if `words` holds no token.
     """
     tokens = base.encode(words)
     if not tokens:
         raise InputError("the initial words are empty; give a word or two that name the task, such as 'summarize:'")
-    tokens = ([base.end] + tokens * (length // len(tokens) + 1))[:length]
-    rows = Rows([length], stack([None], base.shape, base.network.tokens), room=1)
-    base.network.hidden(torch.tensor(tokens, device=base.device), rows.positions, rows)
-    caches = torch.stack(rows.keys + rows.values)  # (2 * layers, 1, kv_heads, slots, head_dim)
-    return caches[:, 0, :, :length].transpose(1, 2).unflatten(0, (2, base.shape.layers)).float()
+    said = tokens * (length // len(tokens) + 1)
+    written = said[: max(0, length - len(base.begin))] if base.begin else []
+    found: dict[int, Tensor] = {}  # by layer: (2, P, kv_heads, head_dim)
+
+    def watch(layer: int, keys: Tensor, values: Tensor) -> None:
+        found[layer] = torch.stack([keys, values])[:, :length].float()
+
+    read(base, base.network, [[*base.before, *said][:length]], [[written]], [None], watch=watch)
+    return torch.stack([found[layer] for layer in range(base.shape.prefix_layers)], 1)
 
 
 def random_start(shape: Shape, length: int, generator: torch.Generator) -> Tensor:
     """Random keys and values (standard deviation 0.02, as the networks' own weights): the paper's weaker choice."""
-    return 0.02 * torch.randn(2, shape.layers, length, shape.kv_heads, shape.head_dim, generator=generator)
+    return 0.02 * torch.randn(2, shape.prefix_layers, length, shape.kv_heads, shape.head_dim, generator=generator)

@@ -7,12 +7,12 @@ from math import inf
 import torch
 from torch import Tensor
 
-from prefix_core.base import Base
+from prefix_core.base import AnyNetwork, Base
 from prefix_core.encoding import TooLong
 from prefix_core.errors import InputError
-from prefix_core.gpt2 import Network
 from prefix_core.inject import Rows
-from prefix_core.prefix import Prefix, stack
+from prefix_core.prefix import Prefix
+from prefix_core.reading import read
 from prefix_core.settings import LARGEST_SEED
 
 MOST_BEAMS = 64
@@ -79,7 +79,7 @@ class Row:
 class Search:
     """Greedy search or sampling. `advance` writes one token to every row that is not done."""
 
-    def __init__(self, base: Base, network: Network, rows: Sequence[Row], decoding: Decoding) -> None:
+    def __init__(self, base: Base, network: AnyNetwork, rows: Sequence[Row], decoding: Decoding) -> None:
         self.base, self.network, self.decoding = base, network, decoding
         self.rows = list(rows)
         self.alive = list(rows)
@@ -91,11 +91,10 @@ class Search:
 
     def prefill(self) -> Tensor:
         """Run the inputs; returns the logits after each row's last token, (rows, vocabulary)."""
-        prefix = stack([row.prefix for row in self.rows], self.base.shape, self.network.tokens)
+        inputs, prefixes = [row.tokens for row in self.rows], [row.prefix for row in self.rows]
         room = max(row.limit for row in self.rows)
-        self.cache = Rows([len(row.tokens) for row in self.rows], prefix, room)
-        tokens = torch.tensor([token for row in self.rows for token in row.tokens], device=self.base.device)
-        return self.network.logits(self.network.hidden(tokens, self.cache.positions, self.cache, self.cache.last))
+        self.cache, hidden = read(self.base, self.network, inputs, [[[]]] * len(inputs), prefixes, room)
+        return self.network.logits(hidden)
 
     def step(self, tokens: Tensor) -> Tensor:
         """Run one more token a row, (rows,) -> (rows, vocabulary)."""
@@ -145,7 +144,7 @@ class BeamSearch(Search):
     as many texts as beams are finished and its best running one, scored at its present length, beats none of them.
     """
 
-    def __init__(self, base: Base, network: Network, rows: Sequence[Row], decoding: Decoding) -> None:
+    def __init__(self, base: Base, network: AnyNetwork, rows: Sequence[Row], decoding: Decoding) -> None:
         super().__init__(base, network, rows, decoding)
         self.beams = [Hypotheses([(0.0, [])]) for _ in rows]
 

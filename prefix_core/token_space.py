@@ -229,10 +229,10 @@ def read(base: Base, rows: Sequence[Sequence[int]], tokens: Sequence[int]) -> Te
         packed = torch.tensor([token for row in some for token in row], device=device)
         where = place[packed]
 
-        def attend(layer: int, q: Tensor, k: Tensor, v: Tensor, *, rows=attention, where=where) -> Tensor:
+        def attend(layer: int, q: Tensor, k: Tensor, v: Tensor, *bias, rows=attention, where=where) -> Tensor:
             for part, heads in enumerate((k, v)):
                 sums[part, layer].index_add_(0, where, heads.flatten(1).float())
-            return rows(layer, q, k, v)
+            return rows(layer, q, k, v, *bias)
 
         counts.index_add_(0, where, torch.ones_like(where, dtype=counts.dtype))
         base.network.hidden(packed, attention.positions, attend, keep=attention.last)
@@ -245,7 +245,8 @@ def project(base: Base, tokens: Sequence[int]) -> Tensor:
 
     Returns (2, tokens, kv_heads * head_dim), fp32.
     """
-    network, first = base.network, base.network.layers[0]
+    network = base.layered("the projection of tokens")
+    first = network.layers[0]
     embedded = F.embedding(torch.tensor(tokens, device=base.device), network.tokens)
     _, keys, values = first.qkv(first.norm_1(embedded)).chunk(3, dim=1)
     return torch.stack([keys, values]).float().cpu()

@@ -14,6 +14,7 @@ from math import isfinite
 from pathlib import Path
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 from prefix_core.base import Base
@@ -22,11 +23,11 @@ from prefix_core.encoding import TooLong, encode_input
 from prefix_core.errors import InputError
 from prefix_core.examples import Example
 from prefix_core.generate import Decoding, Request, write
-from prefix_core.inject import Rows
+from prefix_core.gpt2 import Network
 from prefix_core.loss import token_losses
 from prefix_core.methods import get_trained
 from prefix_core.methods.method import Adaptation, Steered
-from prefix_core.prefix import stack
+from prefix_core.reading import read
 from prefix_core.settings import Settings
 from prefix_core.tasks.task import Task
 
@@ -277,25 +278,14 @@ def target_losses(base: Base, adaptation: Adaptation, batch: Sequence[Pair]) -> 
     texts: dict[tuple[int, ...], list[list[int]]] = {}
     for pair in batch:
         texts.setdefault(tuple(pair.source), []).append(pair.target)
-    tokens: list[int] = []
-    targets: list[int] = []
-    keep: list[int] = []  # the tokens that predict a target token
-    lengths, branches = [], []
-    for source, continuations in texts.items():
-        first = len(tokens)
-        tokens += source
-        for target in continuations:
-            # What predicts a text's first token is the input's last. The last token predicts nothing: it is not read.
-            keep += [first + len(source) - 1, *range(len(tokens), len(tokens) + len(target) - 1)]
-            tokens += target[:-1]
-            targets += target
-        lengths.append(len(tokens) - first)
-        branches.append([len(target) - 1 for target in continuations])
-    prefixes = stack([prefix] * len(lengths), base.shape, base.network.tokens)
-    layout = Rows(lengths, prefixes, branches=branches)
-    known, kept = torch.tensor(tokens, device=base.device), torch.tensor(keep, device=base.device)
-    hidden = network.hidden(known, layout.positions, layout, kept)
-    return token_losses(hidden, network.head, torch.tensor(targets, device=base.device))
+    # What predicts a text's first token is the input's last. The last token predicts nothing: it is not read.
+    written = [[target[:-1] for target in some] for some in texts.values()]
+    _, hidden = read(base, network, list(texts), written, [prefix] * len(texts))
+    said = [token for some in texts.values() for target in some for token in target]
+    targets = torch.tensor(said, device=base.device)
+    if isinstance(network, Network):
+        return token_losses(hidden, network.head, targets)
+    return F.cross_entropy(network.logits(hidden).float(), targets, reduction="none")
 
 
 def mean_loss(base: Base, adaptation: Adaptation, batch: Sequence[Pair]) -> Tensor:

@@ -28,7 +28,7 @@ class Adapter(Adaptation):
         zeros = {"down_bias": (layers, 2, width), "up": (layers, 2, hidden, width), "up_bias": (layers, 2, hidden)}
         sizes = {name: torch.zeros(size) for name, size in zeros.items()}
         self.tensors = nn.ParameterDict({"down": down, **sizes}).to(base.device)
-        self._network = base.network
+        self._network = base.layered("adapter")
 
     def network(self) -> Network:
         dtype = self._network.tokens.dtype
@@ -58,6 +58,7 @@ def start(base: Base, settings: Settings) -> Adapter:
 
 def costs(base: Base, settings: Settings) -> tuple[int, int]:
     """Parameters trained and kept, before anything is trained."""
+    base.layered("adapter")
     layers, hidden, width = base.shape.layers, base.shape.hidden, bottleneck_width(base, settings.adapter_share)
     size = 2 * layers * (2 * hidden * width + width + hidden)
     return size, size
@@ -78,4 +79,5 @@ def steer(base: Base, kept: dict[str, Tensor]) -> Steered:
     for name, size in wanted.items():
         if tuple(kept[name].shape) != size:
             raise ArtifactError(f"the adapters' {name!r} has shape {tuple(kept[name].shape)}; this base needs {size}")
-    return Steered("adapter", with_adapters(base.writer, fitting(base, kept)), kept=count(kept))
+    network = with_adapters(base.layered("adapter", base.writer), fitting(base, kept))
+    return Steered("adapter", network, kept=count(kept))

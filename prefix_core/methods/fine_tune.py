@@ -2,13 +2,11 @@
 
 import copy
 
-import torch
 from torch import Tensor
-from transformers import GPT2LMHeadModel
 
-from prefix_core.base import Base
+from prefix_core.base import AnyNetwork, Base, as_network
 from prefix_core.errors import ArtifactError
-from prefix_core.gpt2 import Network, cast, pack, read_network
+from prefix_core.gpt2 import Network, cast, pack
 from prefix_core.methods.method import Adaptation, Steered, count, fitting
 from prefix_core.settings import Settings
 
@@ -21,8 +19,9 @@ class FineTuning(Adaptation):
         self.model = copy.deepcopy(base.model).float().requires_grad_(True)  # small steps are lost in 16 bits
         self.dtype = base.network.tokens.dtype
 
-    def network(self) -> Network:
-        return cast(read_network(self.model), self.dtype)
+    def network(self) -> AnyNetwork:
+        network = as_network(self.model)
+        return cast(network, self.dtype) if isinstance(network, Network) else network  # the others stay in fp32
 
     def kept(self) -> dict[str, Tensor]:
         return {name: tensor.detach().clone() for name, tensor in self.model.named_parameters()}
@@ -46,11 +45,11 @@ def steer(base: Base, kept: dict[str, Tensor]) -> Steered:
     """Raises `ArtifactError` if these are not weights of this base's architecture and size."""
     if set(kept) != set(origin(base)):
         raise ArtifactError(f"these weights are not those of a model like base {base.name!r}: their names differ")
-    with torch.device("meta"):
-        model = GPT2LMHeadModel(base.model.config)
+    model = copy.deepcopy(base.model, {id(parameter): parameter for parameter in base.model.parameters()})
     try:
         model.load_state_dict(fitting(base, kept), assign=True, strict=False)
         model.tie_weights()
     except RuntimeError as error:
         raise ArtifactError(f"these weights do not fit base {base.name!r}: {str(error).splitlines()[-1]}") from error
-    return Steered("fine_tune", pack(read_network(model.requires_grad_(False))), kept=count(kept))
+    network = as_network(model.requires_grad_(False))
+    return Steered("fine_tune", pack(network) if isinstance(network, Network) else network, kept=count(kept))

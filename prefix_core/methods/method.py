@@ -4,8 +4,7 @@ from dataclasses import dataclass, replace
 
 from torch import Tensor, nn
 
-from prefix_core.base import Base
-from prefix_core.gpt2 import Network
+from prefix_core.base import AnyNetwork, Base
 from prefix_core.prefix import Prefix
 
 
@@ -18,7 +17,7 @@ class Steered:
     """
 
     method: str
-    network: Network
+    network: AnyNetwork
     prefix: Prefix | None = None
     words: str = ""
     alone: bool = False
@@ -37,7 +36,7 @@ class Adaptation(nn.Module):
     method: str
     prefix_length = 0  # tokens of context the prefix takes
 
-    def network(self) -> Network:
+    def network(self) -> AnyNetwork:
         """The network to run, made of the parameters as they are now."""
         raise TypeError(f"{type(self).__name__} defines no network")
 

@@ -6,9 +6,8 @@ The base stays frozen; keys and values before the input are learned, through an 
 import torch
 from torch import Tensor
 
-from prefix_core.base import Base
+from prefix_core.base import AnyNetwork, Base
 from prefix_core.errors import ArtifactError, InputError
-from prefix_core.gpt2 import Network
 from prefix_core.methods.method import Adaptation, Steered, count
 from prefix_core.prefix import Prefix
 from prefix_core.prefix_encoder import PrefixEncoder, parameters_trained, random_start, word_start
@@ -31,7 +30,7 @@ class PrefixTuning(Adaptation):
         self.encoder = PrefixEncoder(start.cpu(), base.shape, settings.mlp_width, generator).to(base.device)
         self._network = base.network
 
-    def network(self) -> Network:
+    def network(self) -> AnyNetwork:
         return self._network
 
     def prefix(self) -> Prefix:

@@ -19,9 +19,9 @@ class TopLayers(Adaptation):
 
     def __init__(self, base: Base) -> None:
         super().__init__()
+        self._network = base.layered("top_layers")
         # in fp32, since small steps are lost in 16 bits
         self.blocks = nn.ModuleList(copy.deepcopy(block).float() for block in top_blocks(base)).requires_grad_(True)
-        self._network = base.network
 
     def network(self) -> Network:
         layers = [read_layer(block, self._network.norm.epsilon) for block in self.blocks]
@@ -32,7 +32,9 @@ class TopLayers(Adaptation):
 
 
 def top_blocks(base: Base) -> list[nn.Module]:
-    return list(base.model.transformer.h)[-LAYERS:]
+    """Raises `InputError` for a base whose layers cannot be replaced."""
+    base.layered("top_layers")
+    return list(base.model.get_submodule("transformer.h").children())[-LAYERS:]
 
 
 def origin(base: Base) -> dict[str, Tensor]:
@@ -62,7 +64,8 @@ def steer(base: Base, kept: dict[str, Tensor]) -> Steered:
         blocks.load_state_dict(fitting(base, kept), assign=True)
     except RuntimeError as error:
         raise ArtifactError(f"these top layers do not fit base {base.name!r}: {str(error).splitlines()[-1]}") from error
-    layers = [read_layer(block, base.network.norm.epsilon) for block in blocks.requires_grad_(False)]
-    if packable(base.network):
+    network = base.layered("top_layers")
+    layers = [read_layer(block, network.norm.epsilon) for block in blocks.requires_grad_(False)]
+    if packable(network):
         layers = [pack_layer(layer) for layer in layers]
-    return Steered("top_layers", on_top(base.writer, layers), kept=count(kept))
+    return Steered("top_layers", on_top(base.layered("top_layers", base.writer), layers), kept=count(kept))
