@@ -68,7 +68,7 @@ class Page:
     table: gr.HTML
     own: gr.Radio
     about: gr.HTML
-    kept: gr.Group
+    kept: gr.Column
     use: gr.Button
     download: gr.DownloadButton
     delete: gr.Button
@@ -172,7 +172,7 @@ def _lay_out(told: str) -> Page:
             samples = gr.HTML("", elem_id="training-samples")
             table = gr.HTML("", elem_id="training-table")
             gr.HTML("<h2>Your prefixes</h2>")
-            with gr.Group(visible=False, elem_id="training-own") as kept:
+            with gr.Column(visible=False, elem_id="training-own") as kept:
                 own = gr.Radio([], show_label=False, label="Your prefixes", container=False)
                 about = gr.HTML("")
                 with gr.Row():
@@ -365,11 +365,11 @@ def mine(loading: Loading, visitors: Visitors, token: str, chosen: str | None) -
     visitor = visitors.visit(token)
     names = list(visitor.prefixes)
     if not names:
-        return [gr.Radio([], value=None), gr.Group(visible=False), "", None]
+        return [gr.Radio([], value=None), gr.Column(visible=False), "", None]
     own = visitor.prefixes[chosen if chosen in names else names[-1]]
     return [
         gr.Radio(names, value=own.name),
-        gr.Group(visible=True),
+        gr.Column(visible=True),
         training_views.about(own),
         str(packed(loading, visitor, own.name)),
     ]

@@ -119,7 +119,7 @@ def about(prefix: OwnPrefix) -> str:
     facts = [f"{length} vectors a layer", f"{number(prefix.steered.kept)} parameters", size(prefix.steered.bytes)]
     facts += [f"{card.steps} steps"] if card.steps else []
     facts += [f"held-out loss {card.held_out_loss:.2f}"] if card.held_out_loss is not None else []
-    return f'<p class="legend">{escape(prefix.task.title)} · {" · ".join(facts)}</p>'
+    return f'<p class="legend">{escape(_cut(prefix.task.title, 60))} · {" · ".join(facts)}</p>'
 
 
 def duration(seconds: float) -> str:
@@ -200,5 +200,5 @@ def _role(column: str, inputs: Sequence[str], target: str) -> str:
     return "input" if column in inputs else "text" if column == target else "not used"
 
 
-def _cut(cell: str) -> str:
-    return cell if len(cell) <= CUT else cell[: CUT - 1] + "…"
+def _cut(cell: str, most: int = CUT) -> str:
+    return cell if len(cell) <= most else cell[: most - 1] + "…"

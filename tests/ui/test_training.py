@@ -16,6 +16,7 @@ from tests.ui.conftest import App
 
 SAMPLE = ASSETS / "examples" / "training_sample.csv"
 PATIENCE = 240_000  # milliseconds: a process has to start, on whatever machine this is
+expect.set_options(timeout=60_000)
 PLAN = "40 texts to learn from, 12 inputs held out"
 
 
