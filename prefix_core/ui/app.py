@@ -71,6 +71,7 @@ def main() -> None:
         share=False,
         show_error=True,
         max_file_size="5mb",
+        max_threads=100,  # each visitor who waits in line holds one
         prevent_thread_lock=True,
     )
     loading.start()  # only now: the page answers first

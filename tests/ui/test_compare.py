@@ -18,8 +18,8 @@ def test_a_card_brings_its_own_examples_headings_and_methods(page: Page) -> None
     paste(page, "name[Only Mine], area[riverside]")
     expect(page.locator("#grid tbody tr")).to_have_count(2)
     choose(page, "WebNLG")
-    assert page.locator("#grid th").all_inner_texts() == ["subject", "relation", "object"]
-    expect(page.locator("#methods")).to_have_text("Prompted")
+    expect(page.locator("#grid th")).to_have_text(["subject", "relation", "object"])
+    expect(page.locator("#methods label")).to_have_text(["Prompted"])
     expect(page.locator("#without")).to_have_text(re.compile("^Not trained on this base yet: Prefix-tuned, "))
     expect(page.locator(f"{STATUS} [data-state=done]")).to_contain_text("1 text for")
     expect(page.get_by_label("Relation 1", exact=True)).not_to_have_value("")
@@ -50,6 +50,7 @@ def test_the_keyboard_alone_chooses_types_and_runs(page: Page) -> None:
     page.get_by_label("Subject 1", exact=True).focus()
     page.keyboard.press("Control+a")
     page.keyboard.type("By Keys")
+    expect(page.locator(TEXT)).to_have_value(re.compile("By Keys"))
     page.locator("#run").focus()
     page.keyboard.press("Enter")
     expect(page.locator(f"{STATUS} [data-state=done]")).to_contain_text("By Keys")
