@@ -47,10 +47,10 @@ def written(loading: Loading, going: Going, wanted: list[tuple[str, str]]) -> It
 def test_rows_begin_with_every_prefix_there_is(loading: Loading, visitor: tuple[Visitors, Visitor]) -> None:
     visitors, own = visitor
     shown = offer(loading, visitors, own.token, *([PLAIN] * ROWS), *([""] * ROWS))
-    assert [radio["value"] for radio in shown[:ROWS]] == ["e2e", "own: mine", "e2e", "own: mine", PLAIN]
+    assert [radio.value for radio in shown[:ROWS]] == ["e2e", "own: mine", "e2e", "own: mine", PLAIN]
     assert shown[ROWS] == example(get_task("e2e")) != shown[ROWS + 2] and shown[-1] == PLAIN_TEXT
     kept = offer(loading, visitors, own.token, *(["own: gone"] * ROWS), *(["", "my words", "", "", ""]))
-    assert [radio["value"] for radio in kept[:ROWS]] == [PLAIN] * ROWS and kept[ROWS + 1] == "my words"
+    assert [radio.value for radio in kept[:ROWS]] == [PLAIN] * ROWS and kept[ROWS + 1] == "my words"
 
 
 def test_another_prefix_brings_its_example_but_never_over_ones_own_words(loading: Loading) -> None:

@@ -53,11 +53,11 @@ def picture(
 
 def test_shipped_and_own_prefixes_are_offered_to_their_visitor_alone(insight: Insight, visitor: Visitor) -> None:
     prefixes, layers = offer(insight, visitor.token, [])
-    assert [name for _, name in prefixes["choices"]] == ["e2e", "own: <mine>"] == prefixes["value"]
-    assert [name for _, name in layers["choices"]] == ["1", "2"]
-    assert [name for _, name in offer(insight, "another", [])[0]["choices"]] == ["e2e"]
-    assert offer(insight, visitor.token, ["own: <mine>", "gone"])[0]["value"] == ["own: <mine>"]
-    assert "There is no prefix 'own: <mine>'" in picture(insight, "", ["own: <mine>"])[0]
+    assert [name for _, name in prefixes.choices] == ["e2e", "own: <mine>"] == prefixes.value
+    assert [name for _, name in layers.choices] == ["1", "2"]
+    assert [name for _, name in offer(insight, "another", [])[0].choices] == ["e2e"]
+    assert offer(insight, visitor.token, ["own: <mine>", "gone"])[0].value == ["own: <mine>"]
+    assert "There is no prefix &#x27;own: &lt;mine&gt;" in picture(insight, "", ["own: <mine>"])[0]
 
 
 @pytest.mark.parametrize("three", [False, True])
@@ -86,9 +86,9 @@ def test_the_way_of_an_own_prefix_ends_where_it_is(insight: Insight, visitor: Vi
 def test_choices_that_cannot_be_drawn_are_said_and_the_picture_stays(insight: Insight) -> None:
     status, plot, near = picture(insight, "", [], fit="prefixes")
     assert "0 vectors" in status and plot == near and not isinstance(plot, str)
-    assert "were gone" not in picture(insight, "", ["e2e"], layer="2", bare=True)[0]  # bare counts in layer 1 alone
+    assert "Keys of layer 2 of 2. " in picture(insight, "", ["e2e"], layer="2", bare=True)[0]  # bare: layer 1 alone
     text, status = coordinates(insight, "", ["nothing"], *CHOICE.values())
-    assert text == "" and "There is no prefix 'nothing'" in status
+    assert text == "" and "There is no prefix" in status
 
 
 def test_a_close_token_is_marked(insight: Insight) -> None:
