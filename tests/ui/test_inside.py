@@ -101,7 +101,7 @@ def test_a_close_token_is_marked(insight: Insight) -> None:
 
 def test_a_visitor_looks_inside(page: Page) -> None:
     page.get_by_role("tab", name="Look inside").click()
-    expect(page.get_by_label("Restaurants (E2E)")).to_be_checked(timeout=60_000)
+    expect(page.get_by_role("checkbox", name="Restaurants (E2E)")).to_be_checked(timeout=60_000)
     assert page.locator("#space .js-plotly-plot").count() == 0  # not before it is asked for
     page.locator("#look").click()
     status = page.locator("#inside .status")
@@ -125,7 +125,7 @@ def test_a_visitor_looks_inside(page: Page) -> None:
 
 def test_a_phone_looks_inside_without_scrolling_sideways(phone: Page) -> None:
     phone.get_by_role("tab", name="Look inside").click()
-    expect(phone.get_by_label("Restaurants (E2E)")).to_be_checked(timeout=60_000)
+    expect(phone.get_by_role("checkbox", name="Restaurants (E2E)")).to_be_checked(timeout=60_000)
     phone.locator("#look").click()
     expect(phone.locator("#space .js-plotly-plot")).to_be_visible(timeout=60_000)
     assert phone.evaluate("document.documentElement.scrollWidth") <= 390
