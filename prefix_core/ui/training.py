@@ -23,7 +23,7 @@ from prefix_core.ui.training_sheet import SUFFIXES, Sheet, default_template, rea
 from prefix_core.ui.visitors import REMEMBER, Arrival, Visitor, Visitors
 
 SAMPLE = ASSETS / "examples" / "training_sample.csv"
-LOOK = 0.5  # seconds between two looks at a training that is on
+LOOK = 1.0  # seconds between two looks at a training that is on; more would only keep the browser busy
 TASKS = {"custom": "My own: any text to any text", "e2e": "Restaurant tables (E2E)"}
 QUICK: dict[str, Any] = {"queue": False, "show_progress": "hidden", "api_visibility": "private"}
 IDLE = "Nothing is being trained. Choose rows on the left, or try the sample set: it takes a minute or two."
@@ -238,7 +238,7 @@ def _connect_rows(page: Page, loading: Loading, allowed: Limits) -> None:
     for event in (
         page.file.upload(uploaded, page.file, sheet, **QUICK),
         page.file.clear(lambda: _sheet_shown(None), None, sheet, **QUICK),
-        page.rows.input(pasted, page.rows, sheet, trigger_mode="always_last", **QUICK),
+        page.rows.change(pasted, page.rows, sheet, trigger_mode="always_last", **QUICK),  # pasting fires no `input`
         page.sample.click(lambda: (sample, *pasted(sample)), None, [page.rows, *sheet], **QUICK),
         page.inputs.input(default_template, page.inputs, page.template, **QUICK),
         page.task.change(lambda name: gr.Textbox(visible=name == "custom"), page.task, page.template, **QUICK),
