@@ -18,7 +18,7 @@ LOOK = 0.5  # seconds between two looks at a training that is on
 
 
 def add(loading: Loading, visitors: Visitors, trainings: Trainings) -> None:
-    """Add `/train`, `/stop_training`, `/prefixes`, `/download`, `/upload` and `/forget` to the Blocks being built."""
+    """Add `/train`, `/stop_training`, `/prefixes`, `/download`, `/upload` and `/forget_me` to the Blocks being built."""
 
     async def train(
         rows: str,
@@ -116,7 +116,7 @@ def add(loading: Loading, visitors: Visitors, trainings: Trainings) -> None:
             for own in list(_visitor(visitors, visitor).prefixes.values())
         ]
 
-    def forget(visitor: str) -> str:
+    def forget_me(visitor: str) -> str:
         """Remove all that is yours.
 
         Parameters:
@@ -154,7 +154,7 @@ def add(loading: Loading, visitors: Visitors, trainings: Trainings) -> None:
         return {"visitor": who.token, "name": own.name, "task": own.task.name}
 
     gr.api(train, api_name="train", concurrency_limit=None)
-    for function in (stop_training, prefixes, forget):
+    for function in (stop_training, prefixes, forget_me):
         gr.api(function, api_name=function.__name__, concurrency_limit=None)
     # Files go through components, which take none but those that were uploaded.
     token, name = gr.Textbox(visible=False, label="visitor"), gr.Textbox(visible=False, label="name")

@@ -194,7 +194,7 @@ def test_programs_train_download_and_upload(app: App) -> None:
     file = client.predict(**mine, name=last["prefix"], api_name="/download")
     brought = client.predict(handle_file(file), "", api_name="/upload")
     assert brought["task"] == "custom" and brought["visitor"] != last["visitor"]
-    assert client.predict(**mine, api_name="/forget") == "removed"
+    assert client.predict(**mine, api_name="/forget_me") == "removed"
     for call, message in (
         (lambda: client.predict(**mine, api_name="/prefixes"), "was removed"),
         (lambda: client.predict("guessed", "x", api_name="/download"), "was removed"),
