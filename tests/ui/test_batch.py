@@ -113,7 +113,7 @@ def test_a_visitor_runs_a_batch(page: Page) -> None:
 
 
 def test_a_phone_shows_every_tab_without_scrolling_sideways(phone: Page) -> None:
-    for tab in ("one-batch", "evidence", "how-it-works"):
+    for tab in ("look-inside", "one-batch", "evidence", "how-it-works"):
         name = re.compile(tab.replace("-", " "), re.IGNORECASE)
         if not phone.get_by_role("tab", name=name).first.is_visible():
             phone.locator(".overflow-menu > button").click()

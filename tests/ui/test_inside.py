@@ -123,14 +123,6 @@ def test_a_visitor_looks_inside(page: Page) -> None:
     expect(status).to_contain_text("These 3 directions", timeout=60_000)
 
 
-def test_a_phone_looks_inside_without_scrolling_sideways(phone: Page) -> None:
-    phone.get_by_role("tab", name="Look inside").click()
-    expect(phone.get_by_role("checkbox", name="Restaurants (E2E)")).to_be_checked(timeout=60_000)
-    phone.locator("#look").click()
-    expect(phone.locator("#space .js-plotly-plot")).to_be_visible(timeout=60_000)
-    assert phone.evaluate("document.documentElement.scrollWidth") <= 390
-
-
 def test_programs_get_the_same(app: App) -> None:
     client = Client(app.url, verbose=False)
     seen = client.predict(prefixes=["e2e"], layer=2, part="values", fit="both", api_name="/inside")
