@@ -97,11 +97,15 @@ def _connect_runs(scenes: Scenes, arrival: Arrival, note: str) -> None:
             turn.begin(card, source, methods, settings, note)
         except InputError as error:
             return {page.input.problem: problem_html(error)}
-        return _buttons(page, turn) | {
-            page.input.problem: inputs.look(card, draft),
-            page.status: status_html("busy", "Waiting for a free place …"),
-            page.people: people_html([], references_of(card, source)),
-        }
+        said = {} if due else {page.input.problem: inputs.look(card, draft)}  # what the card or a link said stays
+        return (
+            _buttons(page, turn)
+            | said
+            | {
+                page.status: status_html("busy", "Waiting for a free place …"),
+                page.people: people_html([], references_of(card, source)),
+            }
+        )
 
     def over(turn: Turn) -> Updates:
         turn.rest()
