@@ -18,7 +18,7 @@ LOOK = 0.5  # seconds between two looks at a training that is on
 
 
 def add(loading: Loading, visitors: Visitors, trainings: Trainings) -> None:
-    """Add `/train`, `/stop_training`, `/prefixes`, `/download`, `/upload` and `/forget_me` to the Blocks being built."""
+    """Add `/train`, `/stop_training`, `/prefixes`, `/download`, `/upload` and `/forget_me` to the Blocks."""
 
     async def train(
         rows: str,
