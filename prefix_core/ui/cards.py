@@ -9,11 +9,11 @@ from prefix_core.errors import InputError
 from prefix_core.examples import Example
 from prefix_core.tasks import TASKS, Task
 from prefix_core.ui.engine import METHODS, Engine
+from prefix_core.ui.prefixes import OWN
 
 if TYPE_CHECKING:
     from prefix_core.ui.visitors import OwnPrefix, Visitor
 
-OWN = "own: "
 MOST_EXAMPLES = 6  # to click, of each task
 KINDS = {"table": "table → text", "triples": "triples → text", "text": "article → one sentence"}
 

@@ -183,9 +183,7 @@ def table_html(columns: Iterable[str], rows: Iterable[Sequence[str]], caption: s
 
 
 def _name(row: Mapping[str, Any]) -> str:
-    return row.get("row") or {"prompt, 0 examples": "prompt_0", "prompt, 3 examples": "prompt_3"}.get(
-        row["method"], row["method"]
-    )
+    return str(row["row"])
 
 
 def _title(name: str) -> str:

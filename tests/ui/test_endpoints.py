@@ -80,6 +80,8 @@ def test_a_cancelled_call_ends_its_work(tiny: Base, artifacts: Path, monkeypatch
     try:
         job = Client(url, verbose=False).submit(text="name[A]", api_name="/compare")
         assert going.wait(60)
+        while not job.outputs():  # before the first one the client may not know what it would cancel
+            time.sleep(0.05)
         job.cancel()
         assert ended.wait(10)
         deadline = time.monotonic() + 10
