@@ -66,9 +66,7 @@ def stack(prefixes: Sequence[Prefix | None], shape: Shape, like: Tensor) -> Stac
     rows, longest, first = len(prefixes), max(lengths), prefixes[0]
     mask = torch.tensor([[slot >= longest - length for slot in range(longest)] for length in lengths], dtype=torch.bool)
     if first is not None and all(prefix is first for prefix in prefixes):
-        keys, values = (
-            tensor.to(like)[:, None].expand(-1, rows, -1, -1, -1) for tensor in (first.keys, first.values)
-        )
+        keys, values = (tensor.to(like)[:, None].expand(-1, rows, -1, -1, -1) for tensor in (first.keys, first.values))
     else:
         size = (shape.prefix_layers, rows, longest, shape.kv_heads, shape.head_dim)
         keys, values = like.new_zeros(size), like.new_zeros(size)

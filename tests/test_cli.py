@@ -36,9 +36,7 @@ def data(e2e_records: list[dict], tmp_path_factory: pytest.TempPathFactory) -> d
 def e2e_records() -> list[dict]:
     from prefix_core.tasks import get_task
 
-    return [
-        {"mr": to_mr(example.source), "references": list(example.references)} for example in get_task("e2e").pool()
-    ]
+    return [{"mr": to_mr(example.source), "references": list(example.references)} for example in get_task("e2e").pool()]
 
 
 @pytest.fixture(scope="module")

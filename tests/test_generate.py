@@ -72,9 +72,7 @@ def test_beam_search_finishes_as_transformers_does_when_texts_end_early(tiny_fol
     wanted = requests(base, raw)
     for beams, penalty in ((3, 1.0), (5, 0.2)):
         ours = write(base, wanted, Decoding(beams=beams, length_penalty=penalty))
-        assert ours == [
-            by_transformers(base, request, num_beams=beams, length_penalty=penalty) for request in wanted
-        ]
+        assert ours == [by_transformers(base, request, num_beams=beams, length_penalty=penalty) for request in wanted]
 
 
 def test_streams_grow_and_say_what_they_cost(tiny: Base, raw: Task) -> None:

@@ -17,9 +17,7 @@ LENGTHS = [5, 0, 17, 1]
 def loud_prefixes(base: Base) -> list[Prefix | None]:
     """Random prefixes large enough to change every output."""
     generator = torch.Generator().manual_seed(1)
-    return [
-        Prefix(*(40 * random_start(base.shape, length, generator))) if length else None for length in LENGTHS
-    ]
+    return [Prefix(*(40 * random_start(base.shape, length, generator))) if length else None for length in LENGTHS]
 
 
 @torch.no_grad()

@@ -30,8 +30,8 @@ ABOUT = """
 drawn among those of ordinary tokens: 2,000 frequent ones, each averaged over its places in sample text of our own
 (those that it lacks are put in place of other words). Of the hundreds of dimensions the picture keeps the directions in
 which the set you fit it on differs most (PCA); all else is flattened, so two points may look close and be far apart.
-The table below measures in all dimensions. Look at layers 2 and 3 first: vectors that began as the words of the task,
-“table-to-text:”, often still lie nearest to the pieces of those words.</p></div>
+The table below measures in all dimensions: how far a vector has gone from any token shows that it says what no word
+of the vocabulary would.</p></div>
 """
 
 FINDER = """

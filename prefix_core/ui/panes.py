@@ -80,7 +80,7 @@ def pane_html(
     numbers = f'<div class="numbers"><dl>{_times(pane)}</dl><dl>{_costs(pane)}</dl></div>{_bar(pane.bytes, largest)}'
     return (
         f'<article class="pane" data-method="{pane.method}" data-state="{pane.state}" aria-label="{kind.title}">'
-        f'<header><h2>{kind.title}</h2>{_tools(pane, kind.title, chosen, several)}'
+        f"<header><h2>{kind.title}</h2>{_tools(pane, kind.title, chosen, several)}"
         f'<p class="how">{kind.how}</p></header>'
         f'<p class="output" data-text="{escape(pane.text)}">{_output(pane, coverage, beside)}</p>'
         f"{_said(pane, coverage)}{numbers if pane.state != 'failed' else ''}</article>"
