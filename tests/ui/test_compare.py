@@ -57,6 +57,8 @@ def test_the_keyboard_alone_chooses_types_and_runs(page: Page) -> None:
 
 
 def test_differences_from_a_chosen_pane_and_back(page: Page) -> None:
+    page.get_by_role("button", name="Harbour & Hops").click()  # a long table, so that the texts differ
+    expect(page.locator("#status")).to_contain_text("texts for Harbour & Hops in")
     button = page.locator(".pane[data-method=fine_tune] [data-do=against]")
     button.focus()
     page.keyboard.press("Enter")
