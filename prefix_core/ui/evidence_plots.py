@@ -56,8 +56,8 @@ def metrics_of(table: Mapping[str, Any]) -> list[str]:
 
 def scores(table: Mapping[str, Any], paper: Mapping[str, Any] | None, metric: str) -> Shown:
     """A task's table in one metric; bars are ours, with 95% intervals where there are any, diamonds another model's."""
-    rows = {_name(row): row for row in table["rows"]}
-    other = {_name(row): row for row in (paper or {}).get("rows", ())}
+    rows = {row["row"]: row for row in table["rows"]}
+    other = {row["row"]: row for row in (paper or {}).get("rows", ())}
     names = [name for name in [*TITLES, *rows] if name in rows or metric in other.get(name, ())]
     names = list(dict.fromkeys(names))[::-1]  # plots count from below
     here = [name for name in names if metric in rows.get(name, ())]
@@ -180,10 +180,6 @@ def table_html(columns: Iterable[str], rows: Iterable[Sequence[str]], caption: s
         f'<div class="numbers-table" tabindex="0" role="region" aria-label="{escape(caption)}"><table>'
         f"<thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>"
     )
-
-
-def _name(row: Mapping[str, Any]) -> str:
-    return str(row["row"])
 
 
 def _title(name: str) -> str:
