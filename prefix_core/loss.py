@@ -1,8 +1,8 @@
-"""The loss of target tokens behind a frozen output layer, with its gradient, in one pass over the vocabulary.
+"""The loss of target tokens behind an output layer, with its gradient, in one pass over the vocabulary.
 
-The output layer is the largest matrix of a small model and its logits the largest thing a training step makes. Where
-the layer learns nothing, the gradient of the hidden states is known as soon as the logits are: they are turned into it
-a few rows at a time, while they are still in the processor's cache, and never kept.
+The output layer is the largest matrix of a small model and its logits the largest thing a training step makes. The
+gradients are known as soon as the logits are: they are worked out a few rows at a time, while these are still in the
+processor's cache, and the logits are never kept.
 """
 
 from typing import Any
@@ -12,6 +12,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 ROWS = 64  # that are worked on at a time
+BLOCK = 16 * ROWS  # whose part in the layer's own gradient is one matrix product
 
 
 def token_losses(hidden: Tensor, head: Tensor, targets: Tensor) -> Tensor:
@@ -24,24 +25,48 @@ def token_losses(hidden: Tensor, head: Tensor, targets: Tensor) -> Tensor:
     return _BehindFrozenHead.apply(hidden, head, targets)  # type: ignore[no-any-return]
 
 
+def mean_loss(hidden: Tensor, head: Tensor, targets: Tensor) -> Tensor:
+    """The mean of `token_losses`; where the output layer learns, too, without keeping its logits."""
+    if head.requires_grad and torch.is_grad_enabled():
+        return _MeanBehindHead.apply(hidden, head, targets)  # type: ignore[no-any-return]
+    return token_losses(hidden, head, targets).mean()
+
+
+def _in_parts(
+    hidden: Tensor, head: Tensor, targets: Tensor, of_hidden: bool, of_head: bool
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Losses (n,), and the gradients of their sum: of `hidden` and of `head` (fp32), empty where not wanted."""
+    losses = hidden.new_empty(len(hidden), dtype=torch.float32)
+    gradient = torch.empty_like(hidden) if of_hidden else hidden.new_empty(0)
+    head_gradient = torch.zeros_like(head, dtype=torch.float32) if of_head else head.new_empty(0)
+    errors = hidden.new_empty((min(BLOCK, len(hidden)), len(head)) if of_head else 0)
+    for start in range(0, len(hidden), ROWS):
+        part = slice(start, start + ROWS)
+        logits, target = F.linear(hidden[part], head).float(), targets[part, None]
+        highest = logits.amax(1, keepdim=True)
+        at_target = logits.gather(1, target)
+        powers = logits.sub_(highest).exp_()
+        total = powers.sum(1, keepdim=True)
+        losses[part] = (total.log() + highest - at_target).squeeze(1)
+        if not (of_hidden or of_head):
+            continue
+        error = powers.div_(total).scatter_add_(1, target, powers.new_full((len(target), 1), -1.0))
+        if of_hidden:
+            torch.mm(error.to(head.dtype), head, out=gradient[part])
+        if of_head:
+            inside = start % BLOCK
+            errors[inside : inside + len(error)] = error
+            filled = inside + len(error)
+            if filled == BLOCK or part.stop >= len(hidden):
+                block = hidden[start + len(error) - filled : start + len(error)]
+                head_gradient += errors[:filled].t() @ block
+    return losses, gradient, head_gradient
+
+
 class _BehindFrozenHead(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, hidden: Tensor, head: Tensor, targets: Tensor) -> Tensor:
-        losses = hidden.new_empty(len(hidden), dtype=torch.float32)
-        wanted = ctx.needs_input_grad[0]
-        gradient = torch.empty_like(hidden) if wanted else hidden.new_empty(0)
-        for start in range(0, len(hidden), ROWS):
-            part = slice(start, start + ROWS)
-            logits, target = F.linear(hidden[part], head).float(), targets[part, None]
-            highest = logits.amax(1, keepdim=True)
-            at_target = logits.gather(1, target)
-            powers = logits.sub_(highest).exp_()
-            total = powers.sum(1, keepdim=True)
-            losses[part] = (total.log() + highest - at_target).squeeze(1)
-            if wanted:
-                chances = powers.div_(total)
-                chances.scatter_add_(1, target, chances.new_full((len(target), 1), -1.0))
-                torch.mm(chances.to(head.dtype), head, out=gradient[part])
+        losses, gradient, _ = _in_parts(hidden, head, targets, ctx.needs_input_grad[0], False)
         ctx.save_for_backward(gradient)
         return losses
 
@@ -49,3 +74,20 @@ class _BehindFrozenHead(torch.autograd.Function):
     def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor, None, None]:
         (gradient,) = ctx.saved_tensors
         return gradient * grads[0][:, None].to(gradient.dtype), None, None
+
+
+class _MeanBehindHead(torch.autograd.Function):
+    """Every token weighs the same, so the layer's gradient, too, is known but for one factor."""
+
+    @staticmethod
+    def forward(ctx: Any, hidden: Tensor, head: Tensor, targets: Tensor) -> Tensor:
+        losses, *gradients = _in_parts(hidden, head, targets, ctx.needs_input_grad[0], True)
+        ctx.save_for_backward(*gradients)
+        ctx.dtypes = hidden.dtype, head.dtype
+        return losses.mean()
+
+    @staticmethod
+    def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor, Tensor, None]:
+        gradient, head_gradient = ctx.saved_tensors
+        share = grads[0] / max(1, len(gradient))
+        return (gradient * share).to(ctx.dtypes[0]), (head_gradient * share).to(ctx.dtypes[1]), None

@@ -94,7 +94,7 @@ class Style:
     def draw(cls, rng: random.Random) -> "Style":
         kinds = ["pairs", "brackets", "csv", "markdown", "json", "triples", "values"]
         return cls(
-            form=rng.choices(kinds, [50, 16, 5, 7, 7, 12, 3])[0],
+            form=rng.choices(kinds, [42, 15, 5, 7, 7, 21, 3])[0],
             join=rng.choice(JOINS),
             gap=rng.choice(BREAKS),
             act=rng.choice(["", "", *ACTS]),

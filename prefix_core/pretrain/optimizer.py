@@ -1,7 +1,8 @@
 """Muon for the matrices inside the blocks, AdamW for the rest (Jordan et al. 2024).
 
 `torch.optim.Muon` iterates in bfloat16, which processors without bfloat16 units run a hundred times slower than
-float32, and takes one matrix at a time. This one keeps the gradient's type and takes all matrices of a shape at once.
+float32, and takes one matrix at a time. This one iterates in bfloat16 only where that is fast, and takes all matrices
+of a shape at once.
 """
 
 from collections import defaultdict
@@ -10,18 +11,23 @@ from collections.abc import Iterable
 import torch
 from torch import Tensor, nn
 
+from prefix_core.base import native_bf16
+
 NEWTON_SCHULZ = (3.4445, -4.7750, 2.0315)
 
 
 def orthogonalise(matrices: Tensor, steps: int = 5) -> Tensor:
     """(n, rows, columns) -> the same with all singular values near 1 (between about 0.7 and 1.2)."""
     a, b, c = NEWTON_SCHULZ
+    dtype = matrices.dtype
+    if matrices.is_cuda or native_bf16():
+        matrices = matrices.bfloat16()
     x = matrices.mT if matrices.shape[-2] > matrices.shape[-1] else matrices
     x = x / (x.norm(dim=(-2, -1), keepdim=True) + 1e-7)
     for _ in range(steps):
         gram = x @ x.mT
         x = a * x + (b * gram + c * (gram @ gram)) @ x
-    return x.mT if matrices.shape[-2] > matrices.shape[-1] else x
+    return (x.mT if matrices.shape[-2] > matrices.shape[-1] else x).to(dtype)
 
 
 class Muon(torch.optim.Optimizer):

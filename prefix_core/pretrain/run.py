@@ -19,6 +19,8 @@ import torch.nn.functional as F
 from torch import Tensor
 from transformers import GPT2Config, GPT2LMHeadModel
 
+from prefix_core import loss
+from prefix_core.base import native_bf16
 from prefix_core.errors import InputError
 from prefix_core.gpt2 import Attend, read_network
 from prefix_core.pretrain.grow import grow
@@ -63,24 +65,35 @@ def new_model(sizes: dict[str, int], seed: int) -> GPT2LMHeadModel:
     return GPT2LMHeadModel(config)
 
 
-def token_losses(model: GPT2LMHeadModel) -> Callable[[Tensor], Tensor]:
-    """A function from rows (B, T + 1) to the loss of every target, (B, T), in nats."""
+def hidden_states(model: GPT2LMHeadModel, window: int | None = None) -> Callable[[Tensor], Tensor]:
+    """A function from tokens (B, T) to the final hidden states (B * T, hidden).
+
+    window: attention spans only so many tokens, T being a multiple of it, and starts afresh after them: most documents
+    are shorter, and a processor pays for attention by the square of what it spans.
+    """
     network = read_network(model)
 
-    def losses(rows: Tensor) -> Tensor:
-        inputs, targets = rows[:, :-1], rows[:, 1:]
-        count, length = inputs.shape
+    def states(tokens: Tensor) -> Tensor:
+        count, length = tokens.shape
 
         def causal(_: int, *projected: Tensor) -> Tensor:
-            q, k, v = (x.view(count, length, network.heads, -1).transpose(1, 2) for x in projected)
+            q, k, v = (x.view(-1, window or length, network.heads, x.shape[-1]).transpose(1, 2) for x in projected)
             return F.scaled_dot_product_attention(q, k, v, is_causal=True).transpose(1, 2).reshape(count * length, -1)
 
         attend: Attend = causal
-        positions = torch.arange(length, device=rows.device).repeat(count)
-        hidden = network.hidden(inputs.reshape(-1), positions, attend)
-        return F.cross_entropy(network.logits(hidden).float(), targets.reshape(-1), reduction="none").view(
-            count, length
-        )
+        positions = torch.arange(length, device=tokens.device).repeat(count)
+        return network.hidden(tokens.reshape(-1), positions, attend)
+
+    return states
+
+
+def token_losses(model: GPT2LMHeadModel) -> Callable[[Tensor], Tensor]:
+    """A function from rows (B, T + 1) to the loss of every target, (B, T), in nats."""
+    states, head = hidden_states(model), model.lm_head.weight
+
+    def losses(rows: Tensor) -> Tensor:
+        found = loss.token_losses(states(rows[:, :-1]), head.detach(), rows[:, 1:].reshape(-1))
+        return found.view(len(rows), -1)
 
     return losses
 
@@ -155,9 +168,10 @@ def pretrain(
             optimizer.load_state_dict(kept)
         state = {"step": saved["step"], "seconds": saved["seconds"]}
         report(f"resuming at step {state['step']}")
-    losses = token_losses(model)
-    if shutil.which("g++") or shutil.which("clang++"):
-        losses = torch.compile(losses)
+    half = device.type == "cuda" or native_bf16()
+    compiled = torch.compile if shutil.which("g++") or shutil.which("clang++") else lambda states: states
+    narrow, wide = (compiled(hidden_states(model, window)) for window in (plan.get("window"), None))
+    head = model.lm_head.weight
     tokens_a_step = plan["rows"] * settings["model"]["positions"]
     began = time.monotonic() - state["seconds"]
     measured_at = saved_at = shown_at = state["seconds"]
@@ -186,16 +200,19 @@ def pretrain(
             first = state["step"] * plan["rows"]
             indices = np.arange(first, first + plan["rows"]) % len(prepared.rows)
             rows = torch.from_numpy(prepared.rows[indices].astype(np.int64)).to(device)
-            with torch.autocast(device.type, torch.bfloat16, enabled=device.type == "cuda"):
-                loss = losses(rows).mean()
-            loss.backward()
+            states = wide if progress() >= plan.get("whole", 0.0) else narrow
+            with torch.autocast(device.type, torch.bfloat16, enabled=half):
+                hidden = states(rows[:, :-1])
+            dtype = torch.bfloat16 if half else hidden.dtype
+            step_loss = loss.mean_loss(hidden.to(dtype), head.to(dtype), rows[:, 1:].reshape(-1))
+            step_loss.backward()
             torch.nn.utils.clip_grad_norm_(model.parameters(), plan["clip"])
             share = rate(progress() or 1 / plan["steps"], plan["warm_up"], plan["decay"])
             for optimizer, full in zip(optimizers, full_rates, strict=True):
                 optimizer.param_groups[0]["lr"] = full * share
                 optimizer.step()
                 optimizer.zero_grad(set_to_none=True)
-            recent += loss.detach()
+            recent += step_loss.detach()
             state = {"step": state["step"] + 1, "seconds": time.monotonic() - began}
             if state["step"] % 10 == 0 or progress() >= 1:
                 mean, steps = recent.item() / (state["step"] - shown_step), state["step"] - shown_step
