@@ -24,7 +24,7 @@ from prefix_core.generate import Decoding, Request, write
 from prefix_core.methods import METHODS, TRAINED, prompt
 from prefix_core.methods.method import Steered
 from prefix_core.progress import follow
-from prefix_core.settings import PAPER, defaults
+from prefix_core.settings import PAPER, VARIANTS, defaults
 from prefix_core.split import draw, facts, one_text_each, split
 from prefix_core.tasks import TASKS, custom, get_task, task_of
 from prefix_core.tasks.task import Task
@@ -93,6 +93,7 @@ def run_train(options: argparse.Namespace) -> None:
         epochs=options.epochs,
         batch=options.batch,
         learning_rate=options.learning_rate,
+        variant=options.variant,
         prefix_length=options.length,
         initial_words=options.words,
         adapter_share=options.adapter_share,
@@ -392,6 +393,11 @@ def _parser() -> argparse.ArgumentParser:
     command.add_argument("--batch", type=int, help="texts a step")
     command.add_argument("--learning-rate", type=float)
     command.add_argument("--length", type=int, help="prefix: its length in tokens")
+    command.add_argument(
+        "--variant", choices=VARIANTS,
+        help="prefix: one of the paper's ablations: vectors between input and output (infix), or input embeddings "
+        "alone (embedding: prompt tuning)",
+    )  # fmt: skip
     command.add_argument("--mlp-width", type=int, help="prefix: units of the reparameterization; 0 for none")
     command.add_argument("--words", help="prefix: the words whose activations it starts from; '' for random")
     command.add_argument("--patience", type=int, help="stop after so many held-out measurements without a gain")

@@ -7,6 +7,7 @@ from typing import Any
 from prefix_core.errors import InputError
 
 LARGEST_SEED = 2**31 - 1
+VARIANTS = ("prefix", "infix", "embedding")
 
 
 @dataclass(frozen=True)
@@ -16,6 +17,8 @@ class Settings:
     batch: target texts a step. together: how many texts of one input come in one batch, where it has so many: the
     input is run once for them. learning_rate: its peak.
     warmup: share of the steps in which the rate rises; after it falls to zero in a straight line.
+    variant: a "prefix", or one of the paper's ablations (sections 7.2, 7.3): an "infix" between input and output, or
+    the "embedding" of a prefix alone, whose keys and values are what the base makes of it (trained without an MLP).
     mlp_width: units of the reparameterization, None to train the prefix itself. initial_words: "" for a random start.
     adapter_share: of the base's parameters. patience: held-out measurements without a new best before stopping.
     """
@@ -30,6 +33,7 @@ class Settings:
     weight_decay: float = 0.0
     clip: float = 1.0
     seed: int = 0
+    variant: str = "prefix"
     prefix_length: int = 10
     mlp_width: int | None = 512
     initial_words: str = ""
@@ -41,6 +45,8 @@ class Settings:
         for name in positive.split():
             if not 0 < getattr(self, name) < inf:
                 raise InputError(f"setting {name} is {getattr(self, name)}; it must be a number greater than 0")
+        if self.variant not in VARIANTS:
+            raise InputError(f"setting variant is {self.variant!r}; choose one of {', '.join(VARIANTS)}")
         for name in ("steps", "mlp_width", "patience"):
             value = getattr(self, name)
             if value is not None and value < 1:

@@ -110,8 +110,9 @@ def train(
     module = get_trained(method)
     adaptation: Adaptation = module.start(base, settings)
     length = adaptation.prefix_length
-    pairs = encode_pairs(base, task, examples, length, too_long)
-    held_pairs = encode_pairs(base, task, held_out, length, too_long, "held-out example") if held_out else []
+    infix = adaptation.infix
+    pairs = encode_pairs(base, task, examples, length, too_long, infix=infix)
+    held_pairs = encode_pairs(base, task, held_out, length, too_long, "held-out example", infix) if held_out else []
     batches, steps = Batches(pairs, settings), settings.steps_for(len(pairs))
     every = held_out_every or max(1, steps // MEASUREMENTS)
     optimizer = torch.optim.AdamW(
@@ -252,6 +253,7 @@ def encode_pairs(
     prefix_length: int,
     too_long: TooLong = "refuse",
     kind: str = "example",
+    infix: bool = False,
 ) -> list[Pair]:
     """A pair for every reference. Raises `InputError` naming the example that is empty or too long."""
     pairs = []
@@ -260,9 +262,8 @@ def encode_pairs(
         text = task.linearize(example.source)
         for reference in example.references:
             target = [*base.encode(" ".join(reference.split())), base.end]
-            encoded = encode_input(
-                base, text, task.separator, "", prefix_length, len(target), "cut" if task.cut else too_long, where
-            )
+            cut: TooLong = "cut" if task.cut else too_long
+            encoded = encode_input(base, text, task.separator, "", prefix_length, len(target), cut, where, infix)
             pairs.append(Pair(encoded.tokens, target))
     if not pairs:
         raise InputError("there are no examples to learn from; give at least one input with its text")

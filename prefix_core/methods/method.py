@@ -35,6 +35,7 @@ class Adaptation(nn.Module):
 
     method: str
     prefix_length = 0  # tokens of context the prefix takes
+    infix = False  # whether it stands behind the input
 
     def network(self) -> AnyNetwork:
         """The network to run, made of the parameters as they are now."""
