@@ -214,6 +214,8 @@ def _setting(entry: Mapping[str, Any]) -> str:
 
 def _source(table: Mapping[str, Any], paper: Mapping[str, Any] | None) -> str:
     on = table.get("scored_on") or f"the {table['split']} set"
+    cut = max((row.get("cut", 0) for row in table["rows"]), default=0)
+    on += f" (at most {cut:,} inputs cut to fit the context)" if cut else ""
     ours = f"{table['base']} base, {table['base_parameters']:,} parameters; {on}, {table['decoding']}"
     if not paper:
         return f"{ours}."
