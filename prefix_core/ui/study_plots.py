@@ -1,14 +1,15 @@
 """The studies of assets/evidence (see `prefix_core.study`) as plots and tables: a function for each. Pure functions."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, TypeAlias
 
 import plotly.graph_objects as go
 
 from prefix_core.ui.plots import COLOURS, GREY, figure
 from prefix_core.ui.shown import METRICS, TITLES, Shown
 
-Table, Row = Mapping[str, Any], Mapping[str, Any]
+Table: TypeAlias = Mapping[str, Any]
+Row: TypeAlias = Mapping[str, Any]
 
 
 def lengths(table: Table) -> Shown:
