@@ -2,7 +2,6 @@
 
 import argparse
 import json
-import os
 import signal
 import sys
 import threading
@@ -23,6 +22,7 @@ from prefix_core.examples import load_examples
 from prefix_core.generate import Decoding, Request, write
 from prefix_core.methods import METHODS, TRAINED, prompt
 from prefix_core.methods.method import Steered
+from prefix_core.places import named_bases
 from prefix_core.progress import follow
 from prefix_core.settings import PAPER, VARIANTS, defaults
 from prefix_core.split import draw, facts, one_text_each, split
@@ -346,7 +346,7 @@ def _parser() -> argparse.ArgumentParser:
     base = argparse.ArgumentParser(add_help=False)
     base.add_argument(
         "--base",
-        default=os.environ.get("PREFIX_BASE", "embedded"),
+        default=named_bases()[0],
         help="the frozen model: 'embedded', a folder, or a Hub name such as gpt2-medium (default: %(default)s)",
     )
     which = argparse.ArgumentParser(add_help=False, parents=[base])
@@ -443,7 +443,7 @@ def _parser() -> argparse.ArgumentParser:
 
     command = commands.add_parser("measure", parents=[as_json], help="how good a base is: one table, a column a base")
     command.add_argument(
-        "--base", "--bases", dest="bases", nargs="+", default=[os.environ.get("PREFIX_BASE", "embedded")],
+        "--base", "--bases", dest="bases", nargs="+", default=named_bases(),
         help="one or several, side by side: 'embedded', folders, Hub names (default: %(default)s)",
     )  # fmt: skip
     command.add_argument("--device", default="cpu", help="cpu or cuda (default: %(default)s)")

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from prefix_core.errors import ArtifactError, PrefixError
-from prefix_core.places import ASSETS, SHIPPED
+from prefix_core.places import ASSETS, SHIPPED, named_bases
 from prefix_core.tasks import Task
 
 if TYPE_CHECKING:
@@ -115,9 +115,9 @@ def load_engine(name: str, root: Path | None = None) -> Engine:
 
 
 def from_environment() -> tuple[list[str], Path | None]:
-    """PREFIX_BASE and PREFIX_ARTIFACTS, as the command line has them; here several bases may be named, with commas."""
-    root, names = os.environ.get("PREFIX_ARTIFACTS"), os.environ.get("PREFIX_BASE", "").split(",")
-    return list(dict.fromkeys(filter(None, map(str.strip, names)))) or ["embedded"], Path(root) if root else None
+    """PREFIX_BASE and PREFIX_ARTIFACTS, as the command line has them."""
+    root = os.environ.get("PREFIX_ARTIFACTS")
+    return named_bases(), Path(root) if root else None
 
 
 def shown_name(base: str) -> str:
