@@ -1,4 +1,4 @@
-"""Where the program keeps what comes with it, and which bases it runs. Imports nothing heavy: the page needs it first."""
+"""Where the program keeps what comes with it, and its bases. Imports nothing heavy: the page is up before torch is."""
 
 import os
 from pathlib import Path
