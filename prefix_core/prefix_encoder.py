@@ -8,11 +8,11 @@ step 0 is exactly the activations of those words.
 import torch
 from torch import Tensor, nn
 
-from prefix_core.base import Base, Shape
+from prefix_core.base import AnyNetwork, Base, Shape
 from prefix_core.errors import InputError
 from prefix_core.inject import DistanceBias, Rows
 from prefix_core.prefix import Prefix, stack
-from prefix_core.reading import read
+from prefix_core.reading import like_keys, read
 
 
 class PrefixEncoder(nn.Module):
@@ -75,18 +75,18 @@ class EmbeddingEncoder(nn.Module):
     encoder-decoder they would depend on the input, which they see: it is refused with an `InputError`.
     """
 
-    def __init__(self, base: Base, words: str, length: int, generator: torch.Generator) -> None:
+    def __init__(self, base: Base, network: AnyNetwork, words: str, length: int, generator: torch.Generator) -> None:
         super().__init__()
-        self.base = base
-        vocabulary = len(base.network.tokens)
+        self.shape, self.network = base.shape, network
+        vocabulary = len(network.tokens)
         drawn = torch.randint(vocabulary, (length,), generator=generator).tolist()
         tokens = [*base.before, *said(base, words, length)][:length] if words else drawn
         start = base.network.embed(torch.tensor(tokens, device=base.device))
         self.embeddings = nn.Parameter(start.detach().float().clone())
 
     def forward(self) -> Prefix:
-        network, found = self.base.network, []
-        rows = Rows([len(self.embeddings)], stack([None], self.base.shape, network.tokens))
+        network, found = self.network, []
+        rows = Rows([len(self.embeddings)], stack([None], self.shape, like_keys(network)))
 
         def attend(layer: int, q: Tensor, keys: Tensor, values: Tensor, *bias: DistanceBias | None) -> Tensor:
             found.append((keys, values))

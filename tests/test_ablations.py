@@ -142,6 +142,18 @@ def test_every_part_gets_a_gradient(base: Base, e2e: Task, variant: str) -> None
     )  # fmt: skip
 
 
+@pytest.mark.parametrize("variant", VARIANTS)
+def test_they_are_trained_in_bf16_too(base: Base, e2e: Task, variant: str) -> None:
+    losses = []
+    for precision in ("fp32", "bf16"):
+        adaptation = TRAINED["prefix"].start(base, settings(variant, precision=precision))
+        loss = mean_loss(base, adaptation, encode_pairs(base, e2e, e2e.pool()[:3], LENGTH, infix=adaptation.infix))
+        loss.backward()
+        assert all(parameter.grad.dtype == torch.float32 for parameter in adaptation.parameters())
+        losses.append(loss.item())
+    assert losses[1] == pytest.approx(losses[0], rel=0.02) and losses[0] != losses[1]
+
+
 def trained(base: Base, task: Task, variant: str) -> Trained:
     wanted = settings(variant, steps=8, batch=4, learning_rate=0.02)
     events = list(train(base, task, "prefix", task.pool()[:4], wanted, task.pool()[12:14], held_out_every=8))

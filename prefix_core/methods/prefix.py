@@ -29,7 +29,7 @@ class PrefixTuning(Adaptation):
     method = "prefix"
 
     def __init__(self, base: Base, settings: Settings) -> None:
-        super().__init__()
+        super().__init__(base, settings)
         generator = torch.Generator().manual_seed(settings.seed)
         length, words = settings.prefix_length, settings.initial_words
         if length >= base.shape.positions:
@@ -42,14 +42,14 @@ class PrefixTuning(Adaptation):
                 "between input and output, and what the encoder makes of an embedding depends on the input"
             )
         self.prefix_length, self.infix = length, settings.variant == "infix"
+        self._network = self.multiplied(base.network)
         self.encoder: EmbeddingEncoder | PrefixEncoder
         if settings.variant == "embedding":
-            self.encoder = EmbeddingEncoder(base, words, length, generator)
+            self.encoder = EmbeddingEncoder(base, self._network, words, length, generator)
         else:
             shape = base.shape
             start = word_start(base, words, length, self.infix) if words else random_start(shape, length, generator)
             self.encoder = PrefixEncoder(start.cpu(), shape, settings.mlp_width, generator).to(base.device)
-        self._network = base.network
 
     def network(self) -> AnyNetwork:
         return self._network
