@@ -30,6 +30,7 @@ from prefix_core.tasks import TASKS, custom, get_task, task_of
 from prefix_core.tasks.task import Task
 from prefix_core.together import together
 from prefix_core.train import train
+from prefix_core.workers import join
 
 DATA_HELP = "a .csv, .tsv, .jsonl, .jsonl.gz or .parquet file of inputs and their texts, or a set such as xsum:train"
 
@@ -77,6 +78,7 @@ def run_evaluate(options: argparse.Namespace) -> None:
 
 
 def run_train(options: argparse.Namespace) -> None:
+    workers = join(options.device)
     task, base = _task(options), _base(options)
     out = Path(options.out)
     out.mkdir(parents=True, exist_ok=True)
@@ -92,6 +94,7 @@ def run_train(options: argparse.Namespace) -> None:
         steps=options.steps,
         epochs=options.epochs,
         batch=options.batch,
+        accumulate=options.accumulate,
         learning_rate=options.learning_rate,
         variant=options.variant,
         prefix_length=options.length,
@@ -105,16 +108,19 @@ def run_train(options: argparse.Namespace) -> None:
         settings = replace(settings, mlp_width=None)
     trained, kept = METHODS[options.method].costs(base, settings)
     share, size = 100 * kept / base.parameters, round(kept * artifacts.bytes_per_parameter(options.method))
-    print(
-        f"{trained:,} parameters to train, {kept:,} to keep: {share:.2f}% of the base, {size:,} bytes", file=sys.stderr
-    )
+    costs = f"{trained:,} parameters to train, {kept:,} to keep: {share:.2f}% of the base, {size:,} bytes"
+    if workers.first:
+        print(f"{costs}; {workers.count} processes" if workers.count > 1 else costs, file=sys.stderr)
     checkpoint = out / "checkpoint.safetensors"
     with _until_interrupted() as interrupted:
         events = train(
             base, task, options.method, learned, settings, held_out,
             checkpoint=checkpoint, should_stop=interrupted, too_long="cut" if options.cut else "refuse",
+            workers=workers,
         )  # fmt: skip
-        result = follow(events, f"{task.name} {options.method}")
+        result = follow(events, f"{task.name} {options.method}", silent=not workers.first)
+    if not workers.first:
+        return
     if result.ended == "diverged" and not result.best_step:
         raise InputError(f"the loss was no number any more at step {result.steps}; choose a lower --learning-rate")
     data = {"file": Path(options.data).name, **facts(learned)}
@@ -416,7 +422,10 @@ def _parser() -> argparse.ArgumentParser:
     command.add_argument("--preset", choices=["paper"], help="the paper's settings instead of those found for the base")
     command.add_argument("--steps", type=int, help="optimizer steps (default: from --epochs)")
     command.add_argument("--epochs", type=float)
-    command.add_argument("--batch", type=int, help="texts a step")
+    command.add_argument("--batch", type=int, help="texts a step, of all processes together")
+    command.add_argument(
+        "--accumulate", type=int, help="run a batch in so many parts, one after another: less memory, the same step"
+    )
     command.add_argument("--learning-rate", type=float)
     command.add_argument("--length", type=int, help="prefix: its length in tokens")
     command.add_argument(

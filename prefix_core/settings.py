@@ -17,6 +17,7 @@ class Settings:
 
     batch: target texts a step. together: how many texts of one input come in one batch, where it has so many: the
     input is run once for them. learning_rate: its peak.
+    accumulate: in how many parts, one after another, a batch goes through the network: less memory, the same step.
     warmup: share of the steps in which the rate rises; after it falls to zero in a straight line.
     variant: a "prefix", or one of the paper's ablations (sections 7.2, 7.3): an "infix" between input and output, or
     the "embedding" of a prefix alone, whose keys and values are what the base makes of it (trained without an MLP).
@@ -31,6 +32,7 @@ class Settings:
     least_steps: int = 1
     batch: int = 5
     together: int = 1
+    accumulate: int = 1
     learning_rate: float = 5e-5
     warmup: float = 0.0
     weight_decay: float = 0.0
@@ -45,7 +47,7 @@ class Settings:
     precision: str = "fp32"
 
     def __post_init__(self) -> None:
-        positive = "epochs batch together learning_rate clip prefix_length adapter_share least_steps"
+        positive = "epochs batch together accumulate learning_rate clip prefix_length adapter_share least_steps"
         for name in positive.split():
             if not 0 < getattr(self, name) < inf:
                 raise InputError(f"setting {name} is {getattr(self, name)}; it must be a number greater than 0")
