@@ -3,7 +3,8 @@
 Every measurement has a process of its own, so that peak memory is its own, too. Training: a prefix of 10 trained
 directly, on 16 texts a step that come in fours of one input (E2E has 8.6 texts an input), the same for both; tokens
 are counted as given, an input once for each of its texts. Decoding: milliseconds a token after the
-first one, for one row and for eight, greedy, all rows to the same length. Requires `peft`.
+first one, for one row and for eight, greedy, all rows to the same length. Requires `peft`. An encoder-decoder is
+measured alone: neither of them has a place for its three prefixes.
 """
 
 import json
@@ -12,15 +13,19 @@ import statistics
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from importlib.util import find_spec
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import torch
 
 from prefix_core.base import DTYPES, Base, load_base
 from prefix_core.errors import BaseError
+from prefix_core.evidence import EVIDENCE, FULL_SIZE
+from prefix_core.full_shape import SHAPES, write_random
 from prefix_core.methods import get_trained
 from prefix_core.prefix import Prefix
 from prefix_core.prefix_encoder import random_start
@@ -34,6 +39,8 @@ TEXTS = 8  # of an input, in the examples trained on
 SETTINGS = Settings(prefix_length=PREFIX_LENGTH, mlp_width=None, batch=16, together=4, learning_rate=1e-3)
 ROWS = (1, 8)
 SIDES = ("prefix_core", "peft", "transformers")
+FACTS = ("parameters", "kept", "kept_at_5")  # of a measurement, the same in all: the base's, and of prefixes on it
+ALONE = "PEFT and transformers have no place for an encoder-decoder's three prefixes"
 
 
 def bench(base: str = "embedded", seconds: float = 10.0) -> dict[str, Any]:
@@ -44,29 +51,53 @@ def bench(base: str = "embedded", seconds: float = 10.0) -> dict[str, Any]:
     if find_spec("peft") is None:
         raise BaseError("bench measures against PEFT, which is not installed: pip install peft")
     result: dict[str, Any] = {"base": base, "threads": torch.get_num_threads(), "prefix_length": PREFIX_LENGTH}
+    sides: Sequence[str] = SIDES
     for dtype in ("fp32", "bf16"):
-        for side in SIDES:
+        for side in sides:
             command = [sys.executable, "-m", "prefix_core.bench", side, dtype, base, str(seconds)]
             done = subprocess.run(command, capture_output=True, text=True, check=False)
             if done.returncode:
                 last = (done.stderr.strip().splitlines() or ["no message"])[-1]
                 raise BaseError(f"measuring {side} in {dtype} failed: {last}")
-            result.setdefault(side, {})[dtype] = json.loads(done.stdout.splitlines()[-1])
-    result["greedy_agreement"] = {
-        dtype: _agreement(result["prefix_core"][dtype].pop("written"), result["transformers"][dtype].pop("written"))
-        for dtype in ("fp32", "bf16")
-    }
-    result["times_faster"] = _ratios(result)
+            figures = json.loads(done.stdout.splitlines()[-1])
+            result |= {name: figures.pop(name) for name in FACTS if name in figures}
+            if figures.pop("alone", False):
+                sides, result["not_compared"] = SIDES[:1], ALONE
+            result.setdefault(side, {})[dtype] = figures
+    written = {side: {dtype: result[side][dtype].pop("written", []) for dtype in DTYPES} for side in sides}
+    if "not_compared" not in result:
+        ours, theirs = written["prefix_core"], written["transformers"]
+        result["greedy_agreement"] = {dtype: _agreement(ours[dtype], theirs[dtype]) for dtype in DTYPES}
+        result["times_faster"] = _ratios(result)
     return result
+
+
+def bench_shape(shape: str, seconds: float = 10.0) -> dict[str, Any]:
+    """The same on a model of full size with random weights, which lies in a temporary folder meanwhile."""
+    with TemporaryDirectory() as folder:
+        return bench(str(write_random(shape, Path(folder) / shape)), seconds) | {"base": f"{shape}, random weights"}
+
+
+def record(shape: str, result: dict[str, Any], path: Path = EVIDENCE / FULL_SIZE) -> None:
+    """Keep the result under its shape's name."""
+    known = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
+    known[shape] = result
+    ordered = {name: known[name] for name in SHAPES if name in known}
+    path.write_text(json.dumps(ordered, indent=1) + "\n", encoding="utf-8")
 
 
 def table(result: dict[str, Any]) -> str:
     """The result for reading."""
-    lines = [f"base {result['base']}, {result['threads']} threads, prefix of {result['prefix_length']}"]
+    lines = [
+        f"base {result['base']}, {result['parameters']:,} parameters, {result['threads']} threads",
+        f"prefix of {result['prefix_length']}, {result['kept']:,} parameters ({result['kept_at_5']:,} of one of 5)",
+    ]
     for side in SIDES:
-        for dtype, figures in result[side].items():
+        for dtype, figures in result.get(side, {}).items():
             told = "  ".join(f"{name} {value:,.1f}" for name, value in figures.items())
             lines.append(f"{side:<13} {dtype}  {told}")
+    if "not_compared" in result:
+        return "\n".join([*lines, f"not compared: {result['not_compared']}"])
     lines += [f"{name}: {value}x" for name, value in result["times_faster"].items()]
     lines += [f"greedy tokens equal to transformers', {d}: {s:.1%}" for d, s in result["greedy_agreement"].items()]
     return "\n".join(lines)
@@ -131,7 +162,11 @@ def train_by_peft(job: Work, autocast: bool) -> Callable[[list[Pair]], None]:
     """PEFT's, padded as its examples do; in bf16 under autocast."""
     from peft import PrefixTuningConfig, TaskType, get_peft_model
 
-    config = PrefixTuningConfig(task_type=TaskType.CAUSAL_LM, num_virtual_tokens=PREFIX_LENGTH)
+    shape = job.base.shape
+    config = PrefixTuningConfig(
+        task_type=TaskType.CAUSAL_LM, num_virtual_tokens=PREFIX_LENGTH,
+        num_attention_heads=shape.kv_heads, token_dim=shape.kv_heads * shape.head_dim,
+    )  # fmt: skip
     model = get_peft_model(job.base.model, config)
     model.train()
     optimizer = torch.optim.AdamW((p for p in model.parameters() if p.requires_grad), lr=SETTINGS.learning_rate)
@@ -222,7 +257,7 @@ def measure(side: str, dtype: str, name: str, seconds: float) -> dict[str, Any]:
     """The figures of one side in one dtype."""
     if side == "peft":
         job = work(load_base(name))
-        job.base.model.requires_grad_(False)
+        job.base.model.set_attn_implementation("sdpa")  # transformers' own again
         speed = training_speed(train_by_peft(job, dtype == "bf16"), job, seconds)
         return {"training_tokens_per_second": round(speed, 1), **_memory()}
     if side == "prefix_core":
@@ -230,6 +265,7 @@ def measure(side: str, dtype: str, name: str, seconds: float) -> dict[str, Any]:
         write = write_here
     else:
         job = work(load_base(name))
+        job.base.model.set_attn_implementation("sdpa")
         torch.nn.Module.to(job.base.model, DTYPES[dtype])
         write = write_by_transformers
     figures: dict[str, Any] = {
@@ -237,8 +273,10 @@ def measure(side: str, dtype: str, name: str, seconds: float) -> dict[str, Any]:
     }
     written = write(job, max(ROWS), NEW_TOKENS)
     if side == "prefix_core":
-        speed = training_speed(train_here(job), job, seconds)
-        figures = {"training_tokens_per_second": round(speed, 1), **figures}
+        base, speed = job.base, training_speed(train_here(job), job, seconds)
+        kept = {"kept": base.shape.prefix_parameters(PREFIX_LENGTH), "kept_at_5": base.shape.prefix_parameters(5)}
+        figures = {"parameters": base.parameters, **kept, "training_tokens_per_second": round(speed, 1), **figures}
+        figures["alone"] = bool(base.begin)
     return {**figures, **_memory(), "written": written}
 
 

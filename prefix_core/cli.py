@@ -17,8 +17,9 @@ from prefix_core import artifacts
 from prefix_core.base import DTYPES, Base, fastest_precision, load_base
 from prefix_core.errors import InputError, PrefixError
 from prefix_core.evaluate import evaluate
-from prefix_core.evidence import EVIDENCE, ROWS, outdated
+from prefix_core.evidence import EVIDENCE, FULL_SIZE, ROWS, outdated
 from prefix_core.examples import load_examples
+from prefix_core.full_shape import SHAPES
 from prefix_core.generate import Decoding, Request, write
 from prefix_core.methods import METHODS, TRAINED, prompt
 from prefix_core.methods.method import Steered
@@ -175,9 +176,13 @@ def run_together(options: argparse.Namespace) -> None:
 
 
 def run_bench(options: argparse.Namespace) -> None:
-    from prefix_core.bench import bench, table
+    from prefix_core.bench import bench, bench_shape, record, table
 
-    result = bench(options.base, seconds=options.seconds)
+    if options.record and not options.shape:
+        raise InputError("--record keeps what was measured of a --shape; name one")
+    result = bench_shape(options.shape, options.seconds) if options.shape else bench(options.base, options.seconds)
+    if options.record:
+        record(options.shape, result)
     _show(options, result, table(result))
 
 
@@ -455,6 +460,8 @@ def _parser() -> argparse.ArgumentParser:
 
     command = commands.add_parser("bench", parents=[which, as_json], help="speed and memory beside PEFT, transformers")
     command.add_argument("--seconds", type=float, default=10.0, help="for each measurement (default: %(default)s)")
+    command.add_argument("--shape", choices=SHAPES, help="a model of full size with random weights instead of --base")
+    command.add_argument("--record", action="store_true", help=f"keep a shape's result in assets/evidence/{FULL_SIZE}")
     command.set_defaults(run=run_bench)
 
     command = commands.add_parser("pretrain", help="make the embedded base model from text")
