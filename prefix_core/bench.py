@@ -13,7 +13,7 @@ import statistics
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
@@ -34,7 +34,7 @@ from prefix_core.settings import Settings
 from prefix_core.tasks import get_task
 from prefix_core.train import Batches, Pair, encode_pairs, mean_loss
 
-PREFIX_LENGTH, NEW_TOKENS = 10, 64
+PREFIX_LENGTH, NEW_TOKENS = 10, 64  # tokens written, where nothing else is asked for
 TEXTS = 8  # of an input, in the examples trained on
 SETTINGS = Settings(prefix_length=PREFIX_LENGTH, mlp_width=None, batch=16, together=4, learning_rate=1e-3)
 ROWS = (1, 8)
@@ -43,7 +43,7 @@ FACTS = ("parameters", "kept", "kept_at_5")  # of a measurement, the same in all
 ALONE = "PEFT and transformers have no place for an encoder-decoder's three prefixes"
 
 
-def bench(base: str = "embedded", seconds: float = 10.0) -> dict[str, Any]:
+def bench(base: str = "embedded", seconds: float = 10.0, tokens: int = NEW_TOKENS) -> dict[str, Any]:
     """All measurements, each of about `seconds`: side -> dtype -> figures; then the ratios and whether outputs agree.
 
     Raises `BaseError` if a measurement fails, with its last line.
@@ -51,10 +51,12 @@ def bench(base: str = "embedded", seconds: float = 10.0) -> dict[str, Any]:
     if find_spec("peft") is None:
         raise BaseError("bench measures against PEFT, which is not installed: pip install peft")
     result: dict[str, Any] = {"base": base, "threads": torch.get_num_threads(), "prefix_length": PREFIX_LENGTH}
-    sides: Sequence[str] = SIDES
-    for dtype in ("fp32", "bf16"):
-        for side in sides:
-            command = [sys.executable, "-m", "prefix_core.bench", side, dtype, base, str(seconds)]
+    result["tokens"] = tokens
+    for dtype in DTYPES:
+        for side in SIDES:
+            if side != "prefix_core" and "not_compared" in result:
+                continue
+            command = [sys.executable, "-m", "prefix_core.bench", side, dtype, base, str(seconds), str(tokens)]
             done = subprocess.run(command, capture_output=True, text=True, check=False)
             if done.returncode:
                 last = (done.stderr.strip().splitlines() or ["no message"])[-1]
@@ -62,20 +64,23 @@ def bench(base: str = "embedded", seconds: float = 10.0) -> dict[str, Any]:
             figures = json.loads(done.stdout.splitlines()[-1])
             result |= {name: figures.pop(name) for name in FACTS if name in figures}
             if figures.pop("alone", False):
-                sides, result["not_compared"] = SIDES[:1], ALONE
+                result["not_compared"] = ALONE
             result.setdefault(side, {})[dtype] = figures
-    written = {side: {dtype: result[side][dtype].pop("written", []) for dtype in DTYPES} for side in sides}
-    if "not_compared" not in result:
-        ours, theirs = written["prefix_core"], written["transformers"]
+    ours, theirs = (
+        {dtype: figures.pop("written") for dtype, figures in result.get(side, {}).items()}
+        for side in ("prefix_core", "transformers")
+    )
+    if theirs:
         result["greedy_agreement"] = {dtype: _agreement(ours[dtype], theirs[dtype]) for dtype in DTYPES}
         result["times_faster"] = _ratios(result)
     return result
 
 
-def bench_shape(shape: str, seconds: float = 10.0) -> dict[str, Any]:
+def bench_shape(shape: str, seconds: float = 10.0, tokens: int = NEW_TOKENS) -> dict[str, Any]:
     """The same on a model of full size with random weights, which lies in a temporary folder meanwhile."""
     with TemporaryDirectory() as folder:
-        return bench(str(write_random(shape, Path(folder) / shape)), seconds) | {"base": f"{shape}, random weights"}
+        result = bench(str(write_random(shape, Path(folder) / shape)), seconds, tokens)
+    return result | {"base": f"{shape}, random weights"}
 
 
 def record(shape: str, result: dict[str, Any], path: Path = EVIDENCE / FULL_SIZE) -> None:
@@ -238,22 +243,24 @@ def training_speed(step: Callable[[list[Pair]], None], job: Work, seconds: float
         number += 1
 
 
-def decoding_speed(write: Callable[[Work, int, int], list[list[int]]], job: Work, rows: int, seconds: float) -> float:
-    """Milliseconds a token, the first one apart: the median of repetitions within `seconds`, at least one."""
+def decoding_speed(
+    write: Callable[[Work, int, int], list[list[int]]], job: Work, rows: int, seconds: float, most: int
+) -> tuple[float, list[list[int]]]:
+    """Milliseconds a token, the first one apart: the median of repetitions within `seconds`, at least one; the tokens."""
     write(job, rows, 2)
     found: list[float] = []
     began = time.perf_counter()
     while not found or time.perf_counter() - began < seconds:
         times = []
-        for tokens in (1, NEW_TOKENS):
+        for tokens in (1, most):
             start = time.perf_counter()
-            write(job, rows, tokens)
+            written = write(job, rows, tokens)
             times.append(time.perf_counter() - start)
-        found.append(1000 * (times[1] - times[0]) / (NEW_TOKENS - 1))
-    return statistics.median(found)
+        found.append(1000 * (times[1] - times[0]) / (most - 1))
+    return statistics.median(found), written
 
 
-def measure(side: str, dtype: str, name: str, seconds: float) -> dict[str, Any]:
+def measure(side: str, dtype: str, name: str, seconds: float, tokens: int = NEW_TOKENS) -> dict[str, Any]:
     """The figures of one side in one dtype."""
     if side == "peft":
         job = work(load_base(name))
@@ -268,10 +275,10 @@ def measure(side: str, dtype: str, name: str, seconds: float) -> dict[str, Any]:
         job.base.model.set_attn_implementation("sdpa")
         torch.nn.Module.to(job.base.model, DTYPES[dtype])
         write = write_by_transformers
-    figures: dict[str, Any] = {
-        f"milliseconds_per_token_{rows}": round(decoding_speed(write, job, rows, seconds), 2) for rows in ROWS
-    }
-    written = write(job, max(ROWS), NEW_TOKENS)
+    figures: dict[str, Any] = {}
+    for rows in ROWS:
+        milliseconds, written = decoding_speed(write, job, rows, seconds, tokens)
+        figures[f"milliseconds_per_token_{rows}"] = round(milliseconds, 2)
     if side == "prefix_core":
         base, speed = job.base, training_speed(train_here(job), job, seconds)
         kept = {"kept": base.shape.prefix_parameters(PREFIX_LENGTH), "kept_at_5": base.shape.prefix_parameters(5)}
@@ -286,5 +293,5 @@ def _memory() -> dict[str, float]:
 
 
 if __name__ == "__main__":
-    which, kind, place, budget = sys.argv[1:]
-    print(json.dumps(measure(which, kind, place, float(budget))))
+    which, kind, place, budget, count = sys.argv[1:]
+    print(json.dumps(measure(which, kind, place, float(budget), int(count))))

@@ -178,9 +178,12 @@ def run_together(options: argparse.Namespace) -> None:
 def run_bench(options: argparse.Namespace) -> None:
     from prefix_core.bench import bench, bench_shape, record, table
 
+    if options.tokens < 2:
+        raise InputError(f"--tokens is {options.tokens}; the first one is left out, so at least 2 are needed")
     if options.record and not options.shape:
         raise InputError("--record keeps what was measured of a --shape; name one")
-    result = bench_shape(options.shape, options.seconds) if options.shape else bench(options.base, options.seconds)
+    asked = options.seconds, options.tokens
+    result = bench_shape(options.shape, *asked) if options.shape else bench(options.base, *asked)
     if options.record:
         record(options.shape, result)
     _show(options, result, table(result))
@@ -460,6 +463,7 @@ def _parser() -> argparse.ArgumentParser:
 
     command = commands.add_parser("bench", parents=[which, as_json], help="speed and memory beside PEFT, transformers")
     command.add_argument("--seconds", type=float, default=10.0, help="for each measurement (default: %(default)s)")
+    command.add_argument("--tokens", type=int, default=64, help="written a row, at least 2 (default: %(default)s)")
     command.add_argument("--shape", choices=SHAPES, help="a model of full size with random weights instead of --base")
     command.add_argument("--record", action="store_true", help=f"keep a shape's result in assets/evidence/{FULL_SIZE}")
     command.set_defaults(run=run_bench)
