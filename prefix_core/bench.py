@@ -246,7 +246,7 @@ def training_speed(step: Callable[[list[Pair]], None], job: Work, seconds: float
 def decoding_speed(
     write: Callable[[Work, int, int], list[list[int]]], job: Work, rows: int, seconds: float, most: int
 ) -> tuple[float, list[list[int]]]:
-    """Milliseconds a token, the first one apart: the median of repetitions within `seconds`, at least 1; and the tokens."""
+    """Milliseconds a token, the first one apart: the median of repetitions within `seconds`; and the tokens."""
     write(job, rows, 2)
     found: list[float] = []
     began = time.perf_counter()

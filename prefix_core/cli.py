@@ -513,7 +513,8 @@ def _parser() -> argparse.ArgumentParser:
     command.set_defaults(run=run_results)
 
     command = commands.add_parser("study", parents=[base], help="measure one of the paper's findings on a base")
-    command.add_argument("names", nargs="*", metavar="STUDY", help="lengths, few_examples, initial_words, topics")
+    studies = "lengths, variants, few_examples, initial_words, topics"
+    command.add_argument("names", nargs="*", metavar="STUDY", help=studies)
     command.add_argument("--limit", type=int, default=200, help="score on the first so many inputs (%(default)s)")
     command.add_argument("--evidence", default=str(EVIDENCE), help="folder for what is measured")
     command.set_defaults(run=run_study)

@@ -8,7 +8,7 @@ step 0 is exactly the activations of those words.
 import torch
 from torch import Tensor, nn
 
-from prefix_core.base import AnyNetwork, Base, Shape
+from prefix_core.base import Base, Shape
 from prefix_core.errors import InputError
 from prefix_core.inject import DistanceBias, Rows
 from prefix_core.prefix import Prefix, stack
@@ -75,10 +75,10 @@ class EmbeddingEncoder(nn.Module):
     encoder-decoder they would depend on the input, which they see: it is refused with an `InputError`.
     """
 
-    def __init__(self, base: Base, network: AnyNetwork, words: str, length: int, generator: torch.Generator) -> None:
+    def __init__(self, base: Base, words: str, length: int, generator: torch.Generator) -> None:
         super().__init__()
-        self.shape, self.network = base.shape, network
-        vocabulary = len(network.tokens)
+        self.shape, self.network = base.shape, base.network
+        vocabulary = len(base.network.tokens)
         drawn = torch.randint(vocabulary, (length,), generator=generator).tolist()
         tokens = [*base.before, *said(base, words, length)][:length] if words else drawn
         start = base.network.embed(torch.tensor(tokens, device=base.device))

@@ -150,6 +150,7 @@ def test_they_are_trained_in_bf16_too(base: Base, e2e: Task, variant: str) -> No
         loss = mean_loss(base, adaptation, encode_pairs(base, e2e, e2e.pool()[:3], LENGTH, infix=adaptation.infix))
         loss.backward()
         assert all(parameter.grad.dtype == torch.float32 for parameter in adaptation.parameters())
+        assert all(tensor.dtype == torch.float32 for tensor in adaptation.kept().values())
         losses.append(loss.item())
     assert losses[1] == pytest.approx(losses[0], rel=0.02) and losses[0] != losses[1]
 

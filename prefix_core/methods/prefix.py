@@ -45,7 +45,7 @@ class PrefixTuning(Adaptation):
         self._network = self.multiplied(base.network)
         self.encoder: EmbeddingEncoder | PrefixEncoder
         if settings.variant == "embedding":
-            self.encoder = EmbeddingEncoder(base, self._network, words, length, generator)
+            self.encoder = EmbeddingEncoder(base, words, length, generator)
         else:
             shape = base.shape
             start = word_start(base, words, length, self.infix) if words else random_start(shape, length, generator)
