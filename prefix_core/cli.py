@@ -227,6 +227,14 @@ def run_sweep(options: argparse.Namespace) -> None:
     _show(options, rows, "\n".join(f"{row['held_out_loss']:.4f}  {row}" for row in rows))
 
 
+def run_study(options: argparse.Namespace) -> None:
+    from prefix_core.study import STUDIES, study
+
+    base = _base(options)
+    for name in options.names or STUDIES:
+        study(base, name, options.limit, Path(options.evidence))
+
+
 @contextmanager
 def _until_interrupted() -> Iterator[Callable[[], bool]]:
     """Ctrl-C asks the work to stop and keep what it has; a second one ends it at once."""
@@ -457,6 +465,12 @@ def _parser() -> argparse.ArgumentParser:
     command.add_argument("--write", metavar="README", help="put them into this file, between its marks, instead")
     command.add_argument("--check", action="store_true", help="say whether they are older than what is shipped")
     command.set_defaults(run=run_results)
+
+    command = commands.add_parser("study", parents=[base], help="measure one of the paper's findings on a base")
+    command.add_argument("names", nargs="*", metavar="STUDY", help="lengths, few_examples, initial_words, topics")
+    command.add_argument("--limit", type=int, default=200, help="score on the first so many inputs (%(default)s)")
+    command.add_argument("--evidence", default=str(EVIDENCE), help="folder for what is measured")
+    command.set_defaults(run=run_study)
 
     command = commands.add_parser("sweep", parents=[base, as_json], help="find and record good settings for a base")
     command.add_argument("--task", default="e2e", choices=TASKS, help="(default: %(default)s)")

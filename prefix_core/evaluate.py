@@ -8,7 +8,7 @@ from prefix_core.base import Base
 from prefix_core.bootstrap import Score
 from prefix_core.errors import InputError
 from prefix_core.examples import Example
-from prefix_core.generate import Decoding, Request, write
+from prefix_core.generate import Decoding, Request, tokens_cut, write
 from prefix_core.methods.method import Steered
 from prefix_core.tasks.task import Task
 
@@ -21,16 +21,20 @@ def evaluate(
     decoding: Decoding | None = None,
     on_done: Callable[[int], None] = lambda count: None,
 ) -> tuple[dict[str, Any], list[str]]:
-    """The task's scores as `score` has them, with "seconds" (of writing), and the outputs themselves.
+    """The task's scores as `score` has them, with "seconds" (of writing) and "cut", and the outputs themselves.
+
+    cut: how many inputs were too long for the context and shortened.
 
     Raises `InputError` if there is nothing to measure on.
     """
     if not examples:
         raise InputError("there are no examples to evaluate on; give a file with at least one")
     began = time.perf_counter()
-    outputs = write(base, [Request(steered, task, example.source) for example in examples], decoding, on_done=on_done)
+    requests = [Request(steered, task, example.source) for example in examples]
+    outputs = write(base, requests, decoding, on_done=on_done)
     seconds = time.perf_counter() - began
-    return {**score(task, outputs, examples), "seconds": round(seconds, 2)}, outputs
+    cut = sum(tokens_cut(base, request, decoding) > 0 for request in requests)
+    return {**score(task, outputs, examples), "seconds": round(seconds, 2), "cut": cut}, outputs
 
 
 def score(task: Task, outputs: Sequence[str], examples: Sequence[Example]) -> dict[str, Any]:

@@ -18,7 +18,7 @@ from prefix_core.methods.method import Steered
 from prefix_core.search import BeamSearch, Decoding, Row, Search
 from prefix_core.tasks.task import Task
 
-__all__ = ["Decoding", "GenerationEvent", "Request", "stream", "write"]
+__all__ = ["Decoding", "GenerationEvent", "Request", "stream", "tokens_cut", "write"]
 
 
 @dataclass(frozen=True)
@@ -139,6 +139,11 @@ def write(
             texts[pane] = batch.text(pane)
         on_done(len(batch.rows))
     return texts
+
+
+def tokens_cut(base: Base, request: Request, decoding: Decoding | None = None) -> int:
+    """How many tokens of the request's input are left out, so that the rest fits. Raises `InputError` if refused."""
+    return _row(base, request, decoding or Decoding(), 0)[1]
 
 
 def _row(base: Base, request: Request, decoding: Decoding, pane: int, where: str = "the input") -> tuple[Row, int]:

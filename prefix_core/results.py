@@ -66,10 +66,12 @@ def section(task: str, evidence: dict[str, Any] | None, paper: dict[str, Any], p
     rows = evidence["rows"]
     names = [name for name in SCORES[task] if any(name in row for row in rows)]
     inputs = " or ".join(f"{count:,}" for count in sorted({row["inputs"] for row in rows}))
+    most_cut = max(row.get("cut", 0) for row in rows)
+    cut = f" (at most {most_cut:,} of them cut to fit the context)" if most_cut else ""
     said = (
-        f"{inputs} inputs of {evidence['scored_on']}, {evidence['decoding']}, on the {evidence['base']} base "
-        f"({evidence['base_parameters']:,} parameters), learned from {evidence['learned_from']}. In italics **another "
-        f"model**: the paper's {paper['model']} on the {paper_split} set, {paper['decoding']}."
+        f"{inputs} inputs of {evidence['scored_on']}{cut}, {evidence['decoding']}, on the {evidence['base']} "
+        f"base ({evidence['base_parameters']:,} parameters), learned from {evidence['learned_from']}. In italics "
+        f"**another model**: the paper's {paper['model']} on the {paper_split} set, {paper['decoding']}."
     )
     head = ["method", *(SCORES[task][name] for name in names), *COSTS]
     lines = [line(head), f"|---|{'--:|' * (len(head) - 1)}"]

@@ -8,6 +8,7 @@ import torch
 
 from prefix_core.base import Base
 from prefix_core.errors import InputError
+from prefix_core.evaluate import evaluate
 from prefix_core.generate import Decoding, Request, stream, write
 from prefix_core.methods import prompt
 from prefix_core.methods.method import Steered
@@ -148,6 +149,10 @@ def test_too_long_inputs_are_refused_in_their_own_pane_or_cut_and_said(tiny: Bas
         write(tiny, wanted)
     last = {event.pane: event for event in stream(tiny, wanted, Decoding(too_long="cut"))}
     assert last[0].cut > 0 and last[0].tokens > 0 and last[1].cut == 0
+    scores, _ = evaluate(
+        tiny, raw, steered, [replace(raw.pool()[0], source=long), raw.pool()[1]], Decoding(too_long="cut")
+    )
+    assert (scores["cut"], scores["inputs"]) == (1, 2)
 
 
 @pytest.mark.parametrize(

@@ -52,6 +52,12 @@ def test_the_papers_rows_are_marked_as_another_model(folder: Path) -> None:
     assert all(cell.strip().startswith("*") for line in theirs for cell in line.split("|") if cell.strip())
 
 
+def test_inputs_that_were_cut_are_counted(folder: Path) -> None:
+    assert "cut to fit" not in results.markdown(folder)
+    evidence.record(evidence.path_of("e2e", "dev", folder), HEADER, row("top_layers", 61, cut=12))
+    assert "547 inputs of e2e:dev (at most 12 of them cut to fit the context), greedy" in results.markdown(folder)
+
+
 def test_differences_inside_the_intervals_are_called_none(folder: Path) -> None:
     assert "Not to be told from the prefix in BLEU (95% intervals overlap): adapter." in results.markdown(folder)
 

@@ -95,6 +95,15 @@ def grown_from(before: Carried | None, tokens: float, minutes: float) -> str:
     )
 
 
+def windows(plan: dict[str, Any]) -> str:
+    """How far attention spanned at first, where that was less than a row."""
+    if "window" not in plan:
+        return ""
+    return (
+        f"Attention spans {plan['window']} tokens for the first {plan['whole']:.0%} of the run, whole rows after that; "
+    )
+
+
 def model_card(
     settings: dict[str, Any],
     parameters: int,
@@ -153,8 +162,8 @@ share 13 words in a row with a test reference of one of them were removed ({remo
 
 {tokens:.1f}M tokens in {minutes:.0f} minutes, on {device}; rows of {sizes["positions"]} tokens, {plan["rows"]} a
 step. Muon (rate {plan["muon"]}) for the matrices of the blocks, AdamW ({plan["adamw"]}) for the rest; the rate warms up
-over {plan["warm_up"]:.0%} of the run and decays to zero over the last {plan["decay"]:.0%}. float32 on processors,
-bfloat16 autocast on CUDA.{grown_from(before, tokens, minutes)}
+over {plan["warm_up"]:.0%} of the run and decays to zero over the last {plan["decay"]:.0%}. {windows(plan)}bfloat16
+autocast where the processor or GPU multiplies it, float32 elsewhere.{grown_from(before, tokens, minutes)}
 
 ![Training loss by tokens](loss.svg)
 

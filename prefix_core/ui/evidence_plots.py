@@ -1,52 +1,17 @@
 """What was measured, as plots and tables: a function for each kind of file in assets/evidence. Pure functions."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from html import escape
 from typing import Any
 
 import plotly.graph_objects as go
 
+from prefix_core.study import STUDIES
+from prefix_core.ui import study_plots
 from prefix_core.ui.plots import COLOURS, GREY, figure
+from prefix_core.ui.shown import METRICS, TITLES, Shown
 
-TITLES = {
-    "prefix": "Prefix",
-    "prefix_small": "Prefix, 0.1%",
-    "fine_tune": "Fine-tuned",
-    "top_layers": "FT-top2",
-    "adapter": "Adapter",
-    "adapter_small": "Adapter, 0.1%",
-    "prompt_0": "Prompted",
-    "prompt_3": "Prompted, 3 examples",
-    "lead": "First sentences",
-}
-# In the order they are offered; in each, more is better, but for TER.
-METRICS = {
-    "bleu": "BLEU",
-    "bleu_seen": "BLEU, seen",
-    "bleu_unseen": "BLEU, unseen",
-    "rouge_1": "ROUGE-1",
-    "rouge_2": "ROUGE-2",
-    "rouge_l": "ROUGE-L",
-    "meteor": "METEOR",
-    "nist": "NIST",
-    "cider": "CIDEr",
-    "ter": "TER (less is better)",
-    "chrf": "chrF",
-    "slot_coverage": "values said, %",
-    "names_said": "names said, %",
-}
 COSTS = {"trained": "trained", "kept": "kept", "bytes": "bytes on disk", "inputs": "inputs"}
-
-
-@dataclass(frozen=True)
-class Shown:
-    """A plot, the numbers behind it (cells as text, the first one names the row), and a word on where they are from."""
-
-    plot: go.Figure
-    columns: Sequence[str]
-    rows: Sequence[Sequence[str]]
-    note: str
 
 
 def metrics_of(table: Mapping[str, Any]) -> list[str]:
@@ -164,6 +129,7 @@ def sweep(entries: Sequence[Mapping[str, Any]]) -> Shown:
 
 # Every other file of assets/evidence by its stem: heading, and what draws it. A new measurement is one line here.
 FIGURES: dict[str, tuple[str, Callable[[Any], Shown]]] = {
+    **{name: (study.title, getattr(study_plots, name)) for name, study in STUDIES.items()},
     "bench": ("Speed and memory", speed),
     "sweep": ("How the defaults were chosen", sweep),
 }
@@ -214,6 +180,8 @@ def _setting(entry: Mapping[str, Any]) -> str:
 
 def _source(table: Mapping[str, Any], paper: Mapping[str, Any] | None) -> str:
     on = table.get("scored_on") or f"the {table['split']} set"
+    cut = max((row.get("cut", 0) for row in table["rows"]), default=0)
+    on += f" (at most {cut:,} inputs cut to fit the context)" if cut else ""
     ours = f"{table['base']} base, {table['base_parameters']:,} parameters; {on}, {table['decoding']}"
     if not paper:
         return f"{ours}."

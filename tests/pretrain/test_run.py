@@ -100,6 +100,32 @@ def test_losses_are_those_of_transformers() -> None:
     torch.testing.assert_close(run.token_losses(model)(rows), -expected, atol=1e-5, rtol=1e-4)
 
 
+def test_windows_of_attention_start_afresh_and_equal_whole_attention_within() -> None:
+    model = run.new_model({"layers": 2, "hidden": 16, "heads": 2, "vocabulary": 50, "positions": 12}, seed=1)
+    tokens = torch.randint(0, 50, (2, 12))
+    whole, windowed = (run.hidden_states(model, window)(tokens).view(2, 12, 16) for window in (None, 4))
+    torch.testing.assert_close(windowed[:, :4], whole[:, :4])
+    assert not torch.allclose(windowed[:, 4:], whole[:, 4:], atol=1e-3)
+    other = tokens.clone()
+    other[:, :4] = 1
+    torch.testing.assert_close(run.hidden_states(model, 4)(other).view(2, 12, 16)[:, 4:], windowed[:, 4:])
+
+
+def test_attention_widens_in_the_course_of_a_run(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    spans: list[int | None] = []
+    real = run.hidden_states
+
+    def watched(model, window=None):
+        states = real(model, window)
+        return lambda tokens: spans.append(window) or states(tokens)
+
+    plan = RUN.format(steps=12).replace("rows = 2", "rows = 2\nwindow = 8\nwhole = 0.5")
+    (folder / "run.toml").write_text(plan)
+    monkeypatch.setattr(run, "hidden_states", watched)
+    run.pretrain(folder / "run.toml", folder, report=lambda _: None)
+    assert spans[:12] == [8] * 6 + [None] * 6
+
+
 def test_a_resumed_run_equals_an_uninterrupted_one(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     whole = torch.load(run.pretrain(folder / "run.toml", folder, report=lambda _: None), weights_only=True)
     (folder / "checkpoint.pt").unlink()

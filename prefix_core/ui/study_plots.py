@@ -1,0 +1,174 @@
+"""The studies of assets/evidence (see `prefix_core.study`) as plots and tables: a function for each. Pure functions."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any, TypeAlias
+
+import plotly.graph_objects as go
+
+from prefix_core.ui.plots import COLOURS, GREY, figure
+from prefix_core.ui.shown import METRICS, TITLES, Shown
+
+Table: TypeAlias = Mapping[str, Any]
+Row: TypeAlias = Mapping[str, Any]
+
+
+def lengths(table: Table) -> Shown:
+    """lengths.json: BLEU by the prefix's length, with 95% intervals."""
+    rows = sorted(table["rows"], key=lambda row: row["prefix_length"])
+    found = [row["scores"]["dev"] for row in rows]
+    drawn = figure(
+        go.Scatter(
+            x=[row["prefix_length"] for row in rows],
+            y=[scores["bleu"] for scores in found],
+            error_y=_intervals(found, "bleu"),
+            mode="lines+markers",
+            line={"color": COLOURS[0]},
+            hovertemplate="%{x} tokens: %{y:.1f}<extra></extra>",
+        ),
+        xaxis={"title": "prefix length, tokens", "type": "log", "tickvals": [row["prefix_length"] for row in rows]},
+        yaxis_title="BLEU",
+        height=360,
+    )
+    cells = [
+        [f"{row['prefix_length']}", f"{row['kept']:,}", *_cells(scores), f"{row['held_out_loss']:.3f}"]
+        for row, scores in zip(rows, found, strict=True)
+    ]
+    return Shown(drawn, ["length", "kept", *_heads(found), "held-out loss"], cells, _source(table))
+
+
+def few_examples(table: Table) -> Shown:
+    """few_examples.json: BLEU by the number of texts learned from; every draw a mark, the line through their means."""
+    methods = list(dict.fromkeys(row["method"] for row in table["rows"]))
+    traces: list[Any] = []
+    for place, method in enumerate(methods):
+        rows = [row for row in table["rows"] if row["method"] == method]
+        sizes = sorted({row["texts"] for row in rows})
+        colour = COLOURS[place % len(COLOURS)]
+        means = [_mean([_bleu(row) for row in rows if row["texts"] == size]) for size in sizes]
+        traces += [
+            go.Scatter(
+                name=TITLES[method],
+                x=sizes,
+                y=means,
+                mode="lines",
+                line={"color": colour},
+                hovertemplate="%{x} texts, mean: %{y:.1f}<extra>%{fullData.name}</extra>",
+            ),
+            go.Scatter(
+                name=f"{TITLES[method]}, each draw",
+                x=[row["texts"] for row in rows],
+                y=[_bleu(row) for row in rows],
+                mode="markers",
+                marker={"color": colour, "size": 8, "symbol": "circle-open"},
+                showlegend=False,
+                hovertemplate="%{x} texts: %{y:.1f}<extra>%{fullData.name}</extra>",
+            ),
+        ]
+    axis = {"title": "texts learned from", "type": "log", "tickvals": sorted({row["texts"] for row in table["rows"]})}
+    drawn = figure(*traces, xaxis=axis, yaxis_title="BLEU", height=380)
+    rows = sorted(table["rows"], key=lambda row: (row["texts"], methods.index(row["method"]), row["draw"]))
+    found = [row["scores"]["dev"] for row in rows]
+    cells = [
+        [f"{row['texts']}", TITLES[row["method"]], f"{row['draw'] + 1}", f"{row['steps']}", *_cells(scores)]
+        for row, scores in zip(rows, found, strict=True)
+    ]
+    return Shown(drawn, ["texts", "method", "draw", "steps", *_heads(found)], cells, _source(table))
+
+
+def initial_words(table: Table) -> Shown:
+    """initial_words.json: BLEU by the words a prefix starts from: the mean of the draws a bar, every draw a mark."""
+    by_words: dict[str, list[Row]] = {}
+    for row in table["rows"]:
+        by_words.setdefault(row["initial_words"] or "at random", []).append(row)
+    names = sorted(by_words, key=lambda name: _mean([_bleu(row) for row in by_words[name]]))
+    marks = [(name, _bleu(row)) for name in names for row in by_words[name]]
+    drawn = figure(
+        go.Bar(
+            name="mean",
+            y=names,
+            x=[_mean([_bleu(row) for row in by_words[name]]) for name in names],
+            orientation="h",
+            marker={"color": GREY},
+            hovertemplate="%{y}: %{x:.1f}<extra></extra>",
+        ),
+        go.Scatter(
+            name="each draw",
+            y=[name for name, _ in marks],
+            x=[bleu for _, bleu in marks],
+            mode="markers",
+            marker={"color": COLOURS[0], "size": 9, "symbol": "circle-open"},
+            hovertemplate="%{y}: %{x:.1f}<extra></extra>",
+        ),
+        xaxis={"title": "BLEU", "rangemode": "tozero"},
+        height=130 + 40 * len(names),
+    )
+    drawn.update_yaxes(automargin=True, showgrid=False, type="category")
+    rows = [row for name in reversed(names) for row in by_words[name]]
+    found = [row["scores"]["dev"] for row in rows]
+    cells = [
+        [row["initial_words"] or "at random", f"{row['texts']}", f"{row['draw'] + 1}", *_cells(scores)]
+        for row, scores in zip(rows, found, strict=True)
+    ]
+    return Shown(drawn, ["words", "texts", "draw", *_heads(found)], cells, _source(table))
+
+
+def topics(table: Table) -> Shown:
+    """topics.json: ROUGE-L on the topics learned from and on another one, a bar a method, with 95% intervals."""
+    rows, places = table["rows"], list(table["rows"][0]["scores"])
+    traces = []
+    for place, row in enumerate(rows):
+        found = [row["scores"][where] for where in places]
+        traces.append(
+            go.Bar(
+                name=TITLES[row["method"]],
+                x=places,
+                y=[scores["rouge_l"] for scores in found],
+                error_y=_intervals(found, "rouge_l"),
+                marker={"color": COLOURS[place % len(COLOURS)]},
+                hovertemplate="%{x}: %{y:.1f}<extra>%{fullData.name}</extra>",
+            )
+        )
+    drawn = figure(*traces, yaxis={"title": "ROUGE-L", "rangemode": "tozero"}, barmode="group", height=360)
+    told = [(row, where, row["scores"][where]) for row in rows for where in places]
+    found = [scores for *_, scores in told]
+    cells = [
+        [TITLES[row["method"]], where, f"{scores['inputs']:,}", f"{row['texts']:,}", *_cells(scores)]
+        for row, where, scores in told
+    ]
+    return Shown(drawn, ["method", "scored on", "inputs", "texts learned from", *_heads(found)], cells, _source(table))
+
+
+def _bleu(row: Row) -> float:
+    return float(row["scores"]["dev"]["bleu"])
+
+
+def _mean(values: Sequence[float]) -> float:
+    return sum(values) / len(values)
+
+
+def _heads(found: Sequence[Row]) -> list[str]:
+    return [METRICS[name] for name in METRICS if name in found[0]]
+
+
+def _cells(scores: Row) -> list[str]:
+    return [f"{scores[name]:.4g}" for name in METRICS if name in scores]
+
+
+def _intervals(found: Sequence[Row], metric: str) -> dict[str, Any]:
+    spans = [scores["interval"][metric] for scores in found]
+    return {
+        "type": "data",
+        "symmetric": False,
+        "array": [high - scores[metric] for (_, high), scores in zip(spans, found, strict=True)],
+        "arrayminus": [scores[metric] - low for (low, _), scores in zip(spans, found, strict=True)],
+        "color": GREY,
+        "thickness": 1.5,
+    }
+
+
+def _source(table: Table) -> str:
+    inputs = ", ".join(f"{count:,} of {where}" for where, count in table["rows"][0]["inputs"].items())
+    return (
+        f"{table['base']} base, {table['base_parameters']:,} parameters; task {table['task']}, scored on {inputs}, "
+        f"{table['decoding']}; python -m prefix_core study."
+    )
