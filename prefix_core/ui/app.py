@@ -20,16 +20,12 @@ TITLE = "Prefix-Tuning, side by side"
 BAD_AT = "facts (it invents them), long tables, reasoning, and orders it was not tuned to follow."
 STEPS = """
 <nav aria-label="The idea in three steps"><span>New here?</span><ol>
-  <li><button type="button" data-tab="Compare">Compare</button> what one model writes, steered in five ways</li>
-  <li><button type="button" data-tab="Train">Train</button> a prefix on a small sample while you watch</li>
-  <li><button type="button" data-tab="Look inside">Look inside</button> at what it has learned</li>
+  <li><button type="button" data-tab="Compare">Compare</button> <small>what one model writes, steered in five ways</small></li>
+  <li><button type="button" data-tab="Train">Train</button> <small>a prefix on a small sample while you watch</small></li>
+  <li><button type="button" data-tab="Look inside">Look inside</button> <small>at what it has learned</small></li>
 </ol></nav>
 """
-GO = """element.addEventListener("click", (event) => {
-  const wanted = event.target.closest("[data-tab]")?.dataset.tab;
-  const tabs = document.querySelectorAll("#tabs > .tab-wrapper :is([role=tablist], .overflow-dropdown) button");
-  [...tabs].find((tab) => tab.textContent.trim() === wanted)?.click();
-});"""
+GO = (ASSETS / "page.js").read_text(encoding="utf-8")
 
 
 def build(loading: Loading) -> gr.Blocks:
