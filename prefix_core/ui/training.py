@@ -37,7 +37,9 @@ RECALL_ROWS = "() => { try { return sessionStorage.getItem('prefix-rows' + locat
 # assets/page.js opens the tab and presses what is meant as soon as it is offered there.
 USE = """(name) => { go("Compare", "#tasks input", (card) => card.value === "own: " + name); return [] }"""
 LOOK_INSIDE = """(name) => {
-  go("Look inside", "#inside-prefixes input", (box) => box.parentElement.textContent.trim() === name + " (yours)");
+  const box = (label) => label.querySelector("input");
+  const look = (label) => (box(label).checked ? document.querySelector("#look") : box(label)).click();
+  go("Look inside", "#inside-prefixes label", (label) => label.textContent.trim() === name + " (yours)", look);
   return [];
 }"""
 
