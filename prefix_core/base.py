@@ -223,6 +223,11 @@ def _around(tokenizer: PreTrainedTokenizerBase) -> tuple[tuple[int, ...], tuple[
     return tuple(whole[:start]), tuple(whole[start + len(plain) :])
 
 
+def fastest_precision(device: torch.device) -> str:
+    """What training runs fastest in here: "bf16" where it is multiplied in hardware, else "fp32"."""
+    return "bf16" if device.type == "cuda" or native_bf16() else "fp32"
+
+
 def native_bf16() -> bool:
     """Whether this processor multiplies bf16 matrices in hardware (AVX512-BF16 or AMX)."""
     return torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported()

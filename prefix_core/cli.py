@@ -15,7 +15,7 @@ from typing import Any
 from tqdm import tqdm
 
 from prefix_core import artifacts
-from prefix_core.base import DTYPES, Base, load_base
+from prefix_core.base import DTYPES, Base, fastest_precision, load_base
 from prefix_core.errors import InputError, PrefixError
 from prefix_core.evaluate import evaluate
 from prefix_core.evidence import EVIDENCE, ROWS, outdated
@@ -24,7 +24,7 @@ from prefix_core.generate import Decoding, Request, write
 from prefix_core.methods import METHODS, TRAINED, prompt
 from prefix_core.methods.method import Steered
 from prefix_core.progress import follow
-from prefix_core.settings import PAPER, defaults
+from prefix_core.settings import PAPER, PRECISIONS, defaults
 from prefix_core.split import draw, facts, one_text_each, split
 from prefix_core.tasks import TASKS, custom, get_task, task_of
 from prefix_core.tasks.task import Task
@@ -98,6 +98,7 @@ def run_train(options: argparse.Namespace) -> None:
         adapter_share=options.adapter_share,
         mlp_width=options.mlp_width or None,
         patience=options.patience,
+        precision=_precision(options, base),
     )
     if options.mlp_width == 0:
         settings = replace(settings, mlp_width=None)
@@ -200,7 +201,11 @@ def run_rebuild(options: argparse.Namespace) -> None:
     from prefix_core.rebuild import rebuild
 
     folder = Path(options.evidence)
-    rebuild(_base(options), options.tasks, options.methods, options.splits, options.steps, options.limit, folder)
+    base = _base(options)
+    precision = _precision(options, base)
+    rebuild(
+        base, options.tasks, options.methods, options.splits, options.steps, options.limit, folder, precision=precision
+    )
 
 
 def run_results(options: argparse.Namespace) -> None:
@@ -260,6 +265,13 @@ def _size(text: str) -> str:
 
 def _base(options: argparse.Namespace) -> Base:
     return load_base(options.base, options.device, options.dtype)
+
+
+def _precision(options: argparse.Namespace, base: Base) -> str | None:
+    """What `--precision` asks for; raises `InputError` where it would be a hundred times slower."""
+    if options.precision == "bf16" != fastest_precision(base.device):
+        raise InputError("this processor has no bf16 arithmetic, so training in it would take days; drop --precision")
+    return options.precision
 
 
 def _task(options: argparse.Namespace) -> Task:
@@ -359,6 +371,12 @@ def _parser() -> argparse.ArgumentParser:
     steering.add_argument("--method", default="prefix", choices=METHODS, help="(default: %(default)s)")
     steering.add_argument("--artifact", help="a folder that training wrote (default: the shipped one)")
     steering.add_argument("--shots", type=int, default=0, help="prompt: examples shown before the input (default: 0)")
+    learning = argparse.ArgumentParser(add_help=False)
+    learning.add_argument(
+        "--precision", choices=PRECISIONS,
+        help="of training: bf16 multiplies in bf16 and keeps fp32 parameters, faster where the hardware has it "
+        "(default: train: fp32, the same on any machine; rebuild: what is fastest here)",
+    )  # fmt: skip
     decoding = argparse.ArgumentParser(add_help=False)
     decoding.add_argument("--beams", type=int, default=1, help="beam search with so many beams; the paper's: 5")
     decoding.add_argument("--length-penalty", type=float, default=1.0, help="beam search (default: %(default)s)")
@@ -384,7 +402,7 @@ def _parser() -> argparse.ArgumentParser:
     command.add_argument("--outputs", help="write the outputs to this file, a line each")
     command.set_defaults(run=run_evaluate)
 
-    command = commands.add_parser("train", parents=[base, own], help="train a method on your examples")
+    command = commands.add_parser("train", parents=[base, own, learning], help="train a method on your examples")
     command.add_argument("--task", default="e2e", choices=[*TASKS, custom.NAME], help="(default: %(default)s)")
     command.add_argument("--method", default="prefix", choices=TRAINED, help="(default: %(default)s)")
     command.add_argument("--data", required=True, help=DATA_HELP)
@@ -450,7 +468,9 @@ def _parser() -> argparse.ArgumentParser:
     command.add_argument("--record", action="store_true", help="keep the results in assets/evidence/base.json")
     command.set_defaults(run=run_measure)
 
-    command = commands.add_parser("rebuild", parents=[base], help="train and score everything shipped for a base")
+    command = commands.add_parser(
+        "rebuild", parents=[base, learning], help="train and score everything shipped for a base"
+    )
     command.add_argument("--tasks", nargs="+", default=[], choices=[name for name in TASKS if name != "custom"])
     command.add_argument("--methods", nargs="+", default=list(ROWS), choices=ROWS, help="rows of the results table")
     command.add_argument(

@@ -7,9 +7,9 @@ self-attention. A `Prefix` holds them along its first dimension, in the order of
 from collections.abc import Sequence
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
+from prefix_core.attention import attention
 from prefix_core.base import Shape
 from prefix_core.inject import NEVER, DistanceBias, Rows
 from prefix_core.prefix import StackedPrefix
@@ -58,14 +58,14 @@ class TargetRows(Rows):
         values = torch.cat([self.prefix.values[layer], self.sources.pad(v)], 1).transpose(1, 2)
         if self.room:
             self.seen[layer] = keys, values
-        out = F.scaled_dot_product_attention(self.pad(q).transpose(1, 2), keys, values, attn_mask=self.source_mask)
+        out = attention(self.pad(q).transpose(1, 2), keys, values, self.source_mask)
         return out.transpose(1, 2).flatten(0, 1).flatten(1)[self.slots]
 
     def step(self, layer: int, q: Tensor, k: Tensor, v: Tensor, bias: DistanceBias | None = None) -> Tensor:
         """As in `Rows`; in cross-attention k and v are not looked at: the sources' are remembered."""
         if layer not in self.cross:
             return super().step(layer, q, k, v, bias)
-        out = F.scaled_dot_product_attention(q[:, :, None], *self.seen[layer], attn_mask=self.source_mask)
+        out = attention(q[:, :, None], *self.seen[layer], self.source_mask)
         return out.flatten(1)
 
     def keep(self, rows: Tensor) -> None:

@@ -190,6 +190,19 @@ def cast(tensors: Tensors, dtype: torch.dtype) -> Tensors:
     return of(tensors)
 
 
+def cast_products(tensors: Tensors, dtype: torch.dtype) -> Tensors:
+    """The same with the matrices that rows are multiplied with in `dtype`; embeddings and norms as they were."""
+
+    def of(thing: Any) -> Any:
+        if isinstance(thing, Network):
+            return thing._replace(layers=tuple(map(of, thing.layers)), head=thing.head.to(dtype))
+        if isinstance(thing, Layer):
+            return Layer(*map(of, thing))
+        return Dense(thing.weight.to(dtype), thing.bias.to(dtype)) if isinstance(thing, Dense) else thing
+
+    return of(tensors)
+
+
 @torch.no_grad()
 def pack(network: Network) -> Network:
     """The network for writing: its matrices a second time, laid out for few rows. Where that pays not, as it is."""

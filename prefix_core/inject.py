@@ -10,6 +10,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from prefix_core.attention import attention
 from prefix_core.prefix import StackedPrefix
 
 NEVER = float("-inf")
@@ -28,6 +29,7 @@ class Rows:
     row, and `step` continues.
     branches: for each row the lengths of the continuations of one beginning that follow each other at its end. Each
     sees the beginning and itself, as if it stood there alone.
+    multiple: of which T and N are made by pads that nobody reads, so that few sizes occur.
     """
 
     def __init__(
@@ -36,9 +38,10 @@ class Rows:
         prefix: StackedPrefix,
         room: int = 0,
         branches: Sequence[Sequence[int]] | None = None,
+        multiple: int = 1,
     ) -> None:
         self.prefix = prefix
-        self.batch, self.longest = len(lengths), max(lengths)
+        self.batch, self.longest = len(lengths), rounded(max(lengths), multiple)
         device, size = prefix.keys.device, torch.tensor(lengths, device=prefix.keys.device)
         time = torch.arange(self.longest, device=device)
         real = time >= self.longest - size[:, None]  # (B, T)
@@ -49,7 +52,9 @@ class Rows:
             self.branch, back = _branched(branches, self.longest, device)
             offset = offset - back
         self.places = offset
-        self.positions = (offset + prefix.lengths[:, None])[real]
+        self.spare = rounded(len(self.slots), multiple) - len(self.slots)
+        self.positions = F.pad((offset + prefix.lengths[:, None])[real], (0, self.spare))
+        self.packed = F.pad(self.slots, (0, self.spare))  # where the output of all N is: of a spare one, anywhere
         self.last = size.cumsum(0) - 1
         self.visible = torch.cat([prefix.mask, real], 1)  # (B, P + T)
         self.used = self.visible.shape[1]
@@ -77,6 +82,7 @@ class Rows:
 
     def pad(self, x: Tensor) -> Tensor:
         """(N, heads, head_dim) -> (B, T, heads, head_dim), zeros on the left."""
+        x = x[: len(self.slots)]
         padded = x.new_zeros(self.batch * self.longest, *x.shape[1:]).index_copy(0, self.slots, x)
         return padded.unflatten(0, (self.batch, self.longest))
 
@@ -101,14 +107,9 @@ class Rows:
         if self.room:
             self.keys.append(F.pad(keys.transpose(1, 2), (0, 0, 0, self.room)))
             self.values.append(F.pad(values.transpose(1, 2), (0, 0, 0, self.room)))
-        out = F.scaled_dot_product_attention(
-            self.pad(q).transpose(1, 2),
-            keys.transpose(1, 2),
-            values.transpose(1, 2),
-            attn_mask=self.with_bias(self.mask, bias, self.longest),
-            enable_gqa=q.shape[1] != k.shape[1],
-        )
-        return out.transpose(1, 2).flatten(0, 1).flatten(1)[self.slots]
+        mask = self.with_bias(self.mask, bias, self.longest)
+        out = attention(self.pad(q).transpose(1, 2), keys.transpose(1, 2), values.transpose(1, 2), mask)
+        return out.transpose(1, 2).flatten(0, 1).flatten(1)[self.packed]
 
     def advance(self) -> Tensor:
         """Make room for one more token a row; returns their positions (B,). Then run the network with `step`."""
@@ -124,14 +125,8 @@ class Rows:
         keys, values = self.keys[layer], self.values[layer]
         keys[:, :, used - 1], values[:, :, used - 1] = k, v
         mask = None if self.step_mask is None else self.step_mask[..., :used]
-        out = F.scaled_dot_product_attention(
-            q[:, :, None],
-            keys[:, :, :used],
-            values[:, :, :used],
-            attn_mask=self.with_bias(mask, bias, 1),
-            enable_gqa=q.shape[1] != k.shape[1],
-        )  # (B, heads, 1, head_dim)
-        return out.flatten(1)
+        out = attention(q[:, :, None], keys[:, :, :used], values[:, :, :used], self.with_bias(mask, bias, 1))
+        return out.flatten(1)  # from (B, heads, 1, head_dim)
 
     def keep(self, rows: Tensor) -> None:
         """Go on with these rows only, in this order (repeats allowed): finished rows leave, beams change places."""
@@ -140,6 +135,11 @@ class Rows:
         self.step_mask = None if self.step_mask is None else self.step_mask[rows]
         self.keys = [keys[rows] for keys in self.keys]
         self.values = [values[rows] for values in self.values]
+
+
+def rounded(size: int, multiple: int) -> int:
+    """The next multiple."""
+    return -(-size // multiple) * multiple
 
 
 def _branched(branches: Sequence[Sequence[int]], longest: int, device: torch.device) -> tuple[Tensor, Tensor]:

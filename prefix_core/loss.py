@@ -11,8 +11,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-ROWS = 64  # that are worked on at a time
-BLOCK = 16 * ROWS  # whose part in the layer's own gradient is one matrix product
+ROWS = 128  # that are worked on at a time
+BLOCK = 8 * ROWS  # whose part in the layer's own gradient is one matrix product
 
 
 def token_losses(hidden: Tensor, head: Tensor, targets: Tensor) -> Tensor:
@@ -36,6 +36,9 @@ def _in_parts(
     hidden: Tensor, head: Tensor, targets: Tensor, of_hidden: bool, of_head: bool
 ) -> tuple[Tensor, Tensor, Tensor]:
     """Losses (n,), and the gradients of their sum: of `hidden` and of `head` (fp32), empty where not wanted."""
+    count = len(hidden)
+    if hidden.dtype == torch.bfloat16:  # one size of product: for every new one oneDNN makes a kernel
+        hidden, targets = F.pad(hidden, (0, 0, 0, -count % ROWS)), F.pad(targets, (0, -count % ROWS))
     losses = hidden.new_empty(len(hidden), dtype=torch.float32)
     gradient = torch.empty_like(hidden) if of_hidden else hidden.new_empty(0)
     head_gradient = torch.zeros_like(head, dtype=torch.float32) if of_head else head.new_empty(0)
@@ -60,7 +63,7 @@ def _in_parts(
             if filled == BLOCK or part.stop >= len(hidden):
                 block = hidden[start + len(error) - filled : start + len(error)]
                 head_gradient += errors[:filled].t() @ block
-    return losses, gradient, head_gradient
+    return losses[:count], gradient[:count], head_gradient
 
 
 class _BehindFrozenHead(torch.autograd.Function):

@@ -12,8 +12,10 @@ from torch import Tensor
 from prefix_core.base import AnyNetwork, Base
 from prefix_core.encoder_decoder import SourceRows, TargetRows
 from prefix_core.gpt2 import Network
-from prefix_core.inject import DistanceBias, Rows
+from prefix_core.inject import DistanceBias, Rows, rounded
 from prefix_core.prefix import Prefix, stack
+
+SIZES = 32  # packed tokens of bf16 come in multiples: for every new size of a product, oneDNN makes a kernel for 2 ms
 
 Watch = Callable[[int, Tensor, Tensor], None]  # prefix layer, keys and values (N, kv_heads, head_dim)
 
@@ -33,7 +35,11 @@ def read(
     each row may go on for, behind its one text. States: text after text, the one before its first token and the one
     after each, (all of written + texts, hidden). `watch` sees the keys and values.
     """
-    stacked = stack(prefixes, base.shape, network.tokens)
+    device = base.device.type
+    half = torch.is_autocast_enabled(device)
+    dtype = torch.get_autocast_dtype(device) if half else network.tokens.dtype
+    stacked = stack(prefixes, base.shape, network.tokens.new_empty(0, dtype=dtype))
+    multiple = SIZES if half and not room else 1
     tokens: list[int] = []
     keep: list[int] = []
     lengths = []
@@ -46,10 +52,14 @@ def read(
             tokens += text
         lengths.append(len(tokens) - first)
     branches = None if room else [[len(text) for text in texts] for texts in written]
+    count = len(keep)
+    if isinstance(network, Network) or not base.begin:
+        tokens += [0] * (rounded(len(tokens), multiple) - len(tokens))
+        keep += [0] * (rounded(count, multiple) - count)
     packed, kept = torch.tensor(tokens, device=base.device), torch.tensor(keep, device=base.device)
     if isinstance(network, Network) or not base.begin:
-        rows = Rows(lengths, stacked, room, branches)
-        return rows, network.hidden(packed, rows.positions, _watched(rows, watch), kept)
+        rows = Rows(lengths, stacked, room, branches, multiple)
+        return rows, network.hidden(packed, rows.positions, _watched(rows, watch), kept)[:count]
     sources = SourceRows([len(row) for row in inputs], stacked)
     source = torch.tensor([token for row in inputs for token in row], device=base.device)
     states = network.encode(source, sources.positions, _watched(sources, watch))

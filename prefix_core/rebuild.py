@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from prefix_core import artifacts, evidence
-from prefix_core.base import Base
+from prefix_core.base import Base, fastest_precision
 from prefix_core.compact import bytes_per_number
 from prefix_core.errors import InputError
 from prefix_core.evaluate import evaluate, score
@@ -78,12 +78,15 @@ def rebuild(
     steps: int | None = None,
     limit: int | None = None,
     folder: Path = evidence.EVIDENCE,
+    precision: str | None = None,
 ) -> None:
     """Bring the artifacts and the evidence of these tasks and rows up to date with `base`.
 
     tasks: none for all. splits: what to score on (none for all but the test sets). steps: of every training (None for
-    the settings'). limit: score on the first so many inputs. folder: where the evidence goes.
+    the settings'). limit: score on the first so many inputs. folder: where the evidence goes. precision: of training
+    (None for the fastest here); what was trained in another is up to date all the same.
     """
+    precision = precision or fastest_precision(base.device)
     for name in tasks or DATA:
         task, data = get_task(name), DATA[name]
         sets = {split: load_examples(place, task) for split, place in data.splits.items()}
@@ -100,7 +103,7 @@ def rebuild(
         measured = {split: sets[split][:limit] for split in wanted if split in sets}
         for row in rows:
             if row in TRAINED_ROWS:
-                settings = settings_of(row, base, task, known["texts"], steps)
+                settings = settings_of(row, base, task, known["texts"], steps).replaced(precision=precision)
                 place = train_row(base, task, row, settings, learned, sets["dev"], known)
                 for split, some in measured.items():
                     score_row(base, task, row, place, split, some, folder)
@@ -147,13 +150,14 @@ def train_row(
     runs = RUNS / base.weights_hash[:12] / task.name
     shipped = artifacts.folder_of(base, task.name, method)
     folder = shipped if row == method else runs / row
-    made_from = [base.weights_hash, asdict(settings), data["hash"]]
+    made_from = [base.weights_hash, _but_precision(asdict(settings)), data["hash"]]
     if (folder / artifacts.CARD).exists():
         card = artifacts.read_card(folder)
-        if [card.base_hash, card.settings, card.data.get("hash")] == made_from and card.ended == "complete":
+        trained_from = [card.base_hash, _but_precision(card.settings), card.data.get("hash")]
+        if trained_from == made_from and card.ended == "complete":
             print(f"{folder}: up to date", file=sys.stderr)
             return folder
-    digest = hashlib.sha256(json.dumps(made_from).encode()).hexdigest()[:8]
+    digest = hashlib.sha256(json.dumps([*made_from, settings.precision]).encode()).hexdigest()[:8]
     checkpoint = runs / f"{row}-{digest}.safetensors"
     events = train(
         base, task, method, learned, settings, one_text_each(dev[:HELD_OUT]), checkpoint=checkpoint, too_long="cut"
@@ -167,6 +171,10 @@ def train_row(
         artifacts.write_card(folder, replace(card, packing=packing))
     checkpoint.unlink(missing_ok=True)
     return folder
+
+
+def _but_precision(settings: dict[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in settings.items() if name != "precision"}
 
 
 def packing_cost(

@@ -7,6 +7,7 @@ from typing import Any
 from prefix_core.errors import InputError
 
 LARGEST_SEED = 2**31 - 1
+PRECISIONS = ("fp32", "bf16")
 
 
 @dataclass(frozen=True)
@@ -18,6 +19,8 @@ class Settings:
     warmup: share of the steps in which the rate rises; after it falls to zero in a straight line.
     mlp_width: units of the reparameterization, None to train the prefix itself. initial_words: "" for a random start.
     adapter_share: of the base's parameters. patience: held-out measurements without a new best before stopping.
+    precision: "fp32", or "bf16" for matrix products and attention in bf16, where the processor multiplies it; what is
+    trained, its gradients and optimizer, what is added up, and the loss stay in fp32.
     """
 
     epochs: float = 10.0
@@ -35,6 +38,7 @@ class Settings:
     initial_words: str = ""
     adapter_share: float = 0.03
     patience: int | None = None
+    precision: str = "fp32"
 
     def __post_init__(self) -> None:
         positive = "epochs batch together learning_rate clip prefix_length adapter_share least_steps"
@@ -45,6 +49,8 @@ class Settings:
             value = getattr(self, name)
             if value is not None and value < 1:
                 raise InputError(f"setting {name} is {value}; it must be at least 1")
+        if self.precision not in PRECISIONS:
+            raise InputError(f"setting precision is {self.precision!r}; choose one of {', '.join(PRECISIONS)}")
         if not (0 <= self.warmup <= 1 and 0 <= self.weight_decay < inf and 0 <= self.seed <= LARGEST_SEED):
             raise InputError(
                 f"warmup must be from 0 to 1, weight_decay 0 or more, and seed from 0 to {LARGEST_SEED}; they are "

@@ -10,7 +10,7 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from prefix_core.base import Base
+from prefix_core.base import Base, fastest_precision
 from prefix_core.errors import InputError
 from prefix_core.evaluate import evaluate
 from prefix_core.evidence import EVIDENCE
@@ -138,7 +138,8 @@ def study(base: Base, name: str, limit: int | None = None, folder: Path = EVIDEN
         asked = {"inputs": {where: len(some) for where, some in run.scored.items()}, **run.label}
         if any(asked.items() <= row.items() for row in rows):
             continue
-        events = train(base, task, run.method, run.learned, run.settings, run.watched, too_long="cut")
+        settings = run.settings.replaced(precision=fastest_precision(base.device))
+        events = train(base, task, run.method, run.learned, settings, run.watched, too_long="cut")
         result = follow(events, f"{name}: {', '.join(map(str, run.label.values()))}")
         rows.append({**asked, **costs(result), "scores": scores(base, task, result.steered, run.scored)})
         path.parent.mkdir(parents=True, exist_ok=True)

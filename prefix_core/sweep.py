@@ -11,15 +11,15 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from prefix_core.base import ASSETS, Base
+from prefix_core.base import ASSETS, Base, fastest_precision
 from prefix_core.examples import Example
 from prefix_core.settings import Settings, defaults
 from prefix_core.tasks.task import Task
 from prefix_core.train import train
 
 RECORD = ASSETS / "evidence" / "sweep.json"
-RATES = (1e-3, 2e-3, 5e-3)
-LENGTHS = (10, 50, 100)
+RATES = (1e-3, 2e-3, 3e-3, 5e-3)
+LENGTHS = (20, 50, 100)
 
 
 def candidates(method: str, base: Base, task: Task) -> list[Settings]:
@@ -39,7 +39,7 @@ def sweep(
     rows = json.loads(RECORD.read_text()) if RECORD.exists() else []
     for method in methods:
         for settings in candidates(method, base, task):
-            chosen = replace(settings, steps=steps)
+            chosen = replace(settings, steps=steps, precision=fastest_precision(base.device))
             *_, last = train(base, task, method, examples, chosen, held_out, held_out_every=steps)
             assert last.result is not None
             row = {
@@ -51,6 +51,7 @@ def sweep(
                 "prefix_length": chosen.prefix_length if method == "prefix" else None,
                 "mlp_width": chosen.mlp_width if method == "prefix" else None,
                 "batch": chosen.batch,
+                "precision": chosen.precision,
                 "steps": steps,
                 "seed": chosen.seed,
                 "held_out_inputs": len(held_out),

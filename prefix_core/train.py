@@ -17,6 +17,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from prefix_core import loss
 from prefix_core.base import Base
 from prefix_core.checkpoint import Run, load_run, save_run
 from prefix_core.encoding import TooLong, encode_input
@@ -24,7 +25,6 @@ from prefix_core.errors import InputError
 from prefix_core.examples import Example
 from prefix_core.generate import Decoding, Request, write
 from prefix_core.gpt2 import Network
-from prefix_core.loss import token_losses
 from prefix_core.methods import get_trained
 from prefix_core.methods.method import Adaptation, Steered
 from prefix_core.reading import read
@@ -115,7 +115,7 @@ def train(
     batches, steps = Batches(pairs, settings), settings.steps_for(len(pairs))
     every = held_out_every or max(1, steps // MEASUREMENTS)
     optimizer = torch.optim.AdamW(
-        adaptation.parameters(), lr=settings.learning_rate, weight_decay=settings.weight_decay
+        adaptation.parameters(), lr=settings.learning_rate, weight_decay=settings.weight_decay, fused=True
     )
     run = Run(_identity(base, task, method, pairs, held_pairs, settings), adaptation, optimizer, best=adaptation.kept())
     if checkpoint is not None and checkpoint.exists():
@@ -153,15 +153,15 @@ def train(
             group["lr"] = settings.learning_rate * schedule(progress.step, steps, settings.warmup)
         batch = batches.at(progress.step)
         optimizer.zero_grad(set_to_none=True)
-        loss = mean_loss(base, adaptation, batch)
-        if not loss.isfinite():
+        mean = mean_loss(base, adaptation, batch)
+        if not mean.isfinite():
             ended = progress.ended = "diverged"
             break
-        loss.backward()
+        mean.backward()
         torch.nn.utils.clip_grad_norm_(adaptation.parameters(), settings.clip)
         optimizer.step()
         progress.step += 1
-        progress.loss = loss.item()
+        progress.loss = mean.item()
         progress.tokens += sum(len(pair.source) + len(pair.target) for pair in batch)
         held_out_loss, shown, now_kept = None, (), None
         if held_pairs and (progress.step % every == 0 or progress.step == steps):
@@ -269,27 +269,35 @@ def encode_pairs(
     return pairs
 
 
-def target_losses(base: Base, adaptation: Adaptation, batch: Sequence[Pair]) -> Tensor:
+def target_losses(
+    base: Base,
+    adaptation: Adaptation,
+    batch: Sequence[Pair],
+    behind: Callable[[Tensor, Tensor, Tensor], Tensor] = loss.token_losses,
+) -> Tensor:
     """The loss of every target token of a batch, (n,), in nats; texts of the same input after one another.
 
-    An input is run once, however many texts it has in the batch: they are branches of one row.
+    An input is run once, however many texts it has in the batch: they are branches of one row. behind: what makes the
+    loss of states, output layer and targets.
     """
-    network, prefix = adaptation.network(), adaptation.prefix()
     texts: dict[tuple[int, ...], list[list[int]]] = {}
     for pair in batch:
         texts.setdefault(tuple(pair.source), []).append(pair.target)
     # What predicts a text's first token is the input's last. The last token predicts nothing: it is not read.
     written = [[target[:-1] for target in some] for some in texts.values()]
-    _, hidden = read(base, network, list(texts), written, [prefix] * len(texts))
     said = [token for some in texts.values() for target in some for token in target]
     targets = torch.tensor(said, device=base.device)
-    if isinstance(network, Network):
-        return token_losses(hidden, network.head, targets)
-    return F.cross_entropy(network.logits(hidden).float(), targets, reduction="none")
+    with adaptation.arithmetic():
+        network, prefix = adaptation.network(), adaptation.prefix()
+        _, hidden = read(base, network, list(texts), written, [prefix] * len(texts))
+        if not isinstance(network, Network):
+            return F.cross_entropy(network.logits(hidden).float(), targets, reduction="none")
+    return behind(hidden.to(network.head.dtype), network.head, targets)
 
 
 def mean_loss(base: Base, adaptation: Adaptation, batch: Sequence[Pair]) -> Tensor:
-    return target_losses(base, adaptation, batch).mean()
+    """The mean of `target_losses`, to be learned from: an output layer's logits are never kept."""
+    return target_losses(base, adaptation, batch, loss.mean_loss).mean()
 
 
 @torch.no_grad()

@@ -292,6 +292,22 @@ def test_a_prefix_stays_in_sight_of_a_sliding_window(tmp_path: Path, kind: str, 
     assert written(base, rows)[0] == ids[len(long) :]
 
 
+@pytest.mark.parametrize("method", ["prefix", "fine_tune"])
+def test_training_in_bf16_is_nearly_that_in_fp32(base: Base, method: str, e2e: Task) -> None:
+    found = []
+    for precision in ("fp32", "bf16"):
+        chosen = replace(SMALL[method], prefix_length=5, mlp_width=None, precision=precision)
+        adaptation = TRAINED[method].start(base, chosen)
+        mean = mean_loss(base, adaptation, encode_pairs(base, e2e, e2e.pool()[:3], adaptation.prefix_length))
+        mean.backward()
+        gradients = [parameter.grad.flatten() for parameter in adaptation.parameters() if parameter.grad is not None]
+        assert all(gradient.dtype == torch.float32 for gradient in gradients)
+        found.append((mean.item(), torch.cat(gradients)))
+    (exact, exact_gradient), (rounded, rounded_gradient) = found
+    assert rounded != exact and rounded == pytest.approx(exact, rel=2e-2)
+    assert torch.cosine_similarity(exact_gradient, rounded_gradient, dim=0) > 0.98
+
+
 @pytest.mark.parametrize("kind", ALL)
 def test_a_base_in_bf16_is_trained_and_writes(bases: dict[str, Base], kind: str, e2e: Task) -> None:
     fine = bases[kind]

@@ -91,6 +91,17 @@ def test_prompting_needs_no_artifact(tiny_folder: Path, capsys: pytest.CaptureFi
     assert capsys.readouterr().out.count("\n") == 2
 
 
+def test_training_in_bf16_is_asked_for_and_refused_where_it_would_take_days(
+    tiny_folder: Path, data: dict[str, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys
+) -> None:
+    for native, code in ((True, 0), (False, 2)):
+        monkeypatch.setattr("prefix_core.base.native_bf16", lambda native=native: native)
+        out = tmp_path / str(native)
+        assert train(tiny_folder, data["csv"], out, "--precision", "bf16") == code
+    assert "no bf16 arithmetic" in capsys.readouterr().err
+    assert json.loads((tmp_path / "True" / "card.json").read_text())["settings"]["precision"] == "bf16"
+
+
 def test_list_shows_what_is_trained(
     tiny_folder: Path, prefix: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -95,3 +95,17 @@ def test_keep_goes_on_with_some_rows_in_another_order(tiny: Base) -> None:
         second = tiny.network.logits(tiny.network.hidden(first.argmax(-1)[order], positions, rows.step))
     expected = greedy(tiny, INPUTS, prefixes, steps=2)[:, 1][order]
     assert (second - expected).abs().max() <= 1e-5 * expected.abs().max()
+
+
+def test_pads_up_to_a_multiple_change_nothing(tiny: Base) -> None:
+    """Rows that end in branches, and a prefix behind some of them: 17 tokens and 32 slots."""
+    prefixes, branches = loud_prefixes(tiny), [[2, 3], [1], [1, 1], [4]]
+    packed = torch.tensor([token for row in INPUTS for token in row] + [5, 6])
+    found = []
+    for multiple in (1, 32):
+        stacked = stack(prefixes, tiny.shape, tiny.network.tokens)
+        rows = Rows([7, 1, 5, 4], stacked, branches=branches, multiple=multiple)
+        tokens = torch.cat([packed, packed.new_zeros(rows.spare)])
+        assert (rows.longest, len(rows.positions)) == ((7, 17) if multiple == 1 else (32, 32))
+        found.append(tiny.network.hidden(tokens, rows.positions, rows)[:17])
+    torch.testing.assert_close(found[1], found[0], rtol=1e-5, atol=1e-5)

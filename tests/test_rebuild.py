@@ -109,3 +109,14 @@ def test_rows_of_another_base_are_dropped_and_other_rows_kept(tmp_path: Path) ->
     assert list(evidence.read(path)) == ["prefix", "prompt_0"] and evidence.read(path, "b") == {}
     evidence.record(path, {"base_hash": "b"}, {"row": "adapter"})
     assert list(evidence.read(path)) == ["adapter"]
+
+
+def test_the_precision_of_training_is_recorded_and_nothing_is_trained_anew_for_it(
+    tiny: Base, own: dict[str, Path]
+) -> None:
+    rebuild.rebuild(tiny, rows=["prefix"], folder=own["evidence"], precision="bf16")
+    (folder,) = artifacts.shipped()
+    made = artifacts.fingerprint(folder)
+    assert artifacts.read_card(folder).settings["precision"] == "bf16"
+    rebuild.rebuild(tiny, rows=["prefix"], folder=own["evidence"], precision="fp32")
+    assert artifacts.fingerprint(folder) == made

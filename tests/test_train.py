@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from safetensors import safe_open
 
 from prefix_core.base import Base
 from prefix_core.errors import InputError
@@ -241,7 +242,15 @@ def test_a_half_precision_base_is_trained_in_full_precision(tiny: Base, e2e: Tas
 
 
 @pytest.mark.parametrize(
-    "bad", [{"epochs": float("inf")}, {"seed": 10**15}, {"patience": 0}, {"mlp_width": 0}, {"warmup": 2.0}]
+    "bad",
+    [
+        {"epochs": float("inf")},
+        {"seed": 10**15},
+        {"patience": 0},
+        {"mlp_width": 0},
+        {"warmup": 2.0},
+        {"precision": "fp8"},
+    ],
 )
 def test_senseless_settings_are_refused(bad: dict) -> None:
     with pytest.raises(InputError):
@@ -251,3 +260,56 @@ def test_senseless_settings_are_refused(bad: dict) -> None:
 def test_a_prefix_as_long_as_the_context_is_refused(tiny: Base, e2e: Task) -> None:
     with pytest.raises(InputError, match="leaves no room"):
         list(train(tiny, e2e, "prefix", e2e.pool(), replace(settings("prefix"), prefix_length=512)))
+
+
+@pytest.mark.parametrize("method", TRAINED)
+def test_in_bf16_the_loss_and_the_gradient_are_nearly_those_in_fp32(tiny: Base, e2e: Task, method: str) -> None:
+    """Products are rounded to 8 bits; what is trained and what is added up are not."""
+    found = []
+    for precision in ("fp32", "bf16"):
+        adaptation = TRAINED[method].start(tiny, settings(method, precision=precision))
+        batch = encode_pairs(tiny, e2e, e2e.pool()[:4], adaptation.prefix_length)
+        mean = mean_loss(tiny, adaptation, batch)
+        mean.backward()
+        gradients = [parameter.grad for parameter in adaptation.parameters() if parameter.grad is not None]
+        assert all(tensor.dtype == torch.float32 for tensor in [mean, *adaptation.parameters(), *gradients])
+        found.append((mean.item(), torch.cat([gradient.flatten() for gradient in gradients])))
+    (exact, exact_gradient), (rounded, rounded_gradient) = found
+    assert rounded != exact and rounded == pytest.approx(exact, rel=1e-2)
+    assert torch.cosine_similarity(exact_gradient, rounded_gradient, dim=0) > 0.99
+
+
+@pytest.mark.parametrize("method", TRAINED)
+def test_in_bf16_steps_too_small_for_bf16_are_not_lost(tiny: Base, e2e: Task, method: str, tmp_path: Path) -> None:
+    """Masters and moments are fp32: a rate of 1e-5 moves a weight of 0.2 by less than bf16 can tell."""
+    checkpoint = tmp_path / "run.safetensors"
+    slow = settings(method, precision="bf16", learning_rate=1e-5)
+    before = TRAINED[method].start(tiny, slow).kept()
+    after = run(tiny, e2e, method, settings=slow, checkpoint=checkpoint)[-1].result
+    moved = [not torch.equal(before[name], tensor) for name, tensor in after.kept.items()]
+    assert sum(moved) > len(moved) / 2 and all(tensor.dtype == torch.float32 for tensor in after.kept.values())
+    with safe_open(checkpoint, framework="pt") as file:
+        assert {file.get_tensor(name).dtype for name in file.keys()} == {torch.float32}  # noqa: SIM118
+
+
+@pytest.mark.parametrize("method", TRAINED)
+def test_in_bf16_every_method_learns_the_same_again_and_goes_on(
+    tiny: Base, e2e: Task, method: str, tmp_path: Path
+) -> None:
+    chosen = settings(method, precision="bf16", learning_rate=SMALL[method].learning_rate * 3)
+    whole = run(tiny, e2e, method, settings=chosen)
+    measured = [event.held_out_loss for event in whole if event.held_out_loss is not None]
+    assert measured[-1] < measured[0]
+    count, checkpoint = iter(range(100)), tmp_path / "run.safetensors"
+    first = run(tiny, e2e, method, settings=chosen, checkpoint=checkpoint, should_stop=lambda: next(count) >= 5)
+    rest = run(tiny, e2e, method, settings=chosen, checkpoint=checkpoint)
+    assert [event.loss for event in [*first[:-1], *rest]] == [event.loss for event in whole]
+    with pytest.raises(InputError, match="another run"):
+        run(tiny, e2e, method, settings=replace(chosen, precision="fp32"), checkpoint=checkpoint)
+
+
+def test_a_frozen_base_is_cast_once(tiny: Base, e2e: Task) -> None:
+    adaptation = TRAINED["prefix"].start(tiny, settings("prefix", precision="bf16"))
+    network = adaptation.network()
+    assert network is adaptation.network() and network.layers[0].up.weight.dtype == torch.bfloat16
+    assert network.tokens is tiny.network.tokens and network.norm.weight.dtype == torch.float32

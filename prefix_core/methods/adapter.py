@@ -21,14 +21,14 @@ class Adapter(Adaptation):
     method = "adapter"
 
     def __init__(self, base: Base, settings: Settings) -> None:
-        super().__init__()
+        super().__init__(base, settings)
         layers, hidden, width = base.shape.layers, base.shape.hidden, bottleneck_width(base, settings.adapter_share)
         generator = torch.Generator().manual_seed(settings.seed)
         down = torch.randn(layers, 2, width, hidden, generator=generator) / hidden**0.5
         zeros = {"down_bias": (layers, 2, width), "up": (layers, 2, hidden, width), "up_bias": (layers, 2, hidden)}
         sizes = {name: torch.zeros(size) for name, size in zeros.items()}
         self.tensors = nn.ParameterDict({"down": down, **sizes}).to(base.device)
-        self._network = base.layered("adapter")
+        self._network = self.multiplied(base.layered("adapter"))
 
     def network(self) -> Network:
         dtype = self._network.tokens.dtype

@@ -14,14 +14,16 @@ from prefix_core.settings import Settings
 class FineTuning(Adaptation):
     method = "fine_tune"
 
-    def __init__(self, base: Base) -> None:
-        super().__init__()
+    def __init__(self, base: Base, settings: Settings) -> None:
+        super().__init__(base, settings)
         self.model = copy.deepcopy(base.model).float().requires_grad_(True)  # small steps are lost in 16 bits
         self.dtype = base.network.tokens.dtype
 
     def network(self) -> AnyNetwork:
         network = as_network(self.model)
-        return cast(network, self.dtype) if isinstance(network, Network) else network  # the others stay in fp32
+        if not isinstance(network, Network):
+            return network  # the others stay in fp32
+        return self.multiplied(cast(network, self.dtype))
 
     def kept(self) -> dict[str, Tensor]:
         return {name: tensor.detach().clone() for name, tensor in self.model.named_parameters()}
@@ -33,7 +35,7 @@ def origin(base: Base) -> dict[str, Tensor]:
 
 
 def start(base: Base, settings: Settings) -> FineTuning:
-    return FineTuning(base)
+    return FineTuning(base, settings)
 
 
 def costs(base: Base, settings: Settings) -> tuple[int, int]:

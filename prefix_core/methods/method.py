@@ -1,11 +1,18 @@
 """What a method is, seen from the model: other weights or none, a prefix or none, words before the input or none."""
 
 from dataclasses import dataclass, replace
+from typing import TypeVar
 
+import torch
 from torch import Tensor, nn
 
 from prefix_core.base import AnyNetwork, Base
+from prefix_core.gpt2 import Layer, Network, cast_products
+from prefix_core.module_network import ModuleNetwork
 from prefix_core.prefix import Prefix
+from prefix_core.settings import Settings
+
+Multiplied = TypeVar("Multiplied", AnyNetwork, Network, Layer)
 
 
 @dataclass(frozen=True)
@@ -31,10 +38,25 @@ class Steered:
 
 
 class Adaptation(nn.Module):
-    """What is being trained. Its parameters are the trained ones; the base it was started on never changes."""
+    """What is being trained, in fp32. Its parameters are the trained ones; the base it was started on never changes."""
 
     method: str
     prefix_length = 0  # tokens of context the prefix takes
+
+    def __init__(self, base: Base, settings: Settings) -> None:
+        super().__init__()
+        self.in_bf16 = settings.precision == "bf16"
+        self.device_type = base.device.type
+
+    def arithmetic(self) -> torch.autocast:
+        """The context that network and prefix are run in: products in bf16 if so set, what is added up in fp32."""
+        return torch.autocast(self.device_type, torch.bfloat16, enabled=self.in_bf16)
+
+    def multiplied(self, tensors: Multiplied) -> Multiplied:
+        """The tensors with their matrices as they are multiplied: a frozen one is cast once, not in every step."""
+        if not self.in_bf16 or isinstance(tensors, ModuleNetwork):
+            return tensors
+        return cast_products(tensors, torch.bfloat16)
 
     def network(self) -> AnyNetwork:
         """The network to run, made of the parameters as they are now."""

@@ -18,7 +18,7 @@ class PrefixTuning(Adaptation):
     method = "prefix"
 
     def __init__(self, base: Base, settings: Settings) -> None:
-        super().__init__()
+        super().__init__(base, settings)
         generator = torch.Generator().manual_seed(settings.seed)
         length, words = settings.prefix_length, settings.initial_words
         if length >= base.shape.positions:
@@ -28,7 +28,7 @@ class PrefixTuning(Adaptation):
         self.prefix_length = length
         start = word_start(base, words, length) if words else random_start(base.shape, length, generator)
         self.encoder = PrefixEncoder(start.cpu(), base.shape, settings.mlp_width, generator).to(base.device)
-        self._network = base.network
+        self._network = self.multiplied(base.network)
 
     def network(self) -> AnyNetwork:
         return self._network

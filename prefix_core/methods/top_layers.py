@@ -17,15 +17,16 @@ LAYERS = 2
 class TopLayers(Adaptation):
     method = "top_layers"
 
-    def __init__(self, base: Base) -> None:
-        super().__init__()
-        self._network = base.layered("top_layers")
+    def __init__(self, base: Base, settings: Settings) -> None:
+        super().__init__(base, settings)
+        self._network = self.multiplied(base.layered("top_layers"))
         # in fp32, since small steps are lost in 16 bits
         self.blocks = nn.ModuleList(copy.deepcopy(block).float() for block in top_blocks(base)).requires_grad_(True)
 
     def network(self) -> Network:
         layers = [read_layer(block, self._network.norm.epsilon) for block in self.blocks]
-        return on_top(self._network, [cast(layer, self._network.tokens.dtype) for layer in layers])
+        dtype = self._network.tokens.dtype
+        return on_top(self._network, [self.multiplied(cast(layer, dtype)) for layer in layers])
 
     def kept(self) -> dict[str, Tensor]:
         return {name: tensor.detach().clone() for name, tensor in self.blocks.named_parameters()}
@@ -48,7 +49,7 @@ def on_top(network: Network, layers: Sequence[Layer]) -> Network:
 
 
 def start(base: Base, settings: Settings) -> TopLayers:
-    return TopLayers(base)
+    return TopLayers(base, settings)
 
 
 def costs(base: Base, settings: Settings) -> tuple[int, int]:

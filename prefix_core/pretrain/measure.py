@@ -8,7 +8,7 @@ import sys
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from prefix_core.base import Base
+from prefix_core.base import Base, fastest_precision
 from prefix_core.evaluate import evaluate
 from prefix_core.examples import load_examples
 from prefix_core.places import ASSETS
@@ -70,7 +70,11 @@ def tune(base: Base, sizes: Sequence[int | None] = SIZES, steps: int = 1000, lim
         texts = sum(len(example.references) for example in learned)
         for method in ("prefix", "fine_tune"):
             settings = defaults(method, base.parameters, task.initial_words)
-            settings = settings.replaced(seed=SEED, steps=min(steps, settings.steps_for(texts)))
+            settings = settings.replaced(
+                seed=SEED,
+                steps=min(steps, settings.steps_for(texts)),
+                precision=fastest_precision(base.device),
+            )
             result = follow(
                 train(base, task, method, learned, settings, watched), f"{base.name} {size or 'all'} {method}"
             )
