@@ -2,6 +2,9 @@
 
 import os
 import re
+import signal
+import sys
+import tempfile
 from html import escape
 from pathlib import Path
 
@@ -20,9 +23,12 @@ TITLE = "Prefix-Tuning, side by side"
 BAD_AT = "facts (it invents them), long tables, reasoning, and orders it was not tuned to follow."
 STEPS = """
 <nav aria-label="The idea in three steps"><span>New here?</span><ol>
-  <li><button type="button" data-tab="Compare">Compare</button> <small>what one model writes, steered in five ways</small></li>
-  <li><button type="button" data-tab="Train">Train</button> <small>a prefix on a small sample while you watch</small></li>
-  <li><button type="button" data-tab="Look inside">Look inside</button> <small>at what it has learned</small></li>
+  <li><button type="button" data-tab="Compare">Compare</button>
+    <small>what one model writes, steered in five ways</small></li>
+  <li><button type="button" data-tab="Train">Train</button>
+    <small>a prefix on a small sample while you watch</small></li>
+  <li><button type="button" data-tab="Look inside">Look inside</button>
+    <small>at what it has learned</small></li>
 </ol></nav>
 """
 GO = (ASSETS / "page.js").read_text(encoding="utf-8")
@@ -56,6 +62,9 @@ def build(loading: Loading) -> gr.Blocks:
 
 def main() -> None:
     """Serve until interrupted. Gradio reads GRADIO_SERVER_NAME and GRADIO_SERVER_PORT itself."""
+    files = tempfile.TemporaryDirectory(prefix="prefix-tuning-")  # Gradio's own place is one for all users of a machine
+    os.environ.setdefault("GRADIO_TEMP_DIR", files.name)
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit())  # so that those files go when a host ends the program, too
     loading = Loading(*from_environment())
     demo = build(loading)
     demo.launch(

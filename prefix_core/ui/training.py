@@ -31,8 +31,9 @@ IDLE = "Nothing is being trained.", "Bring rows, or try the sample set: a minute
 TEMPLATE = "input,text\n" + '"an input, such as a list of facts","the text for it"\n' * 3
 
 # What was pasted or typed outlives a reload: the browser keeps it until its tab is closed, the server does not.
-KEEP_ROWS = "(rows) => { try { sessionStorage.setItem('prefix-rows' + location.pathname, rows) } catch {} return [] }"
-RECALL_ROWS = "() => { try { return sessionStorage.getItem('prefix-rows' + location.pathname) || '' } catch { return '' } }"
+ROWS_KEY = "'prefix-rows' + location.pathname"
+KEEP_ROWS = f"(rows) => {{ try {{ sessionStorage.setItem({ROWS_KEY}, rows) }} catch {{}} return [] }}"
+RECALL_ROWS = f"() => {{ try {{ return sessionStorage.getItem({ROWS_KEY}) || '' }} catch {{ return '' }} }}"
 
 # assets/page.js opens the tab and presses what is meant as soon as it is offered there.
 USE = """(name) => { go("Compare", "#tasks input", (card) => card.value === "own: " + name); return [] }"""
@@ -204,7 +205,8 @@ def _lay_out(told: str) -> Page:
         file=file, rows=rows, sheet=gr.State(None), problem=problem, preview=preview, columns=columns, task=task,
         inputs=inputs, target=target, template=template, settings=[method, length, words, epochs, rate], plan=plan,
         sample=sample, train=train, stop=stop, status=status, plot=plot, samples=samples, table=table, own=own,
-        about=about, kept=kept, use=use, inside=inside, download=download, delete=delete, bring=bring, brought=brought, forget=forget,
+        about=about, kept=kept, use=use, inside=inside, download=download, delete=delete, bring=bring,
+        brought=brought, forget=forget,
     )  # fmt: skip
 
 

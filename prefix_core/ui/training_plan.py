@@ -107,8 +107,8 @@ def told(planned: Order, base: Base) -> str:
     trained, kept = prefix.costs(base, planned.methods["prefix"])
     return (
         f"{texts} texts to learn from, {len(planned.held_out)} inputs held out · {steps} steps of "
-        f"{min(BATCH, texts)} texts, learning rate {rates} · {number(trained)} parameters trained, {number(kept)} of them kept, "
-        f"{share(kept, base.parameters)} of the base"
+        f"{min(BATCH, texts)} texts, learning rate {rates} · {number(trained)} parameters trained, "
+        f"{number(kept)} of them kept, {share(kept, base.parameters)} of the base"
     )
 
 
