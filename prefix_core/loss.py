@@ -64,10 +64,9 @@ def _in_parts(
         errors[inside:filled] = error
         if of_hidden:
             torch.mm(errors[inside:filled], head, out=gradient[part])
-        if of_head:
-            if filled == BLOCK or part.stop >= len(hidden):
-                block = hidden[start + len(error) - filled : start + len(error)]
-                head_gradient += errors[:filled].t() @ block
+        if of_head and (filled == BLOCK or part.stop >= len(hidden)):
+            block = hidden[start + len(error) - filled : start + len(error)]
+            head_gradient += errors[:filled].t() @ block
     return losses[:count], gradient[:count], head_gradient
 
 
