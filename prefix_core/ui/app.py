@@ -2,6 +2,9 @@
 
 import os
 import re
+import signal
+import sys
+import tempfile
 from collections.abc import Sequence
 from html import escape
 from pathlib import Path
@@ -21,16 +24,15 @@ TITLE = "Prefix-Tuning, side by side"
 BAD_AT = "facts (it invents them), long tables, reasoning, and orders it was not tuned to follow."
 STEPS = """
 <nav aria-label="The idea in three steps"><span>New here?</span><ol>
-  <li><button type="button" data-tab="Compare">Compare</button> what one model writes, steered in five ways</li>
-  <li><button type="button" data-tab="Train">Train</button> a prefix on a small sample while you watch</li>
-  <li><button type="button" data-tab="Look inside">Look inside</button> at what it has learned</li>
+  <li><button type="button" data-tab="Compare">Compare</button>
+    <small>what one model writes, steered in five ways</small></li>
+  <li><button type="button" data-tab="Train">Train</button>
+    <small>a prefix on a small sample while you watch</small></li>
+  <li><button type="button" data-tab="Look inside">Look inside</button>
+    <small>at what it has learned</small></li>
 </ol></nav>
 """
-GO = """element.addEventListener("click", (event) => {
-  const wanted = event.target.closest("[data-tab]")?.dataset.tab;
-  const tabs = document.querySelectorAll("#tabs > .tab-wrapper :is([role=tablist], .overflow-dropdown) button");
-  [...tabs].find((tab) => tab.textContent.trim() === wanted)?.click();
-});"""
+GO = (ASSETS / "page.js").read_text(encoding="utf-8")
 
 
 def build(loadings: Sequence[Loading]) -> gr.Blocks:
@@ -70,9 +72,11 @@ def page(demo: gr.Blocks, loading: Loading, all_of_them: Sequence[Loading]) -> N
 
 def main() -> None:
     """Serve until interrupted. Gradio reads GRADIO_SERVER_NAME and GRADIO_SERVER_PORT itself."""
+    files = tempfile.TemporaryDirectory(prefix="prefix-tuning-")  # Gradio's own place is one for all users of a machine
+    os.environ.setdefault("GRADIO_TEMP_DIR", files.name)
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit())  # so that those files go when a host ends the program, too
     names, root = from_environment()
-    loadings = [Loading(name, root) for name in names]
-    demo = build(loadings)
+    demo = build([Loading(name, root) for name in names])
     demo.launch(
         theme=theme(),
         css_paths=ASSETS / "style.css",

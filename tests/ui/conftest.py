@@ -6,7 +6,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -58,8 +58,10 @@ def app(tiny_folder: Path, artifacts: Path, tmp_path_factory: pytest.TempPathFac
 
 
 @contextmanager
-def serving(bases: str, artifacts: Path, log: Path) -> Iterator[App]:
-    """The program on these bases, as PREFIX_BASE names them, until the end."""
+def serving(
+    bases: str, artifacts: Path, log: Path, root: Path = ROOT, environment: Mapping[str, str] = os.environ, **how: Any
+) -> Iterator[App]:
+    """The program on these bases, as PREFIX_BASE names them, until the end. root: its code; how: `Popen` starts it."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
@@ -71,11 +73,12 @@ def serving(bases: str, artifacts: Path, log: Path) -> Iterator[App]:
     }
     with log.open("w") as output:
         process = subprocess.Popen(
-            [sys.executable, str(ROOT / "app.py")],
-            cwd=ROOT,
-            env=os.environ | settings,
+            [sys.executable, str(root / "app.py")],
+            cwd=root,
+            env={**environment, **settings},
             stdout=output,
             stderr=subprocess.STDOUT,
+            **how,
         )
         url = f"http://127.0.0.1:{port}/"
         try:
