@@ -76,7 +76,8 @@ def main() -> None:
     os.environ.setdefault("GRADIO_TEMP_DIR", files.name)
     signal.signal(signal.SIGTERM, lambda *_: sys.exit())  # so that those files go when a host ends the program, too
     names, root = from_environment()
-    demo = build([Loading(name, root) for name in names])
+    loadings = [Loading(name, root) for name in names]
+    demo = build(loadings)
     demo.launch(
         theme=theme(),
         css_paths=ASSETS / "style.css",
