@@ -132,10 +132,11 @@ def unsure(rows: Sequence[dict[str, Any]], score: str, heading: str) -> str:
 
 def full_size(measured: dict[str, dict[str, Any]]) -> str:
     """The section of `bench --shape`: a row for each shape and dtype, PEFT's and transformers' numbers in brackets."""
-    threads = " or ".join(str(count) for count in sorted({result["threads"] for result in measured.values()}))
+    one = next(iter(measured.values()))
+    threads = "one thread" if one["threads"] == 1 else f"{one['threads']} threads"
     said = (
-        f"Random weights, {threads} thread, a prefix of {next(iter(measured.values()))['prefix_length']} trained "
-        "directly; in brackets PEFT (training) and `transformers` (writing) on the same weights in the same run. "
+        f"Random weights, {threads}, a prefix of {one['prefix_length']} trained directly; in brackets PEFT (training) and "
+        "`transformers` (writing) on the same weights in the same run. "
         "`python -m prefix_core bench --shape gpt2-medium --record` measures one anew."
     )
     head = [
