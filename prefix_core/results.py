@@ -135,8 +135,8 @@ def full_size(measured: dict[str, dict[str, Any]]) -> str:
     one = next(iter(measured.values()))
     threads = "one thread" if one["threads"] == 1 else f"{one['threads']} threads"
     said = (
-        f"Random weights, {threads}, a prefix of {one['prefix_length']} trained directly; in brackets PEFT (training) and "
-        "`transformers` (writing) on the same weights in the same run. "
+        f"Random weights, {threads}, a prefix of {one['prefix_length']} trained directly; in brackets PEFT (training) "
+        "and `transformers` (writing) on the same weights in the same run. "
         "`python -m prefix_core bench --shape gpt2-medium --record` measures one anew."
     )
     head = [
