@@ -13,13 +13,13 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib.util import find_spec
 from typing import Any
 
 import torch
 
-from prefix_core.base import DTYPES, Base, load_base
+from prefix_core.base import DTYPES, Base, fastest_precision, load_base
 from prefix_core.errors import BaseError
 from prefix_core.methods import get_trained
 from prefix_core.prefix import Prefix
@@ -114,9 +114,9 @@ def work(base: Base) -> Work:
     return Work(base, prefix, Batches(encode_pairs(base, task, told_often, PREFIX_LENGTH), SETTINGS), inputs)
 
 
-def train_here(job: Work) -> Callable[[list[Pair]], None]:
+def train_here(job: Work, precision: str) -> Callable[[list[Pair]], None]:
     """Our training step."""
-    adaptation = get_trained("prefix").start(job.base, SETTINGS)
+    adaptation = get_trained("prefix").start(job.base, replace(SETTINGS, precision=precision))
     optimizer = torch.optim.AdamW(adaptation.parameters(), lr=SETTINGS.learning_rate)
 
     def step(batch: list[Pair]) -> None:
@@ -237,7 +237,11 @@ def measure(side: str, dtype: str, name: str, seconds: float) -> dict[str, Any]:
     }
     written = write(job, max(ROWS), NEW_TOKENS)
     if side == "prefix_core":
-        speed = training_speed(train_here(job), job, seconds)
+        if dtype == "bf16" == fastest_precision(job.base.device):  # where bf16 is multiplied, as under PEFT's autocast
+            job = work(load_base(name))
+        else:
+            dtype = "fp32"
+        speed = training_speed(train_here(job, dtype), job, seconds)
         figures = {"training_tokens_per_second": round(speed, 1), **figures}
     return {**figures, **_memory(), "written": written}
 
