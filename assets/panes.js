@@ -34,13 +34,3 @@ watch("value", () => {
 });
 
 document.querySelector("#status")?.setAttribute("aria-live", "polite");
-
-// Gradio gives every radio button a name of its own, so that arrow keys lead nowhere: one name makes the cards a group.
-function group() {
-  const cards = document.querySelector("#tasks .wrap:has(label)");
-  cards?.setAttribute("role", "radiogroup");
-  cards?.setAttribute("aria-label", "Task");
-  cards?.querySelectorAll("input").forEach((input) => (input.name = "task"));
-}
-group();
-new MutationObserver(group).observe(document.querySelector("#tasks"), { childList: true, subtree: true });

@@ -57,10 +57,11 @@ function stop() {
 function start() {
   const last = Number(slider.max);
   const still = matchMedia("(prefers-reduced-motion: reduce)").matches; // then one step after another, none between
-  const began = performance.now();
+  let began = null; // the first frame's own time, which may lie before now
   const from = Number(slider.value) >= last ? 0 : Number(slider.value);
   play.textContent = "Pause";
   const tick = (now) => {
+    began ??= now;
     const to = Math.min(last, from + ((now - began) / 1000 / SECONDS) * last);
     move(still ? Math.floor(to) : to);
     if (to < last) playing = requestAnimationFrame(tick);

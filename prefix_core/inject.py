@@ -24,7 +24,7 @@ DistanceBias = Callable[[Tensor], Tensor]
 class Rows:
     """A batch of B token rows with prefixes. T is the longest row, P the longest prefix, N all tokens together.
 
-    positions: (N,), a row's own prefix length onwards, as in the paper's code and PEFT.
+    positions: (N,), a row's own prefix length onwards, as in the paper's code and PEFT; from 0 before an infix.
     last: (B,), where each row's last token lies among the N.
     Call it as `Network.hidden`'s `attend`; with `room` > 0 it remembers keys and values for that many more tokens a
     row, and `step` continues.
@@ -53,8 +53,10 @@ class Rows:
             self.branch, back = _branched(branches, self.longest, device)
             offset = offset - back
         self.places = offset
+        told = torch.tensor([sum(row) for row in branches or [()] * self.batch], device=device)
+        self.early = prefix.infix[:, None] & (time < self.longest - 1 - told[:, None])  # (B, T), before an infix
         self.spare = rounded(len(self.slots), multiple) - len(self.slots)
-        self.positions = F.pad((offset + prefix.lengths[:, None])[real], (0, self.spare))
+        self.positions = F.pad((offset + prefix.lengths[:, None] * ~self.early)[real], (0, self.spare))
         self.last = size.cumsum(0) - 1
         self.visible = torch.cat([prefix.mask, real], 1)  # (B, P + T)
         self.given = self.used = self.visible.shape[1]  # slots: at the start, and by now
@@ -75,6 +77,7 @@ class Rows:
         query = torch.arange(self.longest, device=self.visible.device)[:, None] + prefix_slots
         key = torch.arange(self.used, device=self.visible.device)[None]
         seen = (self.visible[:, None] & (key <= query)) | (key == query)
+        seen[:, :, :prefix_slots] &= ~self.early[:, :, None]
         if self.branch is not None:
             branch = F.pad(self.branch, (prefix_slots, 0))[:, None]  # (B, 1, P + T)
             seen &= (branch == 0) | (branch == self.branch[:, :, None])

@@ -39,6 +39,7 @@ ABOUT = (
     "prefix, and <b>all go through the one frozen model together</b>. Then each is written alone, for the clock.</p>"
     "</div>"
 )
+IDLE = "Nothing is written yet."
 
 
 @dataclass
@@ -64,9 +65,9 @@ def build(loading: Loading, visitors: Visitors, arrival: Arrival, tab: gr.Tab) -
                         texts.append(gr.Textbox(label=label, show_label=False, lines=1, max_lines=4))
             with gr.Column(scale=7, min_width=320):
                 with gr.Row(elem_classes="batch-actions"):
-                    run = gr.Button("Run as one batch", variant="primary", elem_id="batch-run")
-                    stop = gr.Button("Stop", interactive=False, scale=0, min_width=84, elem_id="batch-stop")
-                status = gr.HTML("", apply_default_css=False)
+                    status = gr.HTML(status_html("idle", IDLE), apply_default_css=False, elem_id="batch-status")
+                    run = gr.Button("Run as one batch", variant="primary", scale=0, min_width=160, elem_id="batch-run")
+                    stop = gr.Button("Stop", interactive=False, scale=0, min_width=76, elem_id="batch-stop")
                 outputs = gr.HTML("", apply_default_css=False, elem_id="batch-output")
                 costs = gr.HTML("", apply_default_css=False, elem_id="batch-costs")
     going = gr.State(Going())

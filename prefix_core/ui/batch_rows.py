@@ -21,7 +21,8 @@ if TYPE_CHECKING:
 ROWS = 5
 PLAIN, PLAIN_TITLE = "none", "No prefix"
 PLAIN_TEXT = "The old town lies on the"
-COPY_BYTES, PREFIX_BYTES = 2, 4  # a parameter, as artifacts are kept: whole models in fp16, prefixes in fp32
+COPY_BYTES = 2  # a parameter of a whole model, which is kept in fp16
+PACKED = "Packed, a fine-tuned copy is kept as its difference from the one model, in 8 bits."
 _TEXT = custom("text", "continuation")
 
 
@@ -99,20 +100,28 @@ def rows_html(rows: Sequence[Row], writing: bool = False) -> str:
 
 
 def costs_html(rows: Sequence[Row], result: Together, model: int) -> str:
-    """Time and storage as bars. model: parameters of the base."""
-    prefixes = {row.name: row.parameters for row in rows}
+    """Time and storage as bars, every row counted as a task of its own. model: parameters of the base."""
+    from prefix_core.artifacts import bytes_per_parameter
+
     one_model = COPY_BYTES * model
-    shared, copies = one_model + PREFIX_BYTES * sum(prefixes.values()), len(rows) * one_model
+    prefixes = round(bytes_per_parameter("prefix") * sum(row.parameters for row in rows))
+    packed = round(bytes_per_parameter("fine_tune") * model) * len(rows)
+    storage = [
+        ("one model and prefixes", one_model + prefixes),
+        (f"{len(rows)} fine-tuned copies", len(rows) * one_model),
+        ("the same, packed", one_model + packed),
+    ]
     same = (
         "Every text is the same, token for token, in the batch and alone."
         if result.same
         else "Some texts differ between the batch and alone: rounding tipped the scales between two words."
     )
     time = _bars([("in one batch", result.seconds_together), ("one at a time", result.seconds_alone)], seconds)
-    room = _bars([("one model and prefixes", shared), (f"{len(rows)} fine-tuned copies", copies)], size)
+    room = _bars(storage, size)
     return (
         f'<div class="costs"><h3>Time for {len(rows)} texts, {result.tokens} tokens: '
-        f"{result.times_faster:.1f} times faster</h3>{time}<h3>Storage</h3>{room}<p>{same}</p></div>"
+        f"{result.times_faster:.1f} times as fast</h3>{time}<h3>Storage, were every row a task of its own</h3>"
+        f"{room}<p>{same} {PACKED}</p></div>"
     )
 
 

@@ -47,7 +47,8 @@ def add(loading: Loading) -> None:
             task: e2e (a table), webnlg or dart (triples), summarization (an article)
         Returns:
             {"task", "table": the input's rows, "ahead": comparisons to wait for,
-            "outputs": [{"method", "state", "text", "said", "missing", "seconds", ..}, ..]}
+            "outputs": [{"method", "state", "text", "said", "missing", "seconds", ..}, ..]}; what a text says and misses
+            is null until it is finished
         """
         try:
             card = find(task)
@@ -77,10 +78,13 @@ def add(loading: Loading) -> None:
 
 
 def facts(card: TaskCard, source: Any, pane: Pane) -> dict[str, Any]:
-    """A pane as JSON."""
+    """A pane as JSON. What it says is told once, at its end: lists that grow shorter on the way arrive damaged, since
+    Gradio sends the differences between two pictures, and miscounts what was deleted in a list inside a list."""
     known = asdict(pane) | {"tokens_per_second": round(pane.tokens_per_second, 1)}
     if card.task.slots is None:
         return known
+    if pane.state not in ("finished", "stopped"):
+        return known | {"said": None, "missing": None, "unsupported": None}
     coverage = card.task.slots(source, pane.text)
     return known | {
         "said": [slot.attribute for slot in coverage.said],

@@ -24,7 +24,7 @@ def build(folder: Path = ASSETS / "evidence") -> None:
     """Lay out the tab: scores by task and metric, then every other figure whose file there is."""
     tables, paper = score_tables(folder), read(folder, "paper") or {"tasks": {}}
     with gr.Column(elem_id="evidence"):
-        gr.HTML(f'<div class="words">{INTRODUCTION}</div>')
+        gr.HTML(f'<div class="words">{INTRODUCTION}</div>', apply_default_css=False)
         if tables:
             _scores(tables, paper)
         for stem, (heading, _) in FIGURES.items():

@@ -95,7 +95,7 @@ def build(loading: Loading, visitors: Visitors, arrival: Arrival, tab: gr.Tab) -
     """Lay out the tab and connect it."""
     insight = Insight(loading, visitors)
     with gr.Column(elem_id="inside"):
-        gr.HTML(ABOUT)
+        gr.HTML(ABOUT, apply_default_css=False)
         with gr.Row():
             with gr.Column(scale=4, min_width=300, elem_classes="choices"):
                 prefixes = gr.CheckboxGroup([], label="Prefixes", elem_id="inside-prefixes")

@@ -12,6 +12,7 @@ import gradio as gr
 
 from prefix_core.errors import InputError, PrefixError
 from prefix_core.places import ASSETS
+from prefix_core.settings import defaults
 from prefix_core.ui import training_api, training_views
 from prefix_core.ui.engine import Loading
 from prefix_core.ui.status import problem_html, status_html
@@ -26,19 +27,20 @@ SAMPLE = ASSETS / "examples" / "training_sample.csv"
 LOOK = 1.0  # seconds between two looks at a training that is on; more would only keep the browser busy
 TASKS = {"custom": "My own: any text to any text", "e2e": "Restaurant tables (E2E)"}
 QUICK: dict[str, Any] = {"queue": False, "show_progress": "hidden", "api_visibility": "private"}
-IDLE = "Nothing is being trained. Choose rows on the left, or try the sample set: it takes a minute or two."
+IDLE = "Nothing is being trained.", "Bring rows, or try the sample set: a minute or two."
 TEMPLATE = "input,text\n" + '"an input, such as a list of facts","the text for it"\n' * 3
 
-# Opens the tab "Compare" and chooses the prefix there, as soon as it is offered.
-USE = """(name) => {
-  const tabs = document.querySelectorAll("#tabs > .tab-wrapper [role=tablist] button");
-  Array.from(tabs).find((tab) => tab.textContent.trim() === "Compare").click();
-  const until = Date.now() + 10000;
-  const timer = setInterval(() => {
-    const card = Array.from(document.querySelectorAll("#tasks input")).find((input) => input.value === "own: " + name);
-    if (card) card.click();
-    if (card || Date.now() > until) clearInterval(timer);
-  }, 100);
+# What was pasted or typed outlives a reload: the browser keeps it until its tab is closed, the server does not.
+ROWS_KEY = "'prefix-rows' + location.pathname"
+KEEP_ROWS = f"(rows) => {{ try {{ sessionStorage.setItem({ROWS_KEY}, rows) }} catch {{}} return [] }}"
+RECALL_ROWS = f"() => {{ try {{ return sessionStorage.getItem({ROWS_KEY}) || '' }} catch {{ return '' }} }}"
+
+# assets/page.js opens the tab and presses what is meant as soon as it is offered there.
+USE = """(name) => { go("Compare", "#tasks input", (card) => card.value === "own: " + name); return [] }"""
+LOOK_INSIDE = """(name) => {
+  const box = (label) => label.querySelector("input");
+  const look = (label) => (box(label).checked ? document.querySelector("#look") : box(label)).click();
+  go("Look inside", "#inside-prefixes label", (label) => label.textContent.trim() === name + " (yours)", look);
   return [];
 }"""
 
@@ -70,6 +72,7 @@ class Page:
     about: gr.HTML
     kept: gr.Column
     use: gr.Button
+    inside: gr.Button
     download: gr.DownloadButton
     delete: gr.Button
     bring: gr.File
@@ -97,7 +100,7 @@ def build(demo: gr.Blocks, loading: Loading, visitors: Visitors, arrival: Arriva
     allowed = limits()
     trainings = Trainings(loading, visitors, allowed).start()
     page = _lay_out(allowed.told())
-    _connect_rows(page, loading, allowed)
+    _connect_rows(page, loading, allowed, arrival)
     _connect_run(page, loading, visitors, trainings, arrival)
     _connect_own(page, loading, visitors, arrival)
     training_api.add(loading, visitors, trainings)
@@ -160,12 +163,17 @@ def _lay_out(told: str) -> Page:
                 )
                 epochs = gr.Slider(1, 100, 20, step=1, label="Epochs", info="how often every row is seen")
                 rate = gr.Number(
-                    0.002, label="Learning rate", info="higher learns faster, until it learns nothing", step=0.0005
+                    None,
+                    label="Learning rate",
+                    info="of the prefix; higher learns faster, until it learns nothing",
+                    placeholder="what suits the model",
+                    step=0.0005,
+                    elem_id="training-rate",
                 )
             plan = gr.HTML("", elem_id="training-plan")
         with gr.Column(scale=8, min_width=340, elem_id="training-output"):
             with gr.Row(elem_id="training-actions"):
-                status = gr.HTML(status_html("idle", IDLE), elem_id="training-status")
+                status = gr.HTML(status_html("idle", *IDLE), elem_id="training-status")
                 train = gr.Button("Train", variant="primary", scale=0, min_width=92, elem_id="train")
                 stop = gr.Button("Stop", scale=0, min_width=76, interactive=False, elem_id="training-stop")
             plot = gr.Plot(visible=False, show_label=False, container=False, elem_id="training-plot")
@@ -177,6 +185,7 @@ def _lay_out(told: str) -> Page:
                 about = gr.HTML("")
                 with gr.Row():
                     use = gr.Button("Use in Compare", size="sm", min_width=0, elem_id="training-use")
+                    inside = gr.Button("Look inside", size="sm", min_width=0, elem_id="training-inside")
                     download = gr.DownloadButton("Download", size="sm", min_width=0, elem_id="training-download")
                     delete = gr.Button("Delete", size="sm", min_width=0, elem_id="training-delete")
             bring = gr.File(
@@ -196,11 +205,12 @@ def _lay_out(told: str) -> Page:
         file=file, rows=rows, sheet=gr.State(None), problem=problem, preview=preview, columns=columns, task=task,
         inputs=inputs, target=target, template=template, settings=[method, length, words, epochs, rate], plan=plan,
         sample=sample, train=train, stop=stop, status=status, plot=plot, samples=samples, table=table, own=own,
-        about=about, kept=kept, use=use, download=download, delete=delete, bring=bring, brought=brought, forget=forget,
+        about=about, kept=kept, use=use, inside=inside, download=download, delete=delete, bring=bring,
+        brought=brought, forget=forget,
     )  # fmt: skip
 
 
-def _connect_rows(page: Page, loading: Loading, allowed: Limits) -> None:
+def _connect_rows(page: Page, loading: Loading, allowed: Limits, arrival: Arrival) -> None:
     """From a file, a text or the sample set to a sheet, its columns and a plan."""
     sheet = [page.sheet, page.problem, page.columns, page.inputs, page.target, page.template]
     plan = [page.problem, page.preview, page.plan]
@@ -234,8 +244,19 @@ def _connect_rows(page: Page, loading: Loading, allowed: Limits) -> None:
         except PrefixError:
             return "", shown, ""  # there is no base; the header says why
 
+    def suited() -> Any:
+        """The learning rate that this base's prefixes are trained with where nothing else is chosen."""
+        try:
+            rate = defaults("prefix", loading.wait().base.parameters, "").learning_rate
+        except PrefixError:
+            return gr.skip()
+        return rate
+
     sample = SAMPLE.read_text(encoding="utf-8")
+    arrival.come.then(suited, None, page.settings[-1], **QUICK)
+    page.rows.change(None, page.rows, None, js=KEEP_ROWS, **QUICK)
     for event in (
+        arrival.come.then(None, None, page.rows, js=RECALL_ROWS, **QUICK).then(pasted, page.rows, sheet, **QUICK),
         page.file.upload(uploaded, page.file, sheet, **QUICK),
         page.file.clear(lambda: _sheet_shown(None), None, sheet, **QUICK),
         page.rows.change(pasted, page.rows, sheet, trigger_mode="always_last", **QUICK),  # pasting fires no `input`
@@ -310,18 +331,19 @@ def _connect_own(page: Page, loading: Loading, visitors: Visitors, arrival: Arri
     def forget(token: str) -> list[Any]:
         visitors.forget(token)
         gone = status_html("idle", "Everything of yours was removed.")
-        return [visitors.visit().token, gone, gr.Plot(visible=False), "", "", *_buttons(None), ""]
+        return [visitors.visit().token, gone, gr.Plot(visible=False), "", "", *_buttons(None), "", ""]
 
     def show(token: str, name: str | None) -> list[Any]:
         return mine(loading, visitors, token, name)
 
     page.use.click(None, page.own, None, js=USE, **QUICK)
+    page.inside.click(None, page.own, None, js=LOOK_INSIDE, **QUICK)
     page.own.input(show, [arrival.token, page.own], page.mine, **QUICK)
     page.delete.click(delete, [arrival.token, page.own], None, **QUICK).then(
         show, [arrival.token, gr.State(None)], page.mine, **QUICK
     )
     brought = page.bring.upload(bring, [arrival.token, page.bring], [arrival.token, page.bring, page.brought], **QUICK)
-    forgotten = page.forget.click(forget, arrival.token, [arrival.token, *page.shown, page.brought], **QUICK)
+    forgotten = page.forget.click(forget, arrival.token, [arrival.token, *page.shown, page.brought, page.rows], **QUICK)
     for event in (brought, forgotten):
         event.then(None, arrival.token, None, js=REMEMBER, **QUICK)
         event.then(show, [arrival.token, gr.State(None)], page.mine, **QUICK)

@@ -30,7 +30,7 @@ def add(loading: Loading, visitors: Visitors, trainings: Trainings) -> None:
         prefix_length: int = 20,
         initial_words: str = "table-to-text:",
         epochs: float = 20,
-        learning_rate: float = 0.002,
+        learning_rate: float | None = None,
         visitor: str = "",
     ) -> AsyncIterator[dict[str, Any]]:
         """Train a prefix on your rows; tells how it goes until it is over. It goes on if you stop listening.
@@ -45,7 +45,7 @@ def add(loading: Loading, visitors: Visitors, trainings: Trainings) -> None:
             prefix_length: 1 to 100
             initial_words: what the prefix starts from; random if empty
             epochs: 1 to 100
-            learning_rate: of the prefix
+            learning_rate: of the prefix; what suits the base if it is not given
             visitor: the token of an earlier answer; a new one is made if empty
         Returns:
             {"visitor", "state", "place", "method", "step", "steps", "loss", "held_out_loss", "seconds", ..}, many times

@@ -29,7 +29,7 @@ LONGEST_PREFIX, MOST_EPOCHS, HIGHEST_RATE = 100, 100, 0.1
 
 @dataclass(frozen=True)
 class Wish:
-    """The page's fields, as they stand. learning_rate: of the prefix; fine-tuning has its own."""
+    """The page's fields, as they stand. learning_rate: of the prefix, None for the one that suits the base."""
 
     sheet: Sheet | None
     task: str
@@ -40,7 +40,7 @@ class Wish:
     prefix_length: int = 20
     initial_words: str = ""
     epochs: float = 20
-    learning_rate: float = 0.002
+    learning_rate: float | None = None
 
 
 def order(wish: Wish, base: Base, limits: Limits) -> Order:
@@ -83,15 +83,17 @@ def prefix_settings(wish: Wish, base: Base) -> Settings:
     ):
         if not isinstance(value, int | float) or not 1 <= value <= most:
             raise InputError(f"The {name} is {value}; it must be from 1 to {most}.")
-    if not isinstance(wish.learning_rate, int | float) or not 0 < wish.learning_rate <= HIGHEST_RATE:
-        raise InputError(f"The learning rate is {wish.learning_rate}; it must be above 0, up to {HIGHEST_RATE}.")
+    suited = defaults("prefix", base.parameters, wish.initial_words.strip())
+    rate = suited.learning_rate if wish.learning_rate is None else wish.learning_rate
+    if not isinstance(rate, int | float) or not 0 < rate <= HIGHEST_RATE:
+        raise InputError(f"The learning rate is {rate}; it must be above 0, up to {HIGHEST_RATE}.")
     return replace(
-        defaults("prefix", base.parameters, wish.initial_words.strip()),
+        suited,
         epochs=wish.epochs,
         batch=BATCH,
         least_steps=1,
         prefix_length=int(wish.prefix_length),
-        learning_rate=wish.learning_rate,
+        learning_rate=rate,
     )
 
 
@@ -101,11 +103,12 @@ def told(planned: Order, base: Base) -> str:
 
     texts = _texts(planned.learn)
     steps = " + ".join(f"{settings.steps_for(texts)}" for settings in planned.methods.values())
+    rates = " + ".join(f"{settings.learning_rate:g}" for settings in planned.methods.values())
     trained, kept = prefix.costs(base, planned.methods["prefix"])
     return (
         f"{texts} texts to learn from, {len(planned.held_out)} inputs held out · {steps} steps of "
-        f"{min(BATCH, texts)} texts · {number(trained)} parameters trained, {number(kept)} of them kept, "
-        f"{share(kept, base.parameters)} of the base"
+        f"{min(BATCH, texts)} texts, learning rate {rates} · {number(trained)} parameters trained, "
+        f"{number(kept)} of them kept, {share(kept, base.parameters)} of the base"
     )
 
 

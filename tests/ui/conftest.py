@@ -6,7 +6,8 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -52,23 +53,32 @@ def artifacts(tiny: Base, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def app(tiny_folder: Path, artifacts: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[App]:
+    with serving(str(tiny_folder), artifacts, tmp_path_factory.mktemp("app") / "log") as app:
+        yield app
+
+
+@contextmanager
+def serving(
+    bases: str, artifacts: Path, log: Path, root: Path = ROOT, environment: Mapping[str, str] = os.environ, **how: Any
+) -> Iterator[App]:
+    """The program on these bases, as PREFIX_BASE names them, until the end. root: its code; how: `Popen` starts it."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     settings = {
-        "PREFIX_BASE": str(tiny_folder),
+        "PREFIX_BASE": bases,
         "PREFIX_ARTIFACTS": str(artifacts),
         "GRADIO_SERVER_NAME": "127.0.0.1",
         "GRADIO_SERVER_PORT": str(port),
     }
-    log = tmp_path_factory.mktemp("app") / "log"
     with log.open("w") as output:
         process = subprocess.Popen(
-            [sys.executable, str(ROOT / "app.py")],
-            cwd=ROOT,
-            env=os.environ | settings,
+            [sys.executable, str(root / "app.py")],
+            cwd=root,
+            env={**environment, **settings},
             stdout=output,
             stderr=subprocess.STDOUT,
+            **how,
         )
         url = f"http://127.0.0.1:{port}/"
         try:

@@ -9,14 +9,18 @@ from typing import Any, get_args
 
 import gradio as gr
 import pytest
+from gradio.utils import diff
 from gradio_client import Client
 from gradio_client.exceptions import AppError
+from gradio_client.utils import apply_diff
 
 from prefix_core.base import Base
 from prefix_core.ui import endpoints
 from prefix_core.ui.cards import SHIPPED
+from prefix_core.ui.endpoints import facts
 from prefix_core.ui.engine import Loading
 from prefix_core.ui.line import WRITING
+from prefix_core.ui.panes import Pane
 from tests.ui.conftest import App
 
 TABLE = [["name", "Blue Spice"], ["area", "riverside"]]
@@ -45,6 +49,26 @@ def test_compares_and_explains(app: App) -> None:
             client.predict(**({"text": "name[Blue Spice], area[riverside]"} | wrong), api_name="/compare")
     triples = client.predict(text="Blue Heron | opened | 1931", task="webnlg", methods=["prompt"], api_name="/compare")
     assert triples["task"] == "webnlg" and triples["table"] == [["Blue Heron", "opened", "1931"]]
+
+
+def test_a_stream_arrives_as_it_was_sent() -> None:
+    """What texts say grows, and what they miss shrinks, in several panes at once; no picture may arrive damaged."""
+    card = SHIPPED["e2e"]
+    source = card.task.read("name[Harbour & Hops], eatType[pub], food[English], area[riverside], near[Pomelo]")
+    text = "Harbour & Hops is an Italian pub near Pomelo in the riverside area that serves English food."
+    pictures = [
+        [
+            facts(card, source, Pane(method, state, text[: length + ahead]))
+            for method, ahead in (("prefix", 0), ("fine_tune", 8), ("prompt", 16))
+        ]
+        for length, state in [*((length, "writing") for length in range(0, len(text), 8)), (len(text), "finished")]
+    ]
+    seen: list[dict[str, Any]] = []
+    for picture in pictures:
+        seen = apply_diff(seen, diff(seen, picture))
+        assert seen == picture
+    assert seen[0]["said"] == ["name", "eatType", "food", "area", "near"] and seen[0]["missing"] == []
+    assert seen[0]["unsupported"] and pictures[0][0]["missing"] is None
 
 
 def test_an_input_too_long_is_refused_or_cut_as_asked(app: App) -> None:

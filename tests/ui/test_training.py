@@ -98,10 +98,15 @@ def test_from_a_csv_to_a_prefix_taken_home_and_brought_back(
         }  # fmt: skip
     page.locator("#training-use").click()
     expect(page.locator("#tasks input:checked")).to_have_value("own: training_sample")
+    page.get_by_role("tab", name="Train", exact=True).click()
+    watch_it_move(page)
 
     later = open_tab(app, browser)
     other = next(later)
-    assert "training_sample" not in other.locator("#training-output").inner_text()  # nobody else's
+    for tab in ("Compare", "Look inside", "One batch", "Train"):  # nobody else's, wherever prefixes are chosen
+        other.get_by_role("tab", name=tab, exact=True).click()
+        expect(other.get_by_text("Restaurants (E2E)").locator("visible=true").first).to_be_visible()
+        assert "training_sample" not in other.locator("body").inner_text()
     other.locator("#training-bring input[type=file]").set_input_files(taken)
     expect(other.locator("#training-own")).to_contain_text("mine")
     other.locator("#training-delete").click()
@@ -111,6 +116,23 @@ def test_from_a_csv_to_a_prefix_taken_home_and_brought_back(
     other.locator("#training-bring input[type=file]").set_input_files(broken)
     expect(other.locator("#training-brought")).to_contain_text("no readable zip file")
     assert next(later, None) is None
+
+
+def watch_it_move(page: Page) -> None:
+    """From the trained prefix to its picture, where Play shows the way it went, all of it from this very run."""
+    place = "document.querySelector('#space .js-plotly-plot').data.at(-1).x[0]"
+    page.locator("#training-inside").click()
+    expect(page.locator("#inside .status[data-state=done]")).to_contain_text("Keys of layer 1", timeout=PATIENCE)
+    way = page.locator("[data-movement]")
+    expect(way.locator("output")).to_have_text("step 10 of 10")
+    there = page.evaluate(place)
+    way.locator("input").fill("0")
+    expect(way.locator("output")).to_have_text("step 0 of 10")
+    assert page.evaluate(place) != there
+    way.get_by_role("button", name="Play").click()
+    expect(way.locator("output")).to_have_text("step 10 of 10")
+    expect(way.get_by_role("button", name="Play")).to_be_visible()
+    assert abs(page.evaluate(place) - there) < 0.01
 
 
 def test_a_run_is_found_again_after_a_reload_then_stopped_and_removed(app: App, page: Page) -> None:
@@ -125,6 +147,8 @@ def test_a_run_is_found_again_after_a_reload_then_stopped_and_removed(app: App, 
     expect(page.locator("#training-status")).to_contain_text(re.compile(r"step \d+ of 500"))
     expect(page.locator("#train")).to_be_disabled()
     assert time.monotonic() - show_again < 60
+    assert page.locator("#training-rows textarea").input_value() == SAMPLE.read_text()  # and so are the rows
+    expect(page.locator("#training-plan")).to_contain_text(PLAN)
     page.locator("#training-stop").click()
     expect(page.locator("#training-status [data-state=stopped]")).to_contain_text("Stopped after")
     expect(page.locator("#train")).to_be_enabled()
@@ -134,6 +158,7 @@ def test_a_run_is_found_again_after_a_reload_then_stopped_and_removed(app: App, 
     page.get_by_role("tab", name="Train", exact=True).click()
     expect(page.locator("#training-status")).to_contain_text("Nothing is being trained")
     expect(page.locator("#training-own")).to_be_hidden()
+    assert page.locator("#training-rows textarea").input_value() == ""
 
 
 def test_hostile_rows_are_answered_and_html_is_text(page: Page, tmp_path: Path) -> None:
