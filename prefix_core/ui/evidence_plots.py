@@ -63,20 +63,23 @@ def scores(table: Mapping[str, Any], paper: Mapping[str, Any] | None, metric: st
     return Shown(drawn, columns, cells, _source(table, paper))
 
 
+PROGRAMS = ("prefix_core", "peft", "transformers")
+KINDS = {
+    "training_tokens_per_second": "training, tokens/s",
+    "milliseconds_per_token_1": "writing 1 row, ms a token",
+    "milliseconds_per_token_8": "writing 8 rows, ms a token",
+    "peak_megabytes": "peak memory, MB",
+}
+
+
 def speed(table: Mapping[str, Any]) -> Shown:
     """bench.json: times against PEFT and transformers on the same weights, in the same run."""
-    kinds = {
-        "training_tokens_per_second": "training, tokens/s",
-        "milliseconds_per_token_1": "writing 1 row, ms a token",
-        "milliseconds_per_token_8": "writing 8 rows, ms a token",
-        "peak_megabytes": "peak memory, MB",
-    }
-    programs = [name for name in ("prefix_core", "peft", "transformers") if name in table]
+    programs = [name for name in PROGRAMS if name in table]
     numbers = [
         (program, dtype, kind, table[program][dtype][kind])
         for program in programs
         for dtype in table[program]
-        for kind in kinds
+        for kind in KINDS
         if kind in table[program][dtype]
     ]
     faster = {"<br>".join(wrap(name, 26)): times for name, times in table["times_faster"].items()}  # a phone is narrow
@@ -93,10 +96,42 @@ def speed(table: Mapping[str, Any]) -> Shown:
         height=110 + 42 * len(faster),
     )
     drawn.update_yaxes(automargin=True, showgrid=False)
-    rows = [[f"{program}, {dtype}: {kinds[kind]}", f"{value:,}"] for program, dtype, kind, value in numbers]
+    rows = [[f"{program}, {dtype}: {KINDS[kind]}", f"{value:,}"] for program, dtype, kind, value in numbers]
     note = f"{table['base']} base, {table['threads']} threads, a prefix of {table['prefix_length']}"
     note += "; against PEFT and transformers on the same weights, in the same run; python -m prefix_core bench."
     return Shown(drawn, ["program", "measured"], rows, note)
+
+
+def full_size(table: Mapping[str, Mapping[str, Any]]) -> Shown:
+    """full_size.json: what models of full size take, ours beside PEFT and transformers where they run."""
+    traces = [
+        go.Bar(
+            name=shape,
+            y=list(result["times_faster"])[::-1],
+            x=list(result["times_faster"].values())[::-1],
+            orientation="h",
+            marker={"color": COLOURS[place]},
+            hovertemplate="%{y}: %{x} times<extra>%{fullData.name}</extra>",
+        )
+        for place, (shape, result) in enumerate(table.items())
+        if "times_faster" in result
+    ]
+    axis = {"title": "times faster than PEFT or transformers", "type": "log"}
+    drawn = figure(*traces, xaxis=axis, barmode="group", height=130 + 50 * len(traces[0].y) if traces else 130)
+    drawn.update_yaxes(automargin=True, showgrid=False)
+    rows = [
+        [f"{shape}: {program}, {dtype}", f"{result['parameters']:,}", *(_cell(figures, kind) for kind in KINDS)]
+        for shape, result in table.items()
+        for program in PROGRAMS
+        for dtype, figures in result.get(program, {}).items()
+    ]
+    one = next(iter(table.values()))
+    note = f"Random weights, {one['threads']} threads, a prefix of {one['prefix_length']}"
+    return Shown(drawn, ["", "parameters", *KINDS.values()], rows, f"{note}; python -m prefix_core bench --shape.")
+
+
+def _cell(figures: Mapping[str, float], kind: str) -> str:
+    return f"{figures[kind]:,}" if kind in figures else ""
 
 
 def sweep(entries: Sequence[Mapping[str, Any]]) -> Shown:
@@ -133,6 +168,7 @@ def sweep(entries: Sequence[Mapping[str, Any]]) -> Shown:
 FIGURES: dict[str, tuple[str, Callable[[Any], Shown]]] = {
     **{name: (study.title, getattr(study_plots, name)) for name, study in STUDIES.items()},
     "bench": ("Speed and memory", speed),
+    "full_size": ("Models of full size", full_size),
     "sweep": ("How the defaults were chosen", sweep),
 }
 
