@@ -116,7 +116,7 @@ def save(folder: Path, base: Base, kept: dict[str, Tensor], card: Card, bits: in
     folder.mkdir(parents=True, exist_ok=True)
     for old in [*tensor_files(folder), *folder.glob("weights*.index.json"), folder / PEFT_CONFIG]:
         old.unlink(missing_ok=True)
-    if card.method == "prefix" and not base.begin:
+    if card.method == "prefix" and not (base.begin or card.settings.get("variant") == "infix"):
         save_peft(folder, base, kept)
     else:
         if card.method in WHOLE_LAYERS:
@@ -183,7 +183,8 @@ def load(folder: Path, base: Base) -> tuple[Steered, Card]:
             f"(weights {base.weights_hash[:12]}); load that base, or train again on this one"
         )
     module = get_trained(card.method)
-    if card.method == "prefix" and (not base.begin or (folder / PEFT_CONFIG).exists()):
+    ours = base.begin or card.settings.get("variant") == "infix"
+    if card.method == "prefix" and (not ours or (folder / PEFT_CONFIG).exists()):
         kept = from_peft(folder, base)
     else:
         stored = read_tensors(tensor_files(folder))
@@ -249,8 +250,10 @@ def finite(tensors: dict[str, Tensor]) -> dict[str, Tensor]:
 
 
 def save_peft(folder: Path, base: Base, kept: dict[str, Tensor]) -> None:
-    """Write a prefix as PEFT does. Raises `ArtifactError` for an encoder-decoder's: PEFT has no place for it."""
+    """Write a prefix as PEFT does. Raises `ArtifactError` for an encoder-decoder's and for an infix."""
     _refuse_peft(base)
+    if set(kept) != {"keys", "values"}:
+        raise ArtifactError("PEFT's format holds what stands before the input; an infix is kept in our own format")
     save_file({"prompt_embeddings": to_peft(kept)}, folder / PEFT_WEIGHTS)
     (folder / PEFT_CONFIG).write_text(json.dumps(peft_config(base, kept), indent=2) + "\n")
 

@@ -1,6 +1,7 @@
 """A base: a frozen language model, its tokenizer and its shape."""
 
 import hashlib
+import re
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import pairwise
@@ -8,7 +9,9 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from huggingface_hub import constants
 from huggingface_hub.errors import StrictDataclassError
+from huggingface_hub.utils import get_session
 from safetensors import SafetensorError
 from torch import Tensor, nn
 from transformers import (
@@ -35,6 +38,8 @@ DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16}
 DECODERS = ("gpt2", "opt", "llama", "mistral", "qwen2", "qwen3", "gemma", "gemma3_text")
 ENCODER_DECODERS = ("bart", "t5")
 BATCH_DEPENDENT = ("dynamic", "longrope")  # rotary positions that depend on what else is in the batch
+HUB_NAME = re.compile(r"\w[\w.-]*(/[\w.-]+)?")
+HUB_SECONDS = 5.0  # in which the Hub answers, or counts as out of reach
 T5_CONTEXT = 512  # tokens: what T5 was trained on; it counts distances, so nothing in it sets a limit
 
 AnyNetwork = Network | ModuleNetwork
@@ -134,8 +139,9 @@ class Base:
 def load_base(name: str = "embedded", device: str = "cpu", dtype: str = "fp32") -> Base:
     """Load a base: "embedded" (assets/base), a local folder, or a Hub name such as "gpt2-medium".
 
-    dtype "bf16" keeps the weights' bf16 values; on a processor without bf16 arithmetic (where it would be some
-    hundred times slower) they are widened and computed with in fp32.
+    dtype "bf16" keeps the weights' bf16 values. Stored weights are mapped, not read into memory, and cast one by one: a
+    base that does not fit in fp32 fits, though it is stored so. On a processor without bf16 arithmetic (where it would
+    be some hundred times slower) they are widened again and computed with in fp32.
 
     Raises `BaseError` when it cannot be found or read, or is of an architecture that cannot take a prefix here.
     """
@@ -148,16 +154,24 @@ def load_base(name: str = "embedded", device: str = "cpu", dtype: str = "fp32") 
     if device.startswith("cuda") and not torch.cuda.is_available():
         raise BaseError(f"device {device!r} was asked for, but no CUDA device is available; use cpu")
     place = str(EMBEDDED) if name == "embedded" else name
-    _quiet(progress=not Path(place).is_dir())  # what comes from the Hub is seen on its way
+    from_hub = not Path(place).is_dir() and HUB_NAME.fullmatch(place) is not None
+    _quiet(progress=from_hub)  # what comes from the Hub is seen on its way
+    there: Any = {"local_files_only": from_hub and not hub_answers()}  # and only what is in its cache, then
     try:
-        config = AutoConfig.from_pretrained(place)
+        config = AutoConfig.from_pretrained(place, **there)
         _refuse_unfit(name, config)
         auto = AutoModelForSeq2SeqLM if config.is_encoder_decoder else AutoModelForCausalLM
         ours = {} if config.model_type == "gpt2" else {"attn_implementation": ATTENTION}
-        loaded: Any = auto.from_pretrained(place, dtype="auto", use_safetensors=True, output_loading_info=True, **ours)
-        tokenizer = AutoTokenizer.from_pretrained(place)
+        loaded: Any = auto.from_pretrained(
+            place, dtype="auto", use_safetensors=True, output_loading_info=True, **ours, **there
+        )
+        tokenizer = AutoTokenizer.from_pretrained(place, **there)
     except (OSError, ValueError, KeyError, TypeError, RuntimeError, SafetensorError, StrictDataclassError) as error:
         reason = " ".join(str(error).split())[:300]
+        if there["local_files_only"] and isinstance(error, OSError):
+            reason = f"{constants.ENDPOINT} does not answer, and nothing of that name was wholly downloaded before"
+        elif not (from_hub or Path(place).is_dir()):
+            reason = "there is no such folder"
         raise BaseError(
             f"base {name!r} could not be loaded: {reason} -- give 'embedded', a folder in transformers format, or a "
             "Hub name (which needs network the first time)"
@@ -172,11 +186,11 @@ def load_base(name: str = "embedded", device: str = "cpu", dtype: str = "fp32") 
     digest = hash_weights(dict(model.named_parameters()))
     asked = DTYPES[dtype]
     widened = asked is torch.bfloat16 and device == "cpu" and not native_bf16()
-    nn.Module.to(model, torch.device(device))
     for parameter in model.parameters():  # not the buffers: rotary frequencies stay exact
         parameter.data = parameter.data.to(asked)
         if widened:
             parameter.data = parameter.data.float()
+    nn.Module.to(model, torch.device(device))
     model.eval().requires_grad_(False)
     before, after = _around(tokenizer)
     begin = (config.decoder_start_token_id, *before) if config.is_encoder_decoder else ()
@@ -192,6 +206,15 @@ def load_base(name: str = "embedded", device: str = "cpu", dtype: str = "fp32") 
         after=after if begin else (),
         begin=begin,
     )
+
+
+def hub_answers() -> bool:
+    """Whether the Hugging Face Hub can be reached: asked once, where its client would ask five times for every file."""
+    try:
+        get_session().head(constants.ENDPOINT, timeout=HUB_SECONDS)
+    except Exception:  # of whatever HTTP client the library uses, or because it is told to stay offline
+        return False
+    return True
 
 
 def as_network(model: PreTrainedModel) -> AnyNetwork:

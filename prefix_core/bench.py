@@ -3,7 +3,8 @@
 Every measurement has a process of its own, so that peak memory is its own, too. Training: a prefix of 10 trained
 directly, on 16 texts a step that come in fours of one input (E2E has 8.6 texts an input), the same for both; tokens
 are counted as given, an input once for each of its texts. Decoding: milliseconds a token after the
-first one, for one row and for eight, greedy, all rows to the same length. Requires `peft`.
+first one, for one row and for eight, greedy, all rows to the same length. Requires `peft`. An encoder-decoder is
+measured alone: neither of them has a place for its three prefixes.
 """
 
 import json
@@ -15,12 +16,16 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from importlib.util import find_spec
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import torch
 
 from prefix_core.base import DTYPES, Base, load_base
 from prefix_core.errors import BaseError
+from prefix_core.evidence import EVIDENCE, FULL_SIZE
+from prefix_core.full_shape import SHAPES, write_random
 from prefix_core.methods import get_trained
 from prefix_core.prefix import Prefix
 from prefix_core.prefix_encoder import random_start
@@ -29,14 +34,16 @@ from prefix_core.settings import Settings
 from prefix_core.tasks import get_task
 from prefix_core.train import Batches, Pair, encode_pairs, mean_loss
 
-PREFIX_LENGTH, NEW_TOKENS = 10, 64
+PREFIX_LENGTH, NEW_TOKENS = 10, 64  # tokens written, where nothing else is asked for
 TEXTS = 8  # of an input, in the examples trained on
 SETTINGS = Settings(prefix_length=PREFIX_LENGTH, mlp_width=None, batch=16, together=4, learning_rate=1e-3)
 ROWS = (1, 8)
 SIDES = ("prefix_core", "peft", "transformers")
+FACTS = ("parameters", "kept", "kept_at_5")  # of a measurement, the same in all: the base's, and of prefixes on it
+ALONE = "PEFT and transformers have no place for an encoder-decoder's three prefixes"
 
 
-def bench(base: str = "embedded", seconds: float = 10.0) -> dict[str, Any]:
+def bench(base: str = "embedded", seconds: float = 10.0, tokens: int = NEW_TOKENS) -> dict[str, Any]:
     """All measurements, each of about `seconds`: side -> dtype -> figures; then the ratios and whether outputs agree.
 
     Raises `BaseError` if a measurement fails, with its last line.
@@ -44,29 +51,58 @@ def bench(base: str = "embedded", seconds: float = 10.0) -> dict[str, Any]:
     if find_spec("peft") is None:
         raise BaseError("bench measures against PEFT, which is not installed: pip install peft")
     result: dict[str, Any] = {"base": base, "threads": torch.get_num_threads(), "prefix_length": PREFIX_LENGTH}
-    for dtype in ("fp32", "bf16"):
+    result["tokens"] = tokens
+    for dtype in DTYPES:
         for side in SIDES:
-            command = [sys.executable, "-m", "prefix_core.bench", side, dtype, base, str(seconds)]
+            if side != "prefix_core" and "not_compared" in result:
+                continue
+            command = [sys.executable, "-m", "prefix_core.bench", side, dtype, base, str(seconds), str(tokens)]
             done = subprocess.run(command, capture_output=True, text=True, check=False)
             if done.returncode:
                 last = (done.stderr.strip().splitlines() or ["no message"])[-1]
                 raise BaseError(f"measuring {side} in {dtype} failed: {last}")
-            result.setdefault(side, {})[dtype] = json.loads(done.stdout.splitlines()[-1])
-    result["greedy_agreement"] = {
-        dtype: _agreement(result["prefix_core"][dtype].pop("written"), result["transformers"][dtype].pop("written"))
-        for dtype in ("fp32", "bf16")
-    }
-    result["times_faster"] = _ratios(result)
+            figures = json.loads(done.stdout.splitlines()[-1])
+            result |= {name: figures.pop(name) for name in FACTS if name in figures}
+            if figures.pop("alone", False):
+                result["not_compared"] = ALONE
+            result.setdefault(side, {})[dtype] = figures
+    ours, theirs = (
+        {dtype: figures.pop("written") for dtype, figures in result.get(side, {}).items()}
+        for side in ("prefix_core", "transformers")
+    )
+    if theirs:
+        result["greedy_agreement"] = {dtype: _agreement(ours[dtype], theirs[dtype]) for dtype in DTYPES}
+        result["times_faster"] = _ratios(result)
     return result
+
+
+def bench_shape(shape: str, seconds: float = 10.0, tokens: int = NEW_TOKENS) -> dict[str, Any]:
+    """The same on a model of full size with random weights, which lies in a temporary folder meanwhile."""
+    with TemporaryDirectory() as folder:
+        result = bench(str(write_random(shape, Path(folder) / shape)), seconds, tokens)
+    return result | {"base": f"{shape}, random weights"}
+
+
+def record(shape: str, result: dict[str, Any], path: Path = EVIDENCE / FULL_SIZE) -> None:
+    """Keep the result under its shape's name."""
+    known = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
+    known[shape] = result
+    ordered = {name: known[name] for name in SHAPES if name in known}
+    path.write_text(json.dumps(ordered, indent=1) + "\n", encoding="utf-8")
 
 
 def table(result: dict[str, Any]) -> str:
     """The result for reading."""
-    lines = [f"base {result['base']}, {result['threads']} threads, prefix of {result['prefix_length']}"]
+    lines = [
+        f"base {result['base']}, {result['parameters']:,} parameters, {result['threads']} threads",
+        f"prefix of {result['prefix_length']}, {result['kept']:,} parameters ({result['kept_at_5']:,} of one of 5)",
+    ]
     for side in SIDES:
-        for dtype, figures in result[side].items():
+        for dtype, figures in result.get(side, {}).items():
             told = "  ".join(f"{name} {value:,.1f}" for name, value in figures.items())
             lines.append(f"{side:<13} {dtype}  {told}")
+    if "not_compared" in result:
+        return "\n".join([*lines, f"not compared: {result['not_compared']}"])
     lines += [f"{name}: {value}x" for name, value in result["times_faster"].items()]
     lines += [f"greedy tokens equal to transformers', {d}: {s:.1%}" for d, s in result["greedy_agreement"].items()]
     return "\n".join(lines)
@@ -131,7 +167,11 @@ def train_by_peft(job: Work, autocast: bool) -> Callable[[list[Pair]], None]:
     """PEFT's, padded as its examples do; in bf16 under autocast."""
     from peft import PrefixTuningConfig, TaskType, get_peft_model
 
-    config = PrefixTuningConfig(task_type=TaskType.CAUSAL_LM, num_virtual_tokens=PREFIX_LENGTH)
+    shape = job.base.shape
+    config = PrefixTuningConfig(
+        task_type=TaskType.CAUSAL_LM, num_virtual_tokens=PREFIX_LENGTH,
+        num_attention_heads=shape.kv_heads, token_dim=shape.kv_heads * shape.head_dim,
+    )  # fmt: skip
     model = get_peft_model(job.base.model, config)
     model.train()
     optimizer = torch.optim.AdamW((p for p in model.parameters() if p.requires_grad), lr=SETTINGS.learning_rate)
@@ -203,26 +243,28 @@ def training_speed(step: Callable[[list[Pair]], None], job: Work, seconds: float
         number += 1
 
 
-def decoding_speed(write: Callable[[Work, int, int], list[list[int]]], job: Work, rows: int, seconds: float) -> float:
-    """Milliseconds a token, the first one apart: the median of repetitions within `seconds`, at least one."""
+def decoding_speed(
+    write: Callable[[Work, int, int], list[list[int]]], job: Work, rows: int, seconds: float, most: int
+) -> tuple[float, list[list[int]]]:
+    """Milliseconds a token, the first one apart: the median of repetitions within `seconds`; and the tokens."""
     write(job, rows, 2)
     found: list[float] = []
     began = time.perf_counter()
     while not found or time.perf_counter() - began < seconds:
         times = []
-        for tokens in (1, NEW_TOKENS):
+        for tokens in (1, most):
             start = time.perf_counter()
-            write(job, rows, tokens)
+            written = write(job, rows, tokens)
             times.append(time.perf_counter() - start)
-        found.append(1000 * (times[1] - times[0]) / (NEW_TOKENS - 1))
-    return statistics.median(found)
+        found.append(1000 * (times[1] - times[0]) / (most - 1))
+    return statistics.median(found), written
 
 
-def measure(side: str, dtype: str, name: str, seconds: float) -> dict[str, Any]:
+def measure(side: str, dtype: str, name: str, seconds: float, tokens: int = NEW_TOKENS) -> dict[str, Any]:
     """The figures of one side in one dtype."""
     if side == "peft":
         job = work(load_base(name))
-        job.base.model.requires_grad_(False)
+        job.base.model.set_attn_implementation("sdpa")  # transformers' own again
         speed = training_speed(train_by_peft(job, dtype == "bf16"), job, seconds)
         return {"training_tokens_per_second": round(speed, 1), **_memory()}
     if side == "prefix_core":
@@ -230,15 +272,18 @@ def measure(side: str, dtype: str, name: str, seconds: float) -> dict[str, Any]:
         write = write_here
     else:
         job = work(load_base(name))
+        job.base.model.set_attn_implementation("sdpa")
         torch.nn.Module.to(job.base.model, DTYPES[dtype])
         write = write_by_transformers
-    figures: dict[str, Any] = {
-        f"milliseconds_per_token_{rows}": round(decoding_speed(write, job, rows, seconds), 2) for rows in ROWS
-    }
-    written = write(job, max(ROWS), NEW_TOKENS)
+    figures: dict[str, Any] = {}
+    for rows in ROWS:
+        milliseconds, written = decoding_speed(write, job, rows, seconds, tokens)
+        figures[f"milliseconds_per_token_{rows}"] = round(milliseconds, 2)
     if side == "prefix_core":
-        speed = training_speed(train_here(job), job, seconds)
-        figures = {"training_tokens_per_second": round(speed, 1), **figures}
+        base, speed = job.base, training_speed(train_here(job), job, seconds)
+        kept = {"kept": base.shape.prefix_parameters(PREFIX_LENGTH), "kept_at_5": base.shape.prefix_parameters(5)}
+        figures = {"parameters": base.parameters, **kept, "training_tokens_per_second": round(speed, 1), **figures}
+        figures["alone"] = bool(base.begin)
     return {**figures, **_memory(), "written": written}
 
 
@@ -248,5 +293,5 @@ def _memory() -> dict[str, float]:
 
 
 if __name__ == "__main__":
-    which, kind, place, budget = sys.argv[1:]
-    print(json.dumps(measure(which, kind, place, float(budget))))
+    which, kind, place, budget, count = sys.argv[1:]
+    print(json.dumps(measure(which, kind, place, float(budget), int(count))))

@@ -2,7 +2,6 @@
 
 import argparse
 import json
-import os
 import signal
 import sys
 import threading
@@ -18,18 +17,21 @@ from prefix_core import artifacts
 from prefix_core.base import DTYPES, Base, fastest_precision, load_base
 from prefix_core.errors import InputError, PrefixError
 from prefix_core.evaluate import evaluate
-from prefix_core.evidence import EVIDENCE, ROWS, outdated
+from prefix_core.evidence import EVIDENCE, FULL_SIZE, ROWS, outdated
 from prefix_core.examples import load_examples
+from prefix_core.full_shape import SHAPES
 from prefix_core.generate import Decoding, Request, write
 from prefix_core.methods import METHODS, TRAINED, prompt
 from prefix_core.methods.method import Steered
+from prefix_core.places import named_bases
 from prefix_core.progress import follow
-from prefix_core.settings import PAPER, PRECISIONS, defaults
+from prefix_core.settings import PAPER, PRECISIONS, VARIANTS, defaults
 from prefix_core.split import draw, facts, one_text_each, split
 from prefix_core.tasks import TASKS, custom, get_task, task_of
 from prefix_core.tasks.task import Task
 from prefix_core.together import together
 from prefix_core.train import train
+from prefix_core.workers import join
 
 DATA_HELP = "a .csv, .tsv, .jsonl, .jsonl.gz or .parquet file of inputs and their texts, or a set such as xsum:train"
 
@@ -77,6 +79,7 @@ def run_evaluate(options: argparse.Namespace) -> None:
 
 
 def run_train(options: argparse.Namespace) -> None:
+    workers = join(options.device)
     task, base = _task(options), _base(options)
     out = Path(options.out)
     out.mkdir(parents=True, exist_ok=True)
@@ -92,7 +95,9 @@ def run_train(options: argparse.Namespace) -> None:
         steps=options.steps,
         epochs=options.epochs,
         batch=options.batch,
+        accumulate=options.accumulate,
         learning_rate=options.learning_rate,
+        variant=options.variant,
         prefix_length=options.length,
         initial_words=options.words,
         adapter_share=options.adapter_share,
@@ -104,16 +109,19 @@ def run_train(options: argparse.Namespace) -> None:
         settings = replace(settings, mlp_width=None)
     trained, kept = METHODS[options.method].costs(base, settings)
     share, size = 100 * kept / base.parameters, round(kept * artifacts.bytes_per_parameter(options.method))
-    print(
-        f"{trained:,} parameters to train, {kept:,} to keep: {share:.2f}% of the base, {size:,} bytes", file=sys.stderr
-    )
+    costs = f"{trained:,} parameters to train, {kept:,} to keep: {share:.2f}% of the base, {size:,} bytes"
+    if workers.first:
+        print(f"{costs}; {workers.count} processes" if workers.count > 1 else costs, file=sys.stderr)
     checkpoint = out / "checkpoint.safetensors"
     with _until_interrupted() as interrupted:
         events = train(
             base, task, options.method, learned, settings, held_out,
             checkpoint=checkpoint, should_stop=interrupted, too_long="cut" if options.cut else "refuse",
+            workers=workers,
         )  # fmt: skip
-        result = follow(events, f"{task.name} {options.method}")
+        result = follow(events, f"{task.name} {options.method}", silent=not workers.first)
+    if not workers.first:
+        return
     if result.ended == "diverged" and not result.best_step:
         raise InputError(f"the loss was no number any more at step {result.steps}; choose a lower --learning-rate")
     data = {"file": Path(options.data).name, **facts(learned)}
@@ -168,9 +176,16 @@ def run_together(options: argparse.Namespace) -> None:
 
 
 def run_bench(options: argparse.Namespace) -> None:
-    from prefix_core.bench import bench, table
+    from prefix_core.bench import bench, bench_shape, record, table
 
-    result = bench(options.base, seconds=options.seconds)
+    if options.tokens < 2:
+        raise InputError(f"--tokens is {options.tokens}; the first one is left out, so at least 2 are needed")
+    if options.record and not options.shape:
+        raise InputError("--record keeps what was measured of a --shape; name one")
+    asked = options.seconds, options.tokens
+    result = bench_shape(options.shape, *asked) if options.shape else bench(options.base, *asked)
+    if options.record:
+        record(options.shape, result)
     _show(options, result, table(result))
 
 
@@ -357,7 +372,7 @@ def _parser() -> argparse.ArgumentParser:
     base = argparse.ArgumentParser(add_help=False)
     base.add_argument(
         "--base",
-        default=os.environ.get("PREFIX_BASE", "embedded"),
+        default=named_bases()[0],
         help="the frozen model: 'embedded', a folder, or a Hub name such as gpt2-medium (default: %(default)s)",
     )
     which = argparse.ArgumentParser(add_help=False, parents=[base])
@@ -415,9 +430,17 @@ def _parser() -> argparse.ArgumentParser:
     command.add_argument("--preset", choices=["paper"], help="the paper's settings instead of those found for the base")
     command.add_argument("--steps", type=int, help="optimizer steps (default: from --epochs)")
     command.add_argument("--epochs", type=float)
-    command.add_argument("--batch", type=int, help="texts a step")
+    command.add_argument("--batch", type=int, help="texts a step, of all processes together")
+    command.add_argument(
+        "--accumulate", type=int, help="run a batch in so many parts, one after another: less memory, the same step"
+    )
     command.add_argument("--learning-rate", type=float)
     command.add_argument("--length", type=int, help="prefix: its length in tokens")
+    command.add_argument(
+        "--variant", choices=VARIANTS,
+        help="prefix: one of the paper's ablations: vectors between input and output (infix), or input embeddings "
+        "alone (embedding: prompt tuning)",
+    )  # fmt: skip
     command.add_argument("--mlp-width", type=int, help="prefix: units of the reparameterization; 0 for none")
     command.add_argument("--words", help="prefix: the words whose activations it starts from; '' for random")
     command.add_argument("--patience", type=int, help="stop after so many held-out measurements without a gain")
@@ -440,6 +463,9 @@ def _parser() -> argparse.ArgumentParser:
 
     command = commands.add_parser("bench", parents=[which, as_json], help="speed and memory beside PEFT, transformers")
     command.add_argument("--seconds", type=float, default=10.0, help="for each measurement (default: %(default)s)")
+    command.add_argument("--tokens", type=int, default=64, help="written a row, at least 2 (default: %(default)s)")
+    command.add_argument("--shape", choices=SHAPES, help="a model of full size with random weights instead of --base")
+    command.add_argument("--record", action="store_true", help=f"keep a shape's result in assets/evidence/{FULL_SIZE}")
     command.set_defaults(run=run_bench)
 
     command = commands.add_parser("pretrain", help="make the embedded base model from text")
@@ -455,7 +481,7 @@ def _parser() -> argparse.ArgumentParser:
 
     command = commands.add_parser("measure", parents=[as_json], help="how good a base is: one table, a column a base")
     command.add_argument(
-        "--base", "--bases", dest="bases", nargs="+", default=[os.environ.get("PREFIX_BASE", "embedded")],
+        "--base", "--bases", dest="bases", nargs="+", default=named_bases(),
         help="one or several, side by side: 'embedded', folders, Hub names (default: %(default)s)",
     )  # fmt: skip
     command.add_argument("--device", default="cpu", help="cpu or cuda (default: %(default)s)")
@@ -487,7 +513,8 @@ def _parser() -> argparse.ArgumentParser:
     command.set_defaults(run=run_results)
 
     command = commands.add_parser("study", parents=[base], help="measure one of the paper's findings on a base")
-    command.add_argument("names", nargs="*", metavar="STUDY", help="lengths, few_examples, initial_words, topics")
+    studies = "lengths, variants, few_examples, initial_words, topics"
+    command.add_argument("names", nargs="*", metavar="STUDY", help=studies)
     command.add_argument("--limit", type=int, default=200, help="score on the first so many inputs (%(default)s)")
     command.add_argument("--evidence", default=str(EVIDENCE), help="folder for what is measured")
     command.set_defaults(run=run_study)

@@ -59,7 +59,7 @@ class TargetRows(Rows):
         if self.room:
             self.seen[layer] = keys, values
         out = attention(self.pad(q).transpose(1, 2), keys, values, self.source_mask)
-        return out.transpose(1, 2).flatten(0, 1).flatten(1)[self.slots]
+        return self.pack(out)
 
     def step(self, layer: int, q: Tensor, k: Tensor, v: Tensor, bias: DistanceBias | None = None) -> Tensor:
         """As in `Rows`; in cross-attention k and v are not looked at: the sources' are remembered."""

@@ -1,8 +1,8 @@
 """Text to tokens that fit: prefix, words, input and output share one context, and nothing is cut in silence.
 
 Without a prefix a text begins with the end token (or what the base's tokenizer puts first), as every document did when
-the base was trained; a prefix made from words begins with it too, and the input follows. In an encoder-decoder the
-input has a context of its own, and the tokenizer's tokens around it.
+the base was trained; a prefix made from words begins with it too, and the input follows; before an infix stands the
+input. In an encoder-decoder the input has a context of its own, and the tokenizer's tokens around it.
 """
 
 from dataclasses import dataclass
@@ -31,6 +31,7 @@ def encode_input(
     reserve: int = 0,
     too_long: TooLong = "refuse",
     where: str = "the input",
+    infix: bool = False,
 ) -> Encoded:
     """`words + text + ending` as tokens, leaving room in the context for the prefix and `reserve` tokens of output.
 
@@ -46,7 +47,7 @@ def encode_input(
         if room < len(base.begin):
             raise InputError(f"{where}: the output may take {positions} tokens{shared}: shorten one of them")
         room, shared = positions, " for it"
-    first = [] if prefix_length and not base.begin else [*base.before]
+    first = [] if prefix_length and not infix and not base.begin else [*base.before]
     tokens = first + base.encode(words + text + ending) + [*base.after]
     over = len(tokens) - room
     if over <= 0:

@@ -14,6 +14,7 @@ from prefix_core import artifacts
 from prefix_core.places import ASSETS
 
 EVIDENCE = ASSETS / "evidence"
+FULL_SIZE = "full_size.json"  # what `bench --shape` measured
 
 # The rows of a table in their order. What is trained is shipped where the row has its method's name; the two at 0.1% of
 # the base, the paper's size, are measured beside it.

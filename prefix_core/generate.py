@@ -153,7 +153,8 @@ def _row(base: Base, request: Request, decoding: Decoding, pane: int, where: str
     length = steered.prefix.length if steered.prefix else 0
     text = task.linearize(request.source)
     too_long = "cut" if task.cut else decoding.too_long
-    encoded = encode_input(base, text, task.separator, steered.words, length, limit, too_long, where)
+    infix = steered.prefix is not None and steered.prefix.infix
+    encoded = encode_input(base, text, task.separator, steered.words, length, limit, too_long, where, infix)
     return Row(encoded.tokens, steered.prefix, limit, stop_tokens(base, task), pane), encoded.cut
 
 

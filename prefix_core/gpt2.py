@@ -123,11 +123,11 @@ class Network(NamedTuple):
     def hidden(self, tokens: Tensor, positions: Tensor, attend: Attend, keep: Tensor | None = None) -> Tensor:
         """Final hidden states of packed tokens.
 
-        tokens, positions: (N,). keep: (n,) indices of the tokens whose state is wanted (all if None); the last
-        layer runs only for those. Returns (n, hidden).
+        tokens, positions: (N,); tokens may be embeddings, (N, hidden). keep: (n,) indices of the tokens whose state is
+        wanted (all if None); the last layer runs only for those. Returns (n, hidden).
         """
         split = (3, self.heads, self.tokens.shape[1] // self.heads)
-        x = F.embedding(tokens, self.tokens) + F.embedding(positions, self.positions)
+        x = (tokens if tokens.is_floating_point() else self.embed(tokens)) + F.embedding(positions, self.positions)
         for index, layer in enumerate(self.layers):
             q, k, v = layer.qkv(layer.norm_1(x)).unflatten(1, split).unbind(1)
             y = attend(index, q, k, v)
@@ -138,6 +138,10 @@ class Network(NamedTuple):
             y = layer.down(layer.up.gelu(layer.norm_2(x)))
             x = x + (y if layer.adapter_2 is None else layer.adapter_2(y))
         return self.norm(x)
+
+    def embed(self, tokens: Tensor) -> Tensor:
+        """(N,) -> (N, hidden), without positions."""
+        return F.embedding(tokens, self.tokens)
 
     def logits(self, hidden: Tensor) -> Tensor:
         """(n, hidden) -> (n, vocabulary)."""

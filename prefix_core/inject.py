@@ -5,6 +5,7 @@ then the token slots (each row's tokens at their right end), so that the next to
 """
 
 from collections.abc import Callable, Sequence
+from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -23,7 +24,7 @@ DistanceBias = Callable[[Tensor], Tensor]
 class Rows:
     """A batch of B token rows with prefixes. T is the longest row, P the longest prefix, N all tokens together.
 
-    positions: (N,), a row's own prefix length onwards, as in the paper's code and PEFT.
+    positions: (N,), a row's own prefix length onwards, as in the paper's code and PEFT; from 0 before an infix.
     last: (B,), where each row's last token lies among the N.
     Call it as `Network.hidden`'s `attend`; with `room` > 0 it remembers keys and values for that many more tokens a
     row, and `step` continues.
@@ -52,9 +53,10 @@ class Rows:
             self.branch, back = _branched(branches, self.longest, device)
             offset = offset - back
         self.places = offset
+        told = torch.tensor([sum(row) for row in branches or [()] * self.batch], device=device)
+        self.early = prefix.infix[:, None] & (time < self.longest - 1 - told[:, None])  # (B, T), before an infix
         self.spare = rounded(len(self.slots), multiple) - len(self.slots)
-        self.positions = F.pad((offset + prefix.lengths[:, None])[real], (0, self.spare))
-        self.packed = F.pad(self.slots, (0, self.spare))  # where the output of all N is: of a spare one, anywhere
+        self.positions = F.pad((offset + prefix.lengths[:, None] * ~self.early)[real], (0, self.spare))
         self.last = size.cumsum(0) - 1
         self.visible = torch.cat([prefix.mask, real], 1)  # (B, P + T)
         self.used = self.visible.shape[1]
@@ -75,6 +77,7 @@ class Rows:
         query = torch.arange(self.longest, device=self.visible.device)[:, None] + prefix_slots
         key = torch.arange(self.used, device=self.visible.device)[None]
         seen = (self.visible[:, None] & (key <= query)) | (key == query)
+        seen[:, :, :prefix_slots] &= ~self.early[:, :, None]
         if self.branch is not None:
             branch = F.pad(self.branch, (prefix_slots, 0))[:, None]  # (B, 1, P + T)
             seen &= (branch == 0) | (branch == self.branch[:, :, None])
@@ -85,6 +88,11 @@ class Rows:
         x = x[: len(self.slots)]
         padded = x.new_zeros(self.batch * self.longest, *x.shape[1:]).index_copy(0, self.slots, x)
         return padded.unflatten(0, (self.batch, self.longest))
+
+    def pack(self, out: Tensor) -> Tensor:
+        """(B, heads, T, head_dim) -> (N, heads * head_dim); the spare ones hold anything."""
+        rows = out.transpose(1, 2).flatten(0, 1).flatten(1)
+        return _Picked.apply(rows, self.slots, self.spare)  # type: ignore[no-any-return]
 
     def with_bias(self, mask: Tensor | None, bias: DistanceBias | None, queries: int) -> Tensor | None:
         """`mask` with the bias added for the last `queries` slots, (B or 1, heads or 1, queries, slots used)."""
@@ -109,7 +117,7 @@ class Rows:
             self.values.append(F.pad(values.transpose(1, 2), (0, 0, 0, self.room)))
         mask = self.with_bias(self.mask, bias, self.longest)
         out = attention(self.pad(q).transpose(1, 2), keys.transpose(1, 2), values.transpose(1, 2), mask)
-        return out.transpose(1, 2).flatten(0, 1).flatten(1)[self.packed]
+        return self.pack(out)
 
     def advance(self) -> Tensor:
         """Make room for one more token a row; returns their positions (B,). Then run the network with `step`."""
@@ -135,6 +143,22 @@ class Rows:
         self.step_mask = None if self.step_mask is None else self.step_mask[rows]
         self.keys = [keys[rows] for keys in self.keys]
         self.values = [values[rows] for values in self.values]
+
+
+class _Picked(torch.autograd.Function):
+    """`x[slots]` and some spare rows; as no slot is picked twice, the gradient needs no sum."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, slots: Tensor, spare: int) -> Tensor:
+        ctx.save_for_backward(slots)
+        ctx.size = len(x)
+        return x.index_select(0, F.pad(slots, (0, spare)))
+
+    @staticmethod
+    def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor, None, None]:
+        (slots,), (gradient,) = ctx.saved_tensors, grads
+        whole = gradient.new_zeros(ctx.size, gradient.shape[1])
+        return whole.index_copy_(0, slots, gradient[: len(slots)]), None, None
 
 
 def rounded(size: int, multiple: int) -> int:

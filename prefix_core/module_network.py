@@ -123,6 +123,11 @@ class ModuleNetwork:
         x = self._run(self.decoder, tokens, positions, attend, **more)
         return x if keep is None else x[keep]
 
+    def embed(self, tokens: Tensor) -> Tensor:
+        """As in `gpt2.Network`."""
+        embedded: Tensor = self.model.get_input_embeddings()(tokens)
+        return embedded
+
     def logits(self, hidden: Tensor) -> Tensor:
         """(n, hidden) -> (n, vocabulary)."""
         if getattr(self.model.config, "scale_decoder_outputs", False):  # T5
@@ -136,7 +141,9 @@ class ModuleNetwork:
             table = stack.embed_positions
             embedded = stack.embed_tokens(tokens) + F.embedding(positions + table.offset, table.weight)
             return stack(inputs_embeds=embedded[None], attend=attend, use_cache=False, **more).last_hidden_state[0]
-        out = stack(input_ids=tokens[None], position_ids=positions[None], attend=attend, use_cache=False, **more)
+        read = "inputs_embeds" if tokens.is_floating_point() else "input_ids"
+        more |= {read: tokens[None]}
+        out = stack(position_ids=positions[None], attend=attend, use_cache=False, **more)
         return out.last_hidden_state[0]
 
 

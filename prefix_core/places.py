@@ -1,7 +1,14 @@
-"""Where the program keeps what comes with it. Imports nothing heavy, so the page knows it before torch is there."""
+"""Where the program keeps what comes with it, and its bases. Imports nothing heavy: the page is up before torch is."""
 
+import os
 from pathlib import Path
 
 _ROOT = Path(__file__).parent.parent
 ASSETS = _ROOT / "assets"
 SHIPPED = _ROOT / "trained_prefixes"  # artifacts; PREFIX_ARTIFACTS names another folder
+
+
+def named_bases() -> list[str]:
+    """The bases that PREFIX_BASE names, with commas between several; the first is the one taken where one is needed."""
+    names = os.environ.get("PREFIX_BASE", "").split(",")
+    return list(dict.fromkeys(filter(None, map(str.strip, names)))) or ["embedded"]

@@ -15,10 +15,13 @@ class Prefix:
     """keys, values: (layers, P, kv_heads, head_dim), one a layer of the decoder's self-attention.
 
     Of an encoder-decoder three kinds of layers, one after another: see `Shape.sites`.
+    infix: it stands behind the input instead (section 7.3): only the input's last token, which says the output's first,
+    and the output see it, and their positions count it.
     """
 
     keys: Tensor
     values: Tensor
+    infix: bool = False
 
     @property
     def length(self) -> int:
@@ -48,13 +51,14 @@ class StackedPrefix:
     """The prefixes of a batch, one a row. Pads lie on the left, so that every prefix ends where the input starts.
 
     keys, values: (layers, B, P_max, kv_heads, head_dim); mask: (B, P_max), True where a prefix is;
-    lengths: (B,), also the position of each row's first input token.
+    lengths: (B,), also the position of each row's first input token, but of an infix; infix: (B,), whether it is one.
     """
 
     keys: Tensor
     values: Tensor
     mask: Tensor
     lengths: Tensor
+    infix: Tensor
 
 
 def stack(prefixes: Sequence[Prefix | None], shape: Shape, like: Tensor) -> StackedPrefix:
@@ -75,4 +79,6 @@ def stack(prefixes: Sequence[Prefix | None], shape: Shape, like: Tensor) -> Stac
                 keys[:, row, longest - prefix.length :] = prefix.keys.to(like)
                 values[:, row, longest - prefix.length :] = prefix.values.to(like)
     device = like.device
-    return StackedPrefix(keys, values, mask.reshape(rows, longest).to(device), torch.tensor(lengths, device=device))
+    infix = torch.tensor([prefix is not None and prefix.infix for prefix in prefixes], device=device)
+    mask = mask.reshape(rows, longest).to(device)
+    return StackedPrefix(keys, values, mask, torch.tensor(lengths, device=device), infix)

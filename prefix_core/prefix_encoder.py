@@ -10,8 +10,9 @@ from torch import Tensor, nn
 
 from prefix_core.base import Base, Shape
 from prefix_core.errors import InputError
-from prefix_core.prefix import Prefix
-from prefix_core.reading import read
+from prefix_core.inject import DistanceBias, Rows
+from prefix_core.prefix import Prefix, stack
+from prefix_core.reading import like_keys, read
 
 
 class PrefixEncoder(nn.Module):
@@ -67,25 +68,60 @@ def parameters_trained(shape: Shape, length: int, width: int | None) -> int:
     return len(shape.sites) * (length * shape.hidden + (shape.hidden + 1) * width) + (width + 1) * out
 
 
+class EmbeddingEncoder(nn.Module):
+    """Makes a `Prefix` of input embeddings, which alone are trained (P, width): prompt tuning, the paper's section 7.2.
+
+    Its keys and values are what the frozen base computes from them, as if P words of no language stood there. In an
+    encoder-decoder they would depend on the input, which they see: it is refused with an `InputError`.
+    """
+
+    def __init__(self, base: Base, words: str, length: int, generator: torch.Generator) -> None:
+        super().__init__()
+        self.shape, self.network = base.shape, base.network
+        vocabulary = len(base.network.tokens)
+        drawn = torch.randint(vocabulary, (length,), generator=generator).tolist()
+        tokens = [*base.before, *said(base, words, length)][:length] if words else drawn
+        start = base.network.embed(torch.tensor(tokens, device=base.device))
+        self.embeddings = nn.Parameter(start.detach().float().clone())
+
+    def forward(self) -> Prefix:
+        network, found = self.network, []
+        rows = Rows([len(self.embeddings)], stack([None], self.shape, like_keys(network)))
+
+        def attend(layer: int, q: Tensor, keys: Tensor, values: Tensor, *bias: DistanceBias | None) -> Tensor:
+            found.append((keys, values))
+            return rows(layer, q, keys, values, *bias)
+
+        network.hidden(self.embeddings.to(network.tokens.dtype), rows.positions, attend)
+        keys, values = zip(*found, strict=True)
+        return Prefix(torch.stack(keys), torch.stack(values))
+
+
 @torch.no_grad()
-def word_start(base: Base, words: str, length: int) -> Tensor:
+def word_start(base: Base, words: str, length: int, infix: bool = False) -> Tensor:
     """Keys and values of what begins every text (the end token) and of `words`, said until they make `length`.
 
-    An encoder-decoder reads them and writes them, too. Returns (2, layers, length, kv_heads, head_dim) in fp32. Raises
-    `InputError` if `words` holds no token.
+    An encoder-decoder reads them and writes them, too; an infix begins no text. Returns (2, layers, length, kv_heads,
+    head_dim) in fp32. Raises `InputError` if `words` holds no token.
     """
-    tokens = base.encode(words)
-    if not tokens:
-        raise InputError("the initial words are empty; give a word or two that name the task, such as 'summarize:'")
-    said = tokens * (length // len(tokens) + 1)
-    written = said[: max(0, length - len(base.begin))] if base.begin else []
+    tokens = said(base, words, length)
+    written = tokens[: max(0, length - len(base.begin))] if base.begin else []
     found: dict[int, Tensor] = {}  # by layer: (2, P, kv_heads, head_dim)
 
     def watch(layer: int, keys: Tensor, values: Tensor) -> None:
         found[layer] = torch.stack([keys, values])[:, :length].float()
 
-    read(base, base.network, [[*base.before, *said][:length]], [[written]], [None], watch=watch)
+    first = [] if infix else base.before
+    read(base, base.network, [[*first, *tokens][:length]], [[written]], [None], watch=watch)
     return torch.stack([found[layer] for layer in range(base.shape.prefix_layers)], 1)
+
+
+def said(base: Base, words: str, length: int) -> list[int]:
+    """The tokens of `words` again and again, at least `length` of them; raises `InputError` if there are none."""
+    tokens = base.encode(words)
+    if not tokens:
+        raise InputError("the initial words are empty; give a word or two that name the task, such as 'summarize:'")
+    return tokens * (length // len(tokens) + 1)
 
 
 def random_start(shape: Shape, length: int, generator: torch.Generator) -> Tensor:

@@ -35,11 +35,8 @@ def read(
     each row may go on for, behind its one text. States: text after text, the one before its first token and the one
     after each, (all of written + texts, hidden). `watch` sees the keys and values.
     """
-    device = base.device.type
-    half = torch.is_autocast_enabled(device)
-    dtype = torch.get_autocast_dtype(device) if half else network.tokens.dtype
-    stacked = stack(prefixes, base.shape, network.tokens.new_empty(0, dtype=dtype))
-    multiple = SIZES if half and not room else 1
+    stacked = stack(prefixes, base.shape, like_keys(network))
+    multiple = SIZES if stacked.keys.dtype != network.tokens.dtype and not room else 1
     tokens: list[int] = []
     keep: list[int] = []
     lengths = []
@@ -65,6 +62,13 @@ def read(
     states = network.encode(source, sources.positions, _watched(sources, watch))
     targets = TargetRows(lengths, sources, stacked, base.shape, room, branches)
     return targets, network.hidden(packed, targets.positions, _watched(targets, watch), kept, states)
+
+
+def like_keys(network: AnyNetwork) -> Tensor:
+    """An empty tensor of the device and dtype that the network's keys and values have: under autocast, of that."""
+    device = network.tokens.device.type
+    half = torch.is_autocast_enabled(device)
+    return network.tokens.new_empty(0, dtype=torch.get_autocast_dtype(device) if half else None)
 
 
 def _watched(rows: Rows, watch: Watch | None) -> Callable[..., Tensor]:

@@ -44,13 +44,13 @@ class Data:
 
 DATA = {
     "e2e": Data("e2e:train", {"dev": "e2e:dev", "test": "e2e:test"}, 1000),
-    "webnlg": Data("webnlg_2017:train", {"dev": "webnlg_2017:dev", "test": "webnlg_2017:test"}, 500),
+    "webnlg": Data("webnlg_2017:train", {"dev": "webnlg_2017:dev", "test": "webnlg_2017:test"}, 600),
     # DART's own training split is not to be had
-    "dart": Data("webnlg_2017:train+e2e_cleaned:train", {"dev": "dart:dev", "test": "dart:test"}, 500),
+    "dart": Data("webnlg_2017:train+e2e_cleaned:train", {"dev": "dart:dev", "test": "dart:test"}, 600),
     "summarization": Data(
         "xsum:train+bbc_news_lead:train",
         {"dev": "xsum:dev", "bbc": "bbc_news_lead:dev", "test": "xsum:test", "test-bbc": "bbc_news_lead:test"},
-        100,
+        150,
     ),
 }
 TRAINED_ROWS = {  # row -> method

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from prefix_core.evidence import EVIDENCE, path_of
+from prefix_core.evidence import EVIDENCE, FULL_SIZE, path_of
 from prefix_core.tasks import get_task
 
 MARKS = ("<!-- results -->\n", "<!-- /results -->\n")  # around the tables in the README
@@ -45,17 +45,20 @@ LABELS = {
 }
 DECIMALS = {"nist": 2, "cider": 2}
 SHARES = {"slot_coverage", "names_said"}
+WRITTEN = {"milliseconds_per_token_1": "1 row", "milliseconds_per_token_8": "8 rows"}
 COSTS = ("trained", "kept", "of base", "on disk", "training", "tokens/s", "texts seen")
 
 
 def markdown(folder: Path = EVIDENCE) -> str:
-    """A section a task: its test set where that is scored, its dev set otherwise."""
+    """A section a task, its test set where that is scored, its dev set otherwise; then what full-size models take."""
     paper = json.loads((folder / PAPER).read_text(encoding="utf-8"))
     sections = []
     for task in SCORES:
         path = next((path for split in ("test", "dev") if (path := path_of(task, split, folder)).exists()), None)
         evidence = json.loads(path.read_text(encoding="utf-8")) if path else None
         sections.append(section(task, evidence, paper["tasks"][task], paper["split"]))
+    if (path := folder / FULL_SIZE).exists():
+        sections.append(full_size(json.loads(path.read_text(encoding="utf-8"))))
     return "\n".join(sections)
 
 
@@ -125,6 +128,43 @@ def unsure(rows: Sequence[dict[str, Any]], score: str, heading: str) -> str:
     low, high = bounds.pop("prefix")
     same = [LABELS[name] for name, (other_low, other_high) in bounds.items() if other_low <= high and low <= other_high]
     return f"\nNot to be told from the prefix in {heading} (95% intervals overlap): {', '.join(same) or 'none'}.\n"
+
+
+def full_size(measured: dict[str, dict[str, Any]]) -> str:
+    """The section of `bench --shape`: a row for each shape and dtype, PEFT's and transformers' numbers in brackets."""
+    threads = " or ".join(str(count) for count in sorted({result["threads"] for result in measured.values()}))
+    said = (
+        f"Random weights, {threads} thread, a prefix of {next(iter(measured.values()))['prefix_length']} trained "
+        "directly; in brackets PEFT (training) and `transformers` (writing) on the same weights in the same run. "
+        "`python -m prefix_core bench --shape gpt2-medium --record` measures one anew."
+    )
+    head = [
+        "",
+        "parameters",
+        "a prefix of 5",
+        "",
+        "training, tokens/s",
+        *(f"{n}, ms a token" for n in WRITTEN.values()),
+    ]
+    lines = [line([*head, "peak memory"]), f"|---|--:|--:|---|{'--:|' * (len(WRITTEN) + 2)}"]
+    for shape, result in measured.items():
+        size, kept = f"{result['parameters']:,}", f"{result['kept_at_5']:,}"
+        for dtype, ours in result["prefix_core"].items():
+            peft, theirs = (result.get(side, {}).get(dtype, {}) for side in ("peft", "transformers"))
+            cells = [beside(ours, peft, "training_tokens_per_second", 0)]
+            cells += [beside(ours, theirs, name, 1) for name in WRITTEN]
+            memory = f"{beside(ours, peft, 'peak_megabytes', 0)} MB"
+            lines.append(line([shape, size, kept, dtype, *cells, memory]))
+            shape = size = kept = ""
+    alone = [shape for shape, result in measured.items() if "not_compared" in result]
+    why = f"\n{', '.join(alone)}: {measured[alone[0]]['not_compared']}.\n" if alone else ""
+    return f"### Models of full size\n\n{said}\n\n" + "\n".join(lines) + f"\n{why}"
+
+
+def beside(ours: dict[str, float], theirs: dict[str, float], name: str, decimals: int) -> str:
+    """Our number, and theirs in brackets where there is one."""
+    other = f" ({theirs[name]:,.{decimals}f})" if name in theirs else ""
+    return f"{ours[name]:,.{decimals}f}{other}"
 
 
 def write_into(readme: Path, folder: Path = EVIDENCE) -> None:

@@ -8,6 +8,7 @@ from prefix_core.errors import InputError
 
 LARGEST_SEED = 2**31 - 1
 PRECISIONS = ("fp32", "bf16")
+VARIANTS = ("prefix", "infix", "embedding")
 
 
 @dataclass(frozen=True)
@@ -16,7 +17,10 @@ class Settings:
 
     batch: target texts a step. together: how many texts of one input come in one batch, where it has so many: the
     input is run once for them. learning_rate: its peak.
+    accumulate: in how many parts, one after another, a batch goes through the network: less memory, the same step.
     warmup: share of the steps in which the rate rises; after it falls to zero in a straight line.
+    variant: a "prefix", or one of the paper's ablations (sections 7.2, 7.3): an "infix" between input and output, or
+    the "embedding" of a prefix alone, whose keys and values are what the base makes of it (trained without an MLP).
     mlp_width: units of the reparameterization, None to train the prefix itself. initial_words: "" for a random start.
     adapter_share: of the base's parameters. patience: held-out measurements without a new best before stopping.
     precision: "fp32", or "bf16" for matrix products and attention in bf16, where the processor multiplies it; what is
@@ -28,11 +32,13 @@ class Settings:
     least_steps: int = 1
     batch: int = 5
     together: int = 1
+    accumulate: int = 1
     learning_rate: float = 5e-5
     warmup: float = 0.0
     weight_decay: float = 0.0
     clip: float = 1.0
     seed: int = 0
+    variant: str = "prefix"
     prefix_length: int = 10
     mlp_width: int | None = 512
     initial_words: str = ""
@@ -41,10 +47,12 @@ class Settings:
     precision: str = "fp32"
 
     def __post_init__(self) -> None:
-        positive = "epochs batch together learning_rate clip prefix_length adapter_share least_steps"
+        positive = "epochs batch together accumulate learning_rate clip prefix_length adapter_share least_steps"
         for name in positive.split():
             if not 0 < getattr(self, name) < inf:
                 raise InputError(f"setting {name} is {getattr(self, name)}; it must be a number greater than 0")
+        if self.variant not in VARIANTS:
+            raise InputError(f"setting variant is {self.variant!r}; choose one of {', '.join(VARIANTS)}")
         for name in ("steps", "mlp_width", "patience"):
             value = getattr(self, name)
             if value is not None and value < 1:

@@ -1,7 +1,8 @@
 """The paper's findings, measured on a base: a study trains one task in several ways and scores every run.
 
-Prefix length (Li & Liang 2021, section 7.2), few examples (6.3), the words a prefix starts from (7.4), and topics that
-were never learned from (6.4). A run is recorded as soon as it is measured, so a study cut short goes on where it was.
+Prefix length (Li & Liang 2021, section 7.1), embeddings alone and an infix (7.2, 7.3), the words a prefix starts from
+(7.4), few examples (6.3), and topics that were never learned from (6.4). A run is recorded as soon as it is measured,
+so a study cut short goes on where it was.
 """
 
 import json
@@ -18,7 +19,7 @@ from prefix_core.examples import Example, load_examples
 from prefix_core.generate import Decoding
 from prefix_core.methods.method import Steered
 from prefix_core.progress import follow
-from prefix_core.settings import Settings, defaults
+from prefix_core.settings import VARIANTS, Settings, defaults
 from prefix_core.split import draw, one_text_each, split
 from prefix_core.tasks import get_task
 from prefix_core.tasks.task import Task
@@ -26,6 +27,7 @@ from prefix_core.train import Trained, train
 
 LENGTHS = (1, 5, 10, 20, 50, 100, 200)
 LENGTH_STEPS = 500
+VARIANT_LENGTHS = (1, 10, 20)
 FEW = {50: (200, 100), 100: (200, 100), 200: (200, 200), 500: (400, 400)}  # texts -> steps of prefix, of fine-tuning
 DRAWS = 3  # of the few; the paper draws 5, with 2 seeds each
 WORDS = ("", "elephant", "active", "summarize:", "table-to-text:")
@@ -53,19 +55,27 @@ class Run:
         """What tells the run from the others of its study."""
         told = {"method": self.method, "texts": sum(len(example.references) for example in self.learned)}
         if self.method == "prefix":
-            told |= {"prefix_length": self.settings.prefix_length, "initial_words": self.settings.initial_words}
+            names = ("prefix_length", "initial_words", "variant")
+            told |= {name: getattr(self.settings, name) for name in names}
         return {**told, "draw": self.draw, "steps": self.settings.steps}
 
 
-def lengths(base: Base, task: Task, limit: int | None) -> Iterator[Run]:
-    """Prefixes of LENGTHS, each trained on all of E2E for the same number of steps."""
+def lengths(base: Base, task: Task, limit: int | None, chosen: Sequence[int] = ()) -> Iterator[Run]:
+    """Prefixes of LENGTHS, or of the chosen ones, each trained on all of E2E for the same number of steps."""
     learned, held_out = split(load_examples("e2e:train", task), None, 0)
     dev = load_examples("e2e:dev", task, limit)
     found = defaults("prefix", base.parameters, task.initial_words).replaced(steps=LENGTH_STEPS)
-    for length in LENGTHS:
+    for length in chosen or LENGTHS:
         yield Run(
             "prefix", replace(found, prefix_length=length), learned, one_text_each(held_out)[:WATCHED], {"dev": dev}
         )
+
+
+def variants(base: Base, task: Task, limit: int | None) -> Iterator[Run]:
+    """A prefix, an infix, and the embedding of a prefix alone, of VARIANT_LENGTHS, trained as in `lengths`."""
+    for run in lengths(base, task, limit, VARIANT_LENGTHS):
+        for variant in VARIANTS:
+            yield replace(run, settings=replace(run.settings, variant=variant))
 
 
 def few_examples(base: Base, task: Task, limit: int | None) -> Iterator[Run]:
@@ -116,6 +126,7 @@ class Study:
 
 STUDIES = {
     "lengths": Study("How long a prefix should be", "e2e", lengths),
+    "variants": Study("Embeddings alone, and an infix", "e2e", variants),
     "few_examples": Study("Few examples", "e2e", few_examples),
     "initial_words": Study("Where a prefix starts", "e2e", initial_words),
     "topics": Study("A topic never learned from", "summarization", topics),
@@ -136,7 +147,7 @@ def study(base: Base, name: str, limit: int | None = None, folder: Path = EVIDEN
     head = {"base": base.name, "base_hash": base.weights_hash, "base_parameters": base.parameters, "task": task.name}
     for run in chosen.runs(base, task, limit):
         asked = {"inputs": {where: len(some) for where, some in run.scored.items()}, **run.label}
-        if any(asked.items() <= row.items() for row in rows):
+        if any(asked.items() <= {"variant": "prefix", **row}.items() for row in rows):  # older rows do not say it
             continue
         settings = run.settings.replaced(precision=fastest_precision(base.device))
         events = train(base, task, run.method, run.learned, settings, run.watched, too_long="cut")

@@ -30,6 +30,7 @@ from prefix_core.methods.method import Adaptation, Steered
 from prefix_core.reading import read
 from prefix_core.settings import Settings
 from prefix_core.tasks.task import Task
+from prefix_core.workers import ALONE, Workers
 
 CHECKPOINT_SECONDS = 60.0
 HELD_OUT_BATCH = 32
@@ -100,18 +101,21 @@ def train(
     checkpoint: Path | None = None,
     should_stop: Callable[[], bool] = lambda: False,
     too_long: TooLong = "refuse",
+    workers: Workers = ALONE,
 ) -> Iterator[TrainingEvent]:
     """Train `method` on `examples`; yields an event a step and a closing one with the result.
 
     Keeps the parameters of the best held-out loss, or the last where nothing was measured. With a `checkpoint` file
     the run is saved there every minute and at its end, and goes on from there to the same result. `should_stop` is
-    asked before every step. Raises `InputError` for no or too long examples, or a checkpoint of another run.
+    asked before every step. Several `workers` that train together each yield the same events; the first alone writes
+    and shows samples. Raises `InputError` for no or too long examples, or a checkpoint of another run.
     """
     module = get_trained(method)
     adaptation: Adaptation = module.start(base, settings)
     length = adaptation.prefix_length
-    pairs = encode_pairs(base, task, examples, length, too_long)
-    held_pairs = encode_pairs(base, task, held_out, length, too_long, "held-out example") if held_out else []
+    infix = adaptation.infix
+    pairs = encode_pairs(base, task, examples, length, too_long, infix=infix)
+    held_pairs = encode_pairs(base, task, held_out, length, too_long, "held-out example", infix) if held_out else []
     batches, steps = Batches(pairs, settings), settings.steps_for(len(pairs))
     every = held_out_every or max(1, steps // MEASUREMENTS)
     optimizer = torch.optim.AdamW(
@@ -146,42 +150,41 @@ def train(
         )
 
     while progress.step < steps and not ended:
-        if should_stop():
+        if workers.agree(should_stop(), base.device):
             ended = "stopped"
             break
         for group in optimizer.param_groups:
             group["lr"] = settings.learning_rate * schedule(progress.step, steps, settings.warmup)
         batch = batches.at(progress.step)
         optimizer.zero_grad(set_to_none=True)
-        mean = mean_loss(base, adaptation, batch)
-        if not mean.isfinite():
+        mean = learn(base, adaptation, batch, settings.accumulate, workers)
+        if not isfinite(mean):
             ended = progress.ended = "diverged"
             break
-        mean.backward()
         torch.nn.utils.clip_grad_norm_(adaptation.parameters(), settings.clip)
         optimizer.step()
         progress.step += 1
-        progress.loss = mean.item()
+        progress.loss = mean
         progress.tokens += sum(len(pair.source) + len(pair.target) for pair in batch)
         held_out_loss, shown, now_kept = None, (), None
         if held_pairs and (progress.step % every == 0 or progress.step == steps):
-            held_out_loss = held_out_mean(base, adaptation, held_pairs)
+            held_out_loss = held_out_mean(base, adaptation, held_pairs, workers)
             now_kept = adaptation.kept()
             progress.waited += 1
             if held_out_loss < progress.best_loss:
                 run.best, progress.best_loss = now_kept, held_out_loss
                 progress.best_step, progress.waited = progress.step, 0
-            if samples:
+            if samples and workers.first:
                 shown = sample(base, task, module.steer(base, now_kept), held_out[:samples])
             if settings.patience is not None and progress.waited >= settings.patience:
                 ended = progress.ended = "no further gain"
         now = time.perf_counter()
         progress.seconds = first_seconds + now - started
-        if checkpoint is not None and now - saved >= CHECKPOINT_SECONDS:
+        if checkpoint is not None and workers.first and now - saved >= CHECKPOINT_SECONDS:
             save_run(checkpoint, run)
             saved = now
         yield event()
-    if checkpoint is not None and progress.step > first_step:
+    if checkpoint is not None and workers.first and progress.step > first_step:
         save_run(checkpoint, run)
     measured = isfinite(progress.best_loss)
     kept = run.best if measured or ended == "diverged" else adaptation.kept()
@@ -252,6 +255,7 @@ def encode_pairs(
     prefix_length: int,
     too_long: TooLong = "refuse",
     kind: str = "example",
+    infix: bool = False,
 ) -> list[Pair]:
     """A pair for every reference. Raises `InputError` naming the example that is empty or too long."""
     pairs = []
@@ -260,9 +264,8 @@ def encode_pairs(
         text = task.linearize(example.source)
         for reference in example.references:
             target = [*base.encode(" ".join(reference.split())), base.end]
-            encoded = encode_input(
-                base, text, task.separator, "", prefix_length, len(target), "cut" if task.cut else too_long, where
-            )
+            cut: TooLong = "cut" if task.cut else too_long
+            encoded = encode_input(base, text, task.separator, "", prefix_length, len(target), cut, where, infix)
             pairs.append(Pair(encoded.tokens, target))
     if not pairs:
         raise InputError("there are no examples to learn from; give at least one input with its text")
@@ -300,11 +303,39 @@ def mean_loss(base: Base, adaptation: Adaptation, batch: Sequence[Pair]) -> Tens
     return target_losses(base, adaptation, batch, loss.mean_loss).mean()
 
 
+def learn(base: Base, adaptation: Adaptation, batch: Sequence[Pair], parts: int = 1, workers: Workers = ALONE) -> float:
+    """Leave the gradients of the batch's mean loss over all its target tokens, and return that.
+
+    Each of the workers runs its share of the batch, in so many parts one after another: less memory, same gradients.
+    """
+    said, total, mine = target_tokens(batch), torch.zeros((), device=base.device), workers.share(batch)
+    for part in (Workers(number, parts).share(mine) for number in range(parts)):
+        if part:
+            mean = mean_loss(base, adaptation, part) * (target_tokens(part) / said)
+            mean.backward()
+            total += mean.detach()
+    if workers.count > 1:
+        for parameter in adaptation.parameters():
+            if parameter.grad is None:  # there was nothing to run here
+                parameter.grad = torch.zeros_like(parameter)
+            workers.sum(parameter.grad)
+        workers.sum(total)
+    return total.item()
+
+
+def target_tokens(pairs: Sequence[Pair]) -> int:
+    return sum(len(pair.target) for pair in pairs)
+
+
 @torch.no_grad()
-def held_out_mean(base: Base, adaptation: Adaptation, pairs: Sequence[Pair]) -> float:
+def held_out_mean(base: Base, adaptation: Adaptation, pairs: Sequence[Pair], workers: Workers = ALONE) -> float:
     """Mean loss over all target tokens of `pairs`."""
     batches = [pairs[start : start + HELD_OUT_BATCH] for start in range(0, len(pairs), HELD_OUT_BATCH)]
-    return torch.cat([target_losses(base, adaptation, batch) for batch in batches]).mean().item()
+    total = torch.zeros((), device=base.device)
+    for batch in workers.share(batches):
+        total += target_losses(base, adaptation, batch).sum()
+    workers.sum(total)
+    return total.item() / target_tokens(pairs)
 
 
 def sample(base: Base, task: Task, steered: Steered, examples: Sequence[Example]) -> tuple[tuple[str, str], ...]:

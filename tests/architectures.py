@@ -1,5 +1,6 @@
 """Tiny random models of every architecture that takes a prefix, and the same models as `transformers` runs them."""
 
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
@@ -17,9 +18,10 @@ from transformers import (
 )
 from transformers.masking_utils import eager_mask
 
-from prefix_core.base import Base
+from prefix_core.base import Base, load_base
 from prefix_core.prefix import Prefix
-from tests.conftest import make_tokenizer
+from prefix_core.search import BeamSearch, Decoding, Row, Search
+from tests.conftest import make_gpt2, make_tokenizer
 
 LONG = 512  # positions
 _DECODER = {
@@ -78,6 +80,24 @@ def make_base(folder: Path, kind: str, **changes: Any) -> Path:
             model.final_logits_bias.normal_()
     model.save_pretrained(folder)
     return folder
+
+
+def make_bases(new_folder: Callable[[str], Path], kinds: Iterable[str]) -> dict[str, Base]:
+    """A tiny base of every kind."""
+    folders = {kind: new_folder(kind) for kind in kinds}
+    return {
+        kind: load_base(str(make_gpt2(folder) if kind == "gpt2" else make_base(folder, kind)))
+        for kind, folder in folders.items()
+    }
+
+
+def written(base: Base, rows: list[tuple[list[int], Prefix | None]], count: int, beams: int = 1) -> list[list[int]]:
+    """What we write for (input, prefix) rows in one batch, `count` tokens at most."""
+    some = [Row(tokens, prefix, count, frozenset(), index) for index, (tokens, prefix) in enumerate(rows)]
+    search = (BeamSearch if beams > 1 else Search)(base, base.writer, some, Decoding(beams=beams))
+    while search.alive:
+        search.advance()
+    return [row.written for row in some]
 
 
 # ------------------------------------------------------------- as transformers runs them, a prefix in every attention

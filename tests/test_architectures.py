@@ -21,12 +21,11 @@ from prefix_core.methods.method import Steered
 from prefix_core.prefix import Prefix
 from prefix_core.prefix_encoder import random_start, word_start
 from prefix_core.reading import read
-from prefix_core.search import BeamSearch, Decoding, Row, Search
 from prefix_core.settings import SMALL
 from prefix_core.tasks.task import Task
 from prefix_core.train import encode_pairs, mean_loss, train
-from tests.architectures import DECODERS, ENCODER_DECODERS, make_base, reference, write_by_transformers
-from tests.conftest import make_gpt2
+from tests import architectures
+from tests.architectures import DECODERS, ENCODER_DECODERS, make_base, make_bases, reference, write_by_transformers
 
 ALL = [*DECODERS, *ENCODER_DECODERS]
 COUNT = 10  # tokens written
@@ -36,11 +35,7 @@ LENGTHS = [5, 0, 17, 1]
 
 @pytest.fixture(scope="module")
 def bases(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Base]:
-    found = {}
-    for kind in ALL:
-        folder = tmp_path_factory.mktemp(kind)
-        found[kind] = load_base(str(make_gpt2(folder) if kind == "gpt2" else make_base(folder, kind)))
-    return found
+    return make_bases(tmp_path_factory.mktemp, ALL)
 
 
 @pytest.fixture(params=ALL)
@@ -59,11 +54,7 @@ def inputs(base: Base) -> list[list[int]]:
 
 
 def written(base: Base, rows: list[tuple[list[int], Prefix | None]], beams: int = 1) -> list[list[int]]:
-    some = [Row(tokens, prefix, COUNT, frozenset(), index) for index, (tokens, prefix) in enumerate(rows)]
-    search = (BeamSearch if beams > 1 else Search)(base, base.writer, some, Decoding(beams=beams))
-    while search.alive:
-        search.advance()
-    return [row.written for row in some]
+    return architectures.written(base, rows, COUNT, beams)
 
 
 @pytest.mark.parametrize("beams", [1, 4], ids=["greedy", "beam"])
@@ -326,6 +317,21 @@ def test_a_base_in_bf16_is_trained_and_writes(bases: dict[str, Base], kind: str,
         )
     assert 0 < (half - whole).abs().mean() < 0.1 * whole.std()
     assert written(base, [(inputs(base)[0], loud_prefixes(base)[0])])
+
+
+def test_a_prefix_is_trained_on_weights_loaded_in_bf16(base: Base, e2e: Task, tmp_path: Path) -> None:
+    half = load_base(base.name, dtype="bf16")
+    settings = replace(SMALL["prefix"], steps=8, batch=4, prefix_length=6, mlp_width=16, learning_rate=0.01)
+    events = list(train(half, e2e, "prefix", e2e.pool()[:4], settings, e2e.pool()[12:14], held_out_every=8))
+    assert events[-2].loss < events[0].loss
+    result = events[-1].result
+    assert result is not None and all(tensor.dtype == torch.float32 for tensor in result.kept.values())
+    artifacts.save(tmp_path, half, result.kept, artifacts.describe(half, "e2e", result, {}))
+    raw = replace(e2e, finish=str, max_new_tokens=COUNT)
+    again = [Request(artifacts.load(tmp_path, half)[0], raw, example.source) for example in e2e.pool()[:3]]
+    ours = [Request(result.steered, raw, example.source) for example in e2e.pool()[:3]]
+    assert write(half, again) == write(half, ours)
+    assert artifacts.load(tmp_path, base)[1].base_hash == half.weights_hash  # and it is the same base's
 
 
 @pytest.mark.parametrize(

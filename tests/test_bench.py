@@ -1,8 +1,15 @@
 """The bench runs every side in both dtypes and agrees, token for token, where it must."""
 
+import json
 from pathlib import Path
 
-from prefix_core.bench import bench, table
+import pytest
+
+from prefix_core import bench as benching
+from prefix_core.bench import bench, bench_shape, measure, record, table
+from prefix_core.cli import main
+from prefix_core.full_shape import SHAPES
+from tests.architectures import DECODERS, make_bases
 
 
 def test_every_figure_is_there_and_fp32_outputs_are_equal(tiny_folder: Path) -> None:
@@ -15,3 +22,30 @@ def test_every_figure_is_there_and_fp32_outputs_are_equal(tiny_folder: Path) -> 
         assert result["peft"][dtype]["training_tokens_per_second"] > 0
     assert len(result["times_faster"]) == 8
     assert "against PEFT" in table(result)
+
+
+@pytest.mark.parametrize("kind", DECODERS)
+def test_every_decoder_is_measured_and_writes_what_transformers_writes(tmp_path: Path, kind: str) -> None:
+    name = make_bases(lambda kind: tmp_path, [kind])[kind].name
+    ours, theirs, peft = (measure(side, "fp32", name, 0.01) for side in ("prefix_core", "transformers", "peft"))
+    assert ours["written"] == theirs["written"] and not ours["alone"]
+    assert ours["training_tokens_per_second"] > 0 and peft["training_tokens_per_second"] > 0
+
+
+def test_an_encoder_decoder_of_full_size_is_measured_alone_and_recorded(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tiny = {"d_model": 32, "encoder_layers": 3, "decoder_layers": 2, "encoder_ffn_dim": 48, "decoder_ffn_dim": 48}
+    heads = {"encoder_attention_heads": 4, "decoder_attention_heads": 4}
+    monkeypatch.setitem(SHAPES, "bart-large", {"model_type": "bart", **tiny, **heads})
+    result = bench_shape("bart-large", 0.01, tokens=4)
+    assert "three prefixes" in result["not_compared"] and set(benching.SIDES) & set(result) == {"prefix_core"}
+    assert (result["base"], result["kept_at_5"]) == ("bart-large, random weights", (2 + 2 + 3) * 2 * 5 * 32)
+    assert "not compared" in table(result)
+    for shape in ("bart-large", "gpt2"):
+        record(shape, result, tmp_path / "full_size.json")
+    assert list(json.loads((tmp_path / "full_size.json").read_text())) == ["gpt2", "bart-large"]
+
+
+def test_only_a_shape_is_recorded(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["bench", "--record"]) == 2 and "--shape" in capsys.readouterr().err

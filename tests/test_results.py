@@ -69,6 +69,26 @@ def test_what_is_not_measured_is_said_and_the_test_set_comes_first(folder: Path)
     assert "e2e:test" in results.markdown(folder) and "e2e:dev" not in results.markdown(folder)
 
 
+def test_models_of_full_size_stand_beside_peft_where_it_can_run(folder: Path) -> None:
+    speeds = {"training_tokens_per_second": 61.4, "milliseconds_per_token_1": 90.04, "milliseconds_per_token_8": 200.0}
+    ours = {"fp32": {**speeds, "peak_megabytes": 2500.0}}
+    facts = {"threads": 1, "prefix_length": 10, "kept_at_5": 245_760}
+    peft, theirs = {"training_tokens_per_second": 30.0, "peak_megabytes": 4000.0}, {"milliseconds_per_token_1": 180.0}
+    measured = {
+        "gpt2-medium": {
+            **facts, "parameters": 354_823_168,
+            "prefix_core": ours, "peft": {"fp32": peft}, "transformers": {"fp32": theirs},
+        },
+        "bart-large": {**facts, "parameters": 406_291_456, "prefix_core": ours, "not_compared": "no place for it"},
+    }  # fmt: skip
+    (folder / evidence.FULL_SIZE).write_text(json.dumps(measured))
+    text = results.markdown(folder)
+    row = "| gpt2-medium | 354,823,168 | 245,760 | fp32 | 61 (30) | 90.0 (180.0) | 200.0 | 2,500 (4,000) MB |"
+    assert row in text and "| 61 | 90.0 | 200.0 | 2,500 MB |" in text and "bart-large: no place for it." in text
+    table = [line for line in text.split("### Models of full size")[1].splitlines() if line.startswith("|")]
+    assert len({line.count("|") for line in table}) == 1
+
+
 def test_the_readme_is_rewritten_between_its_marks(folder: Path, tmp_path: Path) -> None:
     readme = tmp_path / "README.md"
     readme.write_text(f"before\n{results.MARKS[0]}old\n{results.MARKS[1]}after\n")

@@ -34,14 +34,16 @@ def small(e2e: Task, monkeypatch: pytest.MonkeyPatch) -> dict[str, list[Example]
     }
     monkeypatch.setattr(studies, "load_examples", lambda name, task, limit=None: sets[name][:limit])
     for name, value in {
-        "LENGTHS": (1, 3), "LENGTH_STEPS": 2, "FEW": {10: (2, 1), 12: (1, 1)}, "DRAWS": 2, "WORDS": ("", "elephant"),
-        "WORDS_TEXTS": 10, "WORDS_DRAWS": 1, "TOPIC_STEPS": 1, "WATCHED": 3,
+        "LENGTHS": (1, 3), "LENGTH_STEPS": 2, "VARIANT_LENGTHS": (1, 2), "FEW": {10: (2, 1), 12: (1, 1)}, "DRAWS": 2,
+        "WORDS": ("", "elephant"), "WORDS_TEXTS": 10, "WORDS_DRAWS": 1, "TOPIC_STEPS": 1, "WATCHED": 3,
     }.items():  # fmt: skip
         monkeypatch.setattr(studies, name, value)
     return sets
 
 
-@pytest.mark.parametrize(("name", "runs"), [("lengths", 2), ("few_examples", 8), ("initial_words", 2), ("topics", 2)])
+@pytest.mark.parametrize(
+    ("name", "runs"), [("lengths", 2), ("variants", 6), ("few_examples", 8), ("initial_words", 2), ("topics", 2)]
+)
 def test_every_run_is_made_once_recorded_and_drawn(
     tiny: Base, small: dict[str, list[Example]], tmp_path: Path, name: str, runs: int, capsys
 ) -> None:
@@ -91,4 +93,4 @@ def test_the_unlearned_topic_is_never_learned_from(tiny: Base, small: dict[str, 
 def test_an_unknown_study_is_named(capsys) -> None:
     assert main(["study", "banana"]) == 2
     said = capsys.readouterr().err
-    assert "banana" in said and "lengths, few_examples, initial_words, topics" in said
+    assert "banana" in said and "lengths, variants, few_examples, initial_words, topics" in said

@@ -42,6 +42,7 @@ class Adaptation(nn.Module):
 
     method: str
     prefix_length = 0  # tokens of context the prefix takes
+    infix = False  # whether it stands behind the input
 
     def __init__(self, base: Base, settings: Settings) -> None:
         super().__init__()

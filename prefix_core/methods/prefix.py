@@ -1,7 +1,10 @@
 """Prefix-Tuning: Optimizing Continuous Prompts for Generation (Li & Liang 2021, https://arxiv.org/abs/2101.00190).
 
-The base stays frozen; keys and values before the input are learned, through an MLP that is dropped afterwards.
+The base stays frozen; keys and values before the input are learned, through an MLP that is dropped afterwards. The
+paper's ablations of it are settings (`Settings.variant`), and kept as prefixes are.
 """
+
+from dataclasses import replace
 
 import torch
 from torch import Tensor
@@ -10,8 +13,16 @@ from prefix_core.base import AnyNetwork, Base
 from prefix_core.errors import ArtifactError, InputError
 from prefix_core.methods.method import Adaptation, Steered, count
 from prefix_core.prefix import Prefix
-from prefix_core.prefix_encoder import PrefixEncoder, parameters_trained, random_start, word_start
+from prefix_core.prefix_encoder import (
+    EmbeddingEncoder,
+    PrefixEncoder,
+    parameters_trained,
+    random_start,
+    word_start,
+)
 from prefix_core.settings import Settings
+
+PREFIX, INFIX = ("keys", "values"), ("infix_keys", "infix_values")  # the names they are kept under
 
 
 class PrefixTuning(Adaptation):
@@ -25,21 +36,32 @@ class PrefixTuning(Adaptation):
             raise InputError(
                 f"a prefix of {length} leaves no room for an input: this base has a context of {base.shape.positions}"
             )
-        self.prefix_length = length
-        start = word_start(base, words, length) if words else random_start(base.shape, length, generator)
-        self.encoder = PrefixEncoder(start.cpu(), base.shape, settings.mlp_width, generator).to(base.device)
+        if base.begin and settings.variant != "prefix":
+            raise InputError(
+                f"the {settings.variant} variant is for decoders: in {base.name!r}, an encoder-decoder, nothing lies "
+                "between input and output, and what the encoder makes of an embedding depends on the input"
+            )
+        self.prefix_length, self.infix = length, settings.variant == "infix"
         self._network = self.multiplied(base.network)
+        self.encoder: EmbeddingEncoder | PrefixEncoder
+        if settings.variant == "embedding":
+            self.encoder = EmbeddingEncoder(base, words, length, generator)
+        else:
+            shape = base.shape
+            start = word_start(base, words, length, self.infix) if words else random_start(shape, length, generator)
+            self.encoder = PrefixEncoder(start.cpu(), shape, settings.mlp_width, generator).to(base.device)
 
     def network(self) -> AnyNetwork:
         return self._network
 
     def prefix(self) -> Prefix:
-        return self.encoder()
+        return replace(self.encoder(), infix=self.infix)
 
     @torch.no_grad()
     def kept(self) -> dict[str, Tensor]:
-        prefix = self.encoder()
-        return {"keys": prefix.keys.detach().clone(), "values": prefix.values.detach().clone()}
+        prefix = self.prefix()
+        parts = (prefix.keys.detach().clone().float(), prefix.values.detach().clone().float())
+        return dict(zip(INFIX if self.infix else PREFIX, parts, strict=True))
 
 
 def start(base: Base, settings: Settings) -> PrefixTuning:
@@ -48,13 +70,17 @@ def start(base: Base, settings: Settings) -> PrefixTuning:
 
 def costs(base: Base, settings: Settings) -> tuple[int, int]:
     """Parameters trained (with the MLP) and kept, before anything is trained."""
-    length = settings.prefix_length
-    return parameters_trained(base.shape, length, settings.mlp_width), base.shape.prefix_parameters(length)
+    length, kept = settings.prefix_length, base.shape.prefix_parameters(settings.prefix_length)
+    if settings.variant == "embedding":
+        return length * base.network.tokens.shape[1], kept
+    return parameters_trained(base.shape, length, settings.mlp_width), kept
 
 
 def steer(base: Base, kept: dict[str, Tensor]) -> Steered:
     """Raises `ArtifactError` if these are not a prefix for this base."""
-    if set(kept) != {"keys", "values"}:
+    names = INFIX if set(kept) == set(INFIX) else PREFIX
+    if set(kept) != set(names):
         raise ArtifactError(f"a prefix holds keys and values; this holds {', '.join(sorted(kept)) or 'nothing'}")
-    prefix = Prefix(kept["keys"].float(), kept["values"].float()).check(base.shape)
+    keys, values = (kept[name].float() for name in names)
+    prefix = Prefix(keys, values, infix=names == INFIX).check(base.shape)
     return Steered("prefix", base.writer, prefix, kept=count(kept))

@@ -5,6 +5,7 @@ import re
 import signal
 import sys
 import tempfile
+from collections.abc import Sequence
 from html import escape
 from pathlib import Path
 
@@ -14,7 +15,7 @@ import gradio as gr
 
 from prefix_core.errors import PrefixError
 from prefix_core.ui import about, batch, compare, evidence, inside, training
-from prefix_core.ui.engine import ASSETS, Engine, Loading, base_folder, from_environment
+from prefix_core.ui.engine import ASSETS, Engine, Loading, base_folder, from_environment, shown_name
 from prefix_core.ui.panes import number, size
 from prefix_core.ui.theme import theme
 from prefix_core.ui.visitors import Visitors, recognise
@@ -34,30 +35,39 @@ STEPS = """
 GO = (ASSETS / "page.js").read_text(encoding="utf-8")
 
 
-def build(loading: Loading) -> gr.Blocks:
-    """The page, ready before the model is."""
+def build(loadings: Sequence[Loading]) -> gr.Blocks:
+    """A page for every base, ready before the models are; where there are several, a bar at the top leads to each."""
     # delete_cache: every 10 minutes, what was uploaded or given out 2 hours ago; what was read is gone already.
     with gr.Blocks(title=TITLE, analytics_enabled=False, fill_width=True, delete_cache=(600, 7200)) as demo:
-        header = gr.HTML(header_html(loading.name), elem_id="header")
-        gr.HTML(STEPS, elem_id="steps", js_on_load=GO)
-        visitors = Visitors().start()
-        arrival = recognise(demo, visitors)
-        with gr.Tabs(elem_id="tabs"):
-            with gr.Tab("Compare", id="compare") as tab:
-                compare.build(loading, visitors, arrival, tab)
-            with gr.Tab("Train", id="train"):
-                training.build(demo, loading, visitors, arrival)
-            with gr.Tab("Look inside", id="inside") as tab:
-                inside.build(loading, visitors, arrival, tab)
-            with gr.Tab("One batch", id="batch-tab") as tab:
-                batch.build(loading, visitors, arrival, tab)
-            with gr.Tab("Evidence", id="evidence-tab"):
-                evidence.build()
-            with gr.Tab("How it works", id="about"):
-                about.build(loading)
-        demo.load(lambda: arrived(loading), None, header, queue=False, show_progress="hidden", api_visibility="private")
+        page(demo, loadings[0], loadings)
+    for loading in loadings[1:]:
+        with demo.route(shown_name(loading.name)):
+            page(demo, loading, loadings)
     demo.queue(max_size=32)
     return demo
+
+
+def page(demo: gr.Blocks, loading: Loading, all_of_them: Sequence[Loading]) -> None:
+    """Everything about one base; visitors have their own things on each."""
+    gr.Navbar(main_page_name=shown_name(all_of_them[0].name), visible=len(all_of_them) > 1)
+    header = gr.HTML(header_html(loading.name), elem_id="header")
+    gr.HTML(STEPS, elem_id="steps", js_on_load=GO)
+    visitors = Visitors().start()
+    arrival = recognise(demo, visitors)
+    with gr.Tabs(elem_id="tabs"):
+        with gr.Tab("Compare", id="compare") as tab:
+            compare.build(loading, visitors, arrival, tab)
+        with gr.Tab("Train", id="train"):
+            training.build(demo, loading, visitors, arrival)
+        with gr.Tab("Look inside", id="inside") as tab:
+            inside.build(loading, visitors, arrival, tab)
+        with gr.Tab("One batch", id="batch-tab") as tab:
+            batch.build(loading, visitors, arrival, tab)
+        with gr.Tab("Evidence", id="evidence-tab"):
+            evidence.build()
+        with gr.Tab("How it works", id="about"):
+            about.build(loading)
+    demo.load(lambda: arrived(loading), None, header, queue=False, show_progress="hidden", api_visibility="private")
 
 
 def main() -> None:
@@ -65,8 +75,9 @@ def main() -> None:
     files = tempfile.TemporaryDirectory(prefix="prefix-tuning-")  # Gradio's own place is one for all users of a machine
     os.environ.setdefault("GRADIO_TEMP_DIR", files.name)
     signal.signal(signal.SIGTERM, lambda *_: sys.exit())  # so that those files go when a host ends the program, too
-    loading = Loading(*from_environment())
-    demo = build(loading)
+    names, root = from_environment()
+    loadings = [Loading(name, root) for name in names]
+    demo = build(loadings)
     demo.launch(
         theme=theme(),
         css_paths=ASSETS / "style.css",
@@ -79,7 +90,8 @@ def main() -> None:
         max_threads=100,  # each visitor who waits in line holds one
         prevent_thread_lock=True,
     )
-    loading.start()  # only now: the page answers first
+    for loading in loadings:
+        loading.start()  # only now: the page answers first
     demo.block_thread()
 
 
@@ -101,8 +113,7 @@ def header_html(name: str, engine: Engine | None = None, problem: str = "") -> s
     if engine is not None:
         base, shape = engine.base, engine.base.shape
         facts = f"{number(base.parameters)} parameters · {shape.layers} layers · {size(base.bytes)} in memory"
-    shown = "Embedded base" if name == "embedded" else name.rstrip("/").split("/")[-1]
-    about = f"<p><b>{escape(shown)}</b> {escape(facts)}</p><p><b>Bad at</b> {escape(bad_at)}</p>"
+    about = f"<p><b>{escape(shown_name(name))}</b> {escape(facts)}</p><p><b>Bad at</b> {escape(bad_at)}</p>"
     return f'<div class="masthead">{title}<div class="base">{about}</div></div>'
 
 

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from prefix_core.errors import ArtifactError, PrefixError
-from prefix_core.places import ASSETS, SHIPPED
+from prefix_core.places import ASSETS, SHIPPED, named_bases
 from prefix_core.tasks import Task
 
 if TYPE_CHECKING:
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from prefix_core.methods.method import Steered
 
 METHODS = ("prefix", "fine_tune", "top_layers", "adapter", "prompt")
+ONE_AT_A_TIME = threading.Lock()  # transformers cannot load two models at once
 MOST_TOKENS, MOST_SHOTS = 200, 5  # that a visitor may ask for
 
 
@@ -107,15 +108,20 @@ def load_engine(name: str, root: Path | None = None) -> Engine:
 
     # Two comparisons may run at once; together they get the processor's cores, and no more.
     torch.set_num_threads(max(1, (os.cpu_count() or 2) // 2))
-    base = load_base(name)
+    with ONE_AT_A_TIME:
+        base = load_base(name)
     base.writer  # noqa: B018 -- laid out once, here: two first visitors at once would each do it
     return Engine(base, Shelf(base), root or SHIPPED)
 
 
-def from_environment() -> tuple[str, Path | None]:
+def from_environment() -> tuple[list[str], Path | None]:
     """PREFIX_BASE and PREFIX_ARTIFACTS, as the command line has them."""
     root = os.environ.get("PREFIX_ARTIFACTS")
-    return os.environ.get("PREFIX_BASE") or "embedded", Path(root) if root else None
+    return named_bases(), Path(root) if root else None
+
+
+def shown_name(base: str) -> str:
+    return "Embedded base" if base == "embedded" else base.rstrip("/").split("/")[-1]
 
 
 def base_folder(name: str) -> Path:

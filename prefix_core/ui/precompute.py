@@ -40,7 +40,8 @@ def opening(engine: Engine, card: TaskCard) -> Opening | None:
 
 def main() -> None:
     try:
-        engine = load_engine(*from_environment())
+        (base, *_), root = from_environment()
+        engine = load_engine(base, root)
         computed = [found for card in SHIPPED.values() if (found := opening(engine, card))]
     except PrefixError as error:
         raise SystemExit(str(error)) from error

@@ -8,6 +8,7 @@ import plotly.graph_objects as go
 from prefix_core.ui.plots import COLOURS, GREY, figure
 from prefix_core.ui.shown import METRICS, TITLES, Shown
 
+VARIANTS = {"prefix": "Prefix", "infix": "Infix", "embedding": "Embeddings alone"}
 Table: TypeAlias = Mapping[str, Any]
 Row: TypeAlias = Mapping[str, Any]
 
@@ -34,6 +35,32 @@ def lengths(table: Table) -> Shown:
         for row, scores in zip(rows, found, strict=True)
     ]
     return Shown(drawn, ["length", "kept", *_heads(found), "held-out loss"], cells, _source(table))
+
+
+def variants(table: Table) -> Shown:
+    """variants.json: BLEU of a prefix, an infix and of embeddings alone by their length, a line each."""
+    rows = sorted(table["rows"], key=lambda row: row["prefix_length"])
+    by_variant = {name: [row for row in rows if row["variant"] == name] for name in VARIANTS}
+    lines = [
+        go.Scatter(
+            name=VARIANTS[name],
+            x=[row["prefix_length"] for row in some],
+            y=[_bleu(row) for row in some],
+            error_y=_intervals([row["scores"]["dev"] for row in some], "bleu"),
+            mode="lines+markers",
+            line={"color": COLOURS[place]},
+            hovertemplate="%{x} tokens: %{y:.1f}<extra>%{fullData.name}</extra>",
+        )
+        for place, (name, some) in enumerate(by_variant.items())
+    ]
+    axis = {"title": "length, tokens", "type": "log", "tickvals": [row["prefix_length"] for row in rows]}
+    drawn = figure(*lines, xaxis=axis, yaxis_title="BLEU", height=360)
+    found = [row["scores"]["dev"] for row in rows]
+    cells = [
+        [VARIANTS[row["variant"]], f"{row['prefix_length']}", *_cells(scores), f"{row['held_out_loss']:.3f}"]
+        for row, scores in zip(rows, found, strict=True)
+    ]
+    return Shown(drawn, ["variant", "length", *_heads(found), "held-out loss"], cells, _source(table))
 
 
 def few_examples(table: Table) -> Shown:

@@ -34,8 +34,9 @@ MOST_VISITORS = 1000
 MOST_PREFIXES = 8  # of one visitor
 MOST_BYTES = 512_000_000  # of all visitors' prefixes together
 
-RECALL = "() => { try { return [localStorage.getItem('prefix-visitor') || '', true] } catch { return ['', false] } }"
-REMEMBER = "(token) => { try { localStorage.setItem('prefix-visitor', token) } catch {} return [] }"
+KEY = "'prefix-visitor' + location.pathname"  # a page for every base, and a visitor's things are made on one
+RECALL = f"() => {{ try {{ return [localStorage.getItem({KEY}) || '', true] }} catch {{ return ['', false] }} }}"
+REMEMBER = f"(token) => {{ try {{ localStorage.setItem({KEY}, token) }} catch {{}} return [] }}"
 
 
 @dataclass(frozen=True)

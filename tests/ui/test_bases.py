@@ -1,0 +1,46 @@
+"""Several bases: a page for each, with what was trained on it and nothing else."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from gradio_client import Client
+from playwright.sync_api import Browser, Page, expect
+
+from tests.architectures import make_base
+from tests.ui.conftest import App, serving, visit
+
+
+@pytest.fixture(scope="module")
+def two(tiny_folder: Path, artifacts: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[App]:
+    other = make_base(tmp_path_factory.mktemp("other") / "llama", "llama")
+    with serving(f"{tiny_folder}, {other}", artifacts, tmp_path_factory.mktemp("app") / "log") as app:
+        yield app
+
+
+@pytest.fixture
+def page(two: App, browser: Browser) -> Iterator[Page]:
+    yield from visit(two, browser)
+
+
+def test_a_bar_leads_to_each_base_and_only_what_was_trained_on_it_is_offered(page: Page, tiny_folder: Path) -> None:
+    bar = page.get_by_role("navigation").filter(has=page.get_by_role("link", name="llama"))
+    assert bar.get_by_role("link").all_inner_texts() == [tiny_folder.name, "llama"]
+    assert tiny_folder.name in page.locator("#header .base").inner_text()
+    assert "Prefix-tuned" in page.locator("#methods").inner_text()
+    first = page.evaluate("localStorage.getItem('prefix-visitor' + location.pathname)")
+    bar.get_by_role("link", name="llama").click()
+    page.wait_for_selector("#status [data-state=done]")
+    expect(page.locator("#header .base")).to_contain_text("parameters")
+    assert page.url.endswith("/llama") and "llama" in page.locator("#header .base").inner_text()
+    expect(page.locator("#methods label")).to_have_text(["Prompted"])
+    assert page.locator(".pane").count() == 1
+    assert page.evaluate("localStorage.getItem('prefix-visitor' + location.pathname)") != first  # things of its own
+
+
+def test_programs_choose_a_base_by_the_endpoints_number(two: App) -> None:
+    client, texts = Client(two.url, verbose=False), []
+    for endpoint in ("/compare", "/compare_1"):
+        answer = client.predict(text="name[Blue Spice], area[riverside]", methods=["prompt"], api_name=endpoint)
+        texts.append([output["text"] for output in answer["outputs"]])
+    assert texts[0] != texts[1]
