@@ -14,7 +14,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib.util import find_spec
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -22,7 +22,7 @@ from typing import Any
 
 import torch
 
-from prefix_core.base import DTYPES, Base, load_base
+from prefix_core.base import DTYPES, Base, fastest_precision, load_base
 from prefix_core.errors import BaseError
 from prefix_core.evidence import EVIDENCE, FULL_SIZE
 from prefix_core.full_shape import SHAPES, write_random
@@ -150,9 +150,9 @@ def work(base: Base) -> Work:
     return Work(base, prefix, Batches(encode_pairs(base, task, told_often, PREFIX_LENGTH), SETTINGS), inputs)
 
 
-def train_here(job: Work) -> Callable[[list[Pair]], None]:
+def train_here(job: Work, precision: str) -> Callable[[list[Pair]], None]:
     """Our training step."""
-    adaptation = get_trained("prefix").start(job.base, SETTINGS)
+    adaptation = get_trained("prefix").start(job.base, replace(SETTINGS, precision=precision))
     optimizer = torch.optim.AdamW(adaptation.parameters(), lr=SETTINGS.learning_rate)
 
     def step(batch: list[Pair]) -> None:
@@ -280,7 +280,12 @@ def measure(side: str, dtype: str, name: str, seconds: float, tokens: int = NEW_
         milliseconds, written = decoding_speed(write, job, rows, seconds, tokens)
         figures[f"milliseconds_per_token_{rows}"] = round(milliseconds, 2)
     if side == "prefix_core":
-        base, speed = job.base, training_speed(train_here(job), job, seconds)
+        base, precision = job.base, "fp32"
+        if dtype == "bf16" == fastest_precision(base.device):  # with fp32 parameters, as under PEFT's autocast
+            del job, base
+            job, precision = work(load_base(name)), "bf16"
+            base = job.base
+        speed = training_speed(train_here(job, precision), job, seconds)
         kept = {"kept": base.shape.prefix_parameters(PREFIX_LENGTH), "kept_at_5": base.shape.prefix_parameters(5)}
         figures = {"parameters": base.parameters, **kept, "training_tokens_per_second": round(speed, 1), **figures}
         figures["alone"] = bool(base.begin)

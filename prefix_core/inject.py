@@ -59,7 +59,7 @@ class Rows:
         self.positions = F.pad((offset + prefix.lengths[:, None] * ~self.early)[real], (0, self.spare))
         self.last = size.cumsum(0) - 1
         self.visible = torch.cat([prefix.mask, real], 1)  # (B, P + T)
-        self.used = self.visible.shape[1]
+        self.given = self.used = self.visible.shape[1]  # slots: at the start, and by now
         self.room = room
         self.keys: list[Tensor] = []  # a layer: (B, kv_heads, P + T + room, head_dim)
         self.values: list[Tensor] = []
@@ -141,8 +141,14 @@ class Rows:
         self.batch = len(rows)
         self.next_positions = self.next_positions[rows]
         self.step_mask = None if self.step_mask is None else self.step_mask[rows]
-        self.keys = [keys[rows] for keys in self.keys]
-        self.values = [values[rows] for values in self.values]
+        self.keys = [keys.index_select(0, rows) for keys in self.keys]
+        self.values = [values.index_select(0, rows) for values in self.values]
+
+    def trade(self, rows: Tensor) -> None:
+        """Go on with these rows, in this order, each from one of the same input: only what was written since moves."""
+        written = slice(self.given, self.used)
+        for cached in (*self.keys, *self.values):
+            cached[:, :, written] = cached[:, :, written].index_select(0, rows)
 
 
 class _Picked(torch.autograd.Function):

@@ -157,6 +157,7 @@ class BeamSearch(Search):
             logits = self.step(torch.tensor(tokens, device=self.base.device))
         scores = logits.float().log_softmax(-1)
         order, start, going = [], 0, []
+        sizes = [len(beams.running) for beams in self.beams]
         for row, beams in zip(self.alive, self.beams, strict=True):
             stop = start + len(beams.running)
             sources = self.extend(row, beams, scores[start:stop])
@@ -165,8 +166,9 @@ class BeamSearch(Search):
                 order += [start + source for source in sources]
             start = stop
         self.alive, self.beams = [row for row, _ in going], [beams for _, beams in going]
-        if order and self.cache is not None:
-            self.cache.keep(torch.tensor(order, device=self.base.device))
+        if order and self.cache is not None and order != list(range(start)):
+            same = sizes == [len(beams.running) for beams in self.beams]
+            (self.cache.trade if same else self.cache.keep)(torch.tensor(order, device=self.base.device))
 
     def extend(self, row: Row, beams: Hypotheses, scores: Tensor) -> list[int]:
         """One more token on a row's beams, (beams, vocabulary); returns which beam each new one grew from."""

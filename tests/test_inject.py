@@ -109,3 +109,19 @@ def test_pads_up_to_a_multiple_change_nothing(tiny: Base) -> None:
         assert (rows.longest, len(rows.positions)) == ((7, 17) if multiple == 1 else (32, 32))
         found.append(tiny.network.hidden(tokens, rows.positions, rows)[:17])
     torch.testing.assert_close(found[1], found[0], rtol=1e-5, atol=1e-5)
+
+
+@torch.no_grad()
+def test_rows_of_one_input_that_trade_places_are_kept_rows(tiny: Base) -> None:
+    """Beams: after two tokens of their own, the rows of each input go on from one another."""
+    prefixes, order, found = loud_prefixes(tiny)[1:3], torch.tensor([1, 1, 2, 2]), []
+    for way in (Rows.keep, Rows.trade):
+        rows = Rows([1, 3], stack(prefixes, tiny.shape, tiny.network.tokens), room=4)
+        tiny.network.hidden(torch.tensor([12, 8, 200, 41]), rows.positions, rows)
+        rows.keep(torch.tensor([0, 0, 1, 1]))
+        for tokens in ([5, 6, 7, 8], [15, 16, 17, 18]):
+            tiny.network.hidden(torch.tensor(tokens), rows.advance(), rows.step)
+        way(rows, order)
+        found.append(tiny.network.hidden(torch.tensor([9, 9, 9, 9]), rows.advance(), rows.step))
+    assert torch.equal(*found)
+    assert torch.equal(found[0][0], found[0][1]) and not torch.allclose(found[0][1], found[0][2])

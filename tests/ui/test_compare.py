@@ -54,6 +54,12 @@ def test_the_keyboard_alone_chooses_types_and_runs(page: Page) -> None:
     page.locator("#run").focus()
     page.keyboard.press("Enter")
     expect(page.locator(f"{STATUS} [data-state=done]")).to_contain_text("By Keys")
+    page.get_by_role("tab", name="How it works").click()  # and so in every group of radio buttons, not the cards alone
+    models = page.get_by_role("radiogroup", name="Model")
+    models.get_by_label("GPT-2 medium").focus()
+    page.keyboard.press("ArrowDown")
+    expect(models.get_by_label("GPT-2 large")).to_be_checked()
+    expect(page.locator("#calculator .costs").first).to_contain_text("774,030,080")
 
 
 def test_differences_from_a_chosen_pane_and_back(page: Page) -> None:

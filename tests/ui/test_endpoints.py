@@ -21,8 +21,9 @@ from prefix_core.ui.endpoints import facts
 from prefix_core.ui.engine import Loading
 from prefix_core.ui.line import WRITING
 from prefix_core.ui.panes import Pane
-from tests.ui.conftest import App
+from tests.ui.conftest import ROOT, App
 
+README = (ROOT / "README.md").read_text(encoding="utf-8")
 TABLE = [["name", "Blue Spice"], ["area", "riverside"]]
 
 
@@ -114,6 +115,28 @@ def test_a_cancelled_call_ends_its_work(tiny: Base, artifacts: Path, monkeypatch
         assert WRITING.standing == []  # its place is free
     finally:
         demo.close()
+
+
+def test_every_endpoint_works_as_the_readme_shows(
+    app: App, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    part = README.split("## From a program")[1].split("\n## ")[0]
+    code = "\n".join(re.findall(r"```python\n(.*?)```", part, re.DOTALL))
+    (tmp_path / "assets").symlink_to(ROOT / "assets")
+    monkeypatch.chdir(tmp_path)
+    names: dict[str, Any] = {}
+    exec(compile(code.replace("http://127.0.0.1:7860", app.url), "README.md", "exec"), names)
+    shown = capsys.readouterr().out
+    told, visitor, client = names["told"], names["again"]["visitor"], names["client"]
+    assert told["state"] == "done" and told["step"] == told["steps"] == 100, told["error"]
+    assert set(told["scores"]) == {"before", "prefix", "prompt"} and told["prefix"] == "pasted rows"
+    assert names["again"]["task"] == "custom" and visitor != told["visitor"] and "pasted-rows" in shown
+    assert Path("coordinates.csv").read_text().startswith("kind,name,number,token,x,y,z,nearest,distance")
+    assert "seconds_one_at_a_time" in shown and "'prefix_parameters': 245760" in shown and "'measured': {" in shown
+    assert set(client.view_api(return_format="dict")["named_endpoints"]) == set(re.findall(r'api_name="(.+?)"', code))
+    with pytest.raises(AppError, match="was removed"):
+        client.predict(visitor=told["visitor"], api_name="/prefixes")
+    assert client.predict(visitor=visitor, api_name="/forget_me") == "removed"
 
 
 def test_every_shipped_task_can_be_asked_for() -> None:
