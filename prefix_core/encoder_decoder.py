@@ -18,6 +18,8 @@ from prefix_core.prefix import StackedPrefix
 class SourceRows(Rows):
     """Rows that the encoder reads: every token sees its whole row. Positions count from 0; a prefix shifts none."""
 
+    causal = False
+
     def __init__(self, lengths: Sequence[int], prefix: StackedPrefix) -> None:
         super().__init__(lengths, prefix)
         size = torch.tensor(lengths, device=self.positions.device)

@@ -33,6 +33,8 @@ class Rows:
     multiple: of which T and N are made by pads that nobody reads, so that few sizes occur.
     """
 
+    causal = True  # no token sees those behind it
+
     def __init__(
         self,
         lengths: Sequence[int],
@@ -116,7 +118,7 @@ class Rows:
             self.keys.append(F.pad(keys.transpose(1, 2), (0, 0, 0, self.room)))
             self.values.append(F.pad(values.transpose(1, 2), (0, 0, 0, self.room)))
         mask = self.with_bias(self.mask, bias, self.longest)
-        out = attention(self.pad(q).transpose(1, 2), keys.transpose(1, 2), values.transpose(1, 2), mask)
+        out = attention(self.pad(q).transpose(1, 2), keys.transpose(1, 2), values.transpose(1, 2), mask, self.causal)
         return self.pack(out)
 
     def advance(self) -> Tensor:

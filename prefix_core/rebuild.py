@@ -50,7 +50,7 @@ DATA = {
     "summarization": Data(
         "xsum:train+bbc_news_lead:train",
         {"dev": "xsum:dev", "bbc": "bbc_news_lead:dev", "test": "xsum:test", "test-bbc": "bbc_news_lead:test"},
-        150,
+        100,
     ),
 }
 TRAINED_ROWS = {  # row -> method

@@ -83,7 +83,7 @@ PAPER = Settings()
 _SMALL = Settings(epochs=3.0, least_steps=200, batch=16, together=4, warmup=0.05)
 SMALL: dict[str, Settings] = {
     "prefix": replace(_SMALL, learning_rate=2e-3, prefix_length=50),
-    "fine_tune": replace(_SMALL, learning_rate=2e-3),
+    "fine_tune": replace(_SMALL, learning_rate=5e-4),
     "top_layers": replace(_SMALL, learning_rate=5e-3),
     "adapter": replace(_SMALL, learning_rate=5e-3),
 }

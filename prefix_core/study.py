@@ -117,19 +117,18 @@ def topics(base: Base, task: Task, limit: int | None) -> Iterator[Run]:
 
 @dataclass(frozen=True)
 class Study:
-    """What a study asks, on which task, and the runs that answer it."""
+    """The task that a study is of, and its runs."""
 
-    title: str
     task: str
     runs: Callable[[Base, Task, int | None], Iterator[Run]]
 
 
 STUDIES = {
-    "lengths": Study("How long a prefix should be", "e2e", lengths),
-    "variants": Study("Embeddings alone, and an infix", "e2e", variants),
-    "few_examples": Study("Few examples", "e2e", few_examples),
-    "initial_words": Study("Where a prefix starts", "e2e", initial_words),
-    "topics": Study("A topic never learned from", "summarization", topics),
+    "lengths": Study("e2e", lengths),
+    "variants": Study("e2e", variants),
+    "few_examples": Study("e2e", few_examples),
+    "initial_words": Study("e2e", initial_words),
+    "topics": Study("summarization", topics),
 }
 
 

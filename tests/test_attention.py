@@ -4,7 +4,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from prefix_core.attention import attention
+from prefix_core.attention import BLOCK, attention
 
 
 @pytest.mark.parametrize("masked", [False, True])
@@ -31,3 +31,20 @@ def test_outputs_and_gradients_are_those_of_exact_attention(masked: bool, dtype:
     for ours, theirs in zip(*found, strict=True):
         assert ours.dtype == dtype
         assert (ours.double() - theirs).abs().max() <= near * theirs.abs().max()
+
+
+@pytest.mark.parametrize("count", [1, BLOCK, 2 * BLOCK + 3])
+def test_what_is_hidden_behind_a_query_is_left_out_without_a_change(count: int) -> None:
+    torch.manual_seed(count)
+    slots = count + 5
+    later = torch.ones(count, slots, dtype=torch.bool).triu(6)
+    mask = torch.zeros(2, 1, count, slots).masked_fill_(later, float("-inf"))
+    found = []
+    for causal in (False, True):
+        torch.manual_seed(0)
+        inputs = [torch.randn(2, 4, n, 8, dtype=torch.bfloat16).requires_grad_() for n in (count, slots, slots)]
+        out = attention(*inputs, mask, causal)
+        out.sum().backward()
+        found.append([out.detach(), *(tensor.grad for tensor in inputs)])
+    for ours, theirs in zip(*found, strict=True):
+        assert (ours.float() - theirs.float()).abs().max() <= 2e-2 * theirs.float().abs().max()

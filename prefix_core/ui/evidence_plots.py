@@ -7,7 +7,6 @@ from typing import Any
 
 import plotly.graph_objects as go
 
-from prefix_core.study import STUDIES
 from prefix_core.ui import study_plots
 from prefix_core.ui.plots import COLOURS, GREY, figure
 from prefix_core.ui.shown import METRICS, TITLES, Shown
@@ -166,7 +165,11 @@ def sweep(entries: Sequence[Mapping[str, Any]]) -> Shown:
 
 # Every other file of assets/evidence by its stem: heading, and what draws it. A new measurement is one line here.
 FIGURES: dict[str, tuple[str, Callable[[Any], Shown]]] = {
-    **{name: (study.title, getattr(study_plots, name)) for name, study in STUDIES.items()},
+    "lengths": ("How long a prefix should be", study_plots.lengths),
+    "variants": ("Embeddings alone, and an infix", study_plots.variants),
+    "few_examples": ("Few examples", study_plots.few_examples),
+    "initial_words": ("Where a prefix starts", study_plots.initial_words),
+    "topics": ("A topic never learned from", study_plots.topics),
     "bench": ("Speed and memory", speed),
     "full_size": ("Models of full size", full_size),
     "sweep": ("How the defaults were chosen", sweep),
