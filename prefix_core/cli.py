@@ -469,7 +469,7 @@ def _parser() -> argparse.ArgumentParser:
     command.set_defaults(run=run_bench)
 
     command = commands.add_parser("pretrain", help="make the embedded base model from text")
-    command.add_argument("--run-file", default=str(Path(__file__).parent / "pretrain" / "runs" / "first.toml"))
+    command.add_argument("--run-file", default=str(Path(__file__).parent / "pretrain" / "runs" / "third.toml"))
     command.add_argument("--out", default="runs/base", help="folder for checkpoints; goes on from there")
     command.add_argument(
         "--minutes", type=float,

@@ -99,9 +99,8 @@ def windows(plan: dict[str, Any]) -> str:
     """How far attention spanned at first, where that was less than a row."""
     if "window" not in plan:
         return ""
-    return (
-        f"Attention spans {plan['window']} tokens for the first {plan['whole']:.0%} of the run, whole rows after that; "
-    )
+    share = f"{plan['whole']:.0%}"
+    return f" Attention spans {plan['window']} tokens for the first {share}\nof the run, whole rows after that."
 
 
 def model_card(
@@ -162,8 +161,8 @@ share 13 words in a row with a test reference of one of them were removed ({remo
 
 {tokens:.1f}M tokens in {minutes:.0f} minutes, on {device}; rows of {sizes["positions"]} tokens, {plan["rows"]} a
 step. Muon (rate {plan["muon"]}) for the matrices of the blocks, AdamW ({plan["adamw"]}) for the rest; the rate warms up
-over {plan["warm_up"]:.0%} of the run and decays to zero over the last {plan["decay"]:.0%}. {windows(plan)}bfloat16
-autocast where the processor or GPU multiplies it, float32 elsewhere.{grown_from(before, tokens, minutes)}
+over {plan["warm_up"]:.0%} of the run and decays to zero over the last {plan["decay"]:.0%}. bfloat16 autocast where the
+processor or GPU multiplies it, float32 elsewhere.{windows(plan)}{grown_from(before, tokens, minutes)}
 
 ![Training loss by tokens](loss.svg)
 

@@ -195,7 +195,8 @@ def pretrain(
             report("held out, bits per byte: " + "  ".join(f"{name} {bits:.3f}" for name, bits in held_out.items()))
             report("\n".join(map(repr, texts)))
 
-        note(device=torch.cuda.get_device_name() if device.type == "cuda" else f"{torch.get_num_threads()} CPU cores")
+        cores = f"{torch.get_num_threads()} CPU core{'s' * (torch.get_num_threads() > 1)}"
+        note(device=torch.cuda.get_device_name() if device.type == "cuda" else cores)
         while progress() < 1:
             first = state["step"] * plan["rows"]
             indices = np.arange(first, first + plan["rows"]) % len(prepared.rows)
