@@ -9,7 +9,7 @@ import plotly.graph_objects as go
 
 from prefix_core.ui import study_plots
 from prefix_core.ui.plots import COLOURS, GREY, figure
-from prefix_core.ui.shown import METRICS, TITLES, Shown
+from prefix_core.ui.shown import METRICS, TITLES, Shown, intervals
 
 COSTS = {"trained": "trained", "kept": "kept", "bytes": "bytes on disk", "inputs": "inputs"}
 
@@ -32,7 +32,7 @@ def scores(table: Mapping[str, Any], paper: Mapping[str, Any] | None, metric: st
         x=[rows[name][metric] for name in here],
         orientation="h",
         marker={"color": [COLOURS[0] if name.startswith("prefix") else GREY for name in here]},
-        error_x=_intervals([rows[name] for name in here], metric),
+        error_x=intervals([rows[name] for name in here], metric),
         hovertemplate="%{y}: %{x:.4g}<extra></extra>",
     )
     traces: list[Any] = [bars]
@@ -195,21 +195,6 @@ def _title(name: str) -> str:
 
 def _cells(row: Mapping[str, Any], metrics: Sequence[str]) -> list[str]:
     return [f"{row[name]:.4g}" if name in row else "" for name in metrics]
-
-
-def _intervals(rows: Sequence[Mapping[str, Any]], metric: str) -> dict[str, Any] | None:
-    """Error bars from the rows' 95% intervals; none where a row has none."""
-    spans = [row.get("interval", {}).get(metric) for row in rows]
-    if not all(spans):
-        return None
-    return {
-        "type": "data",
-        "symmetric": False,
-        "array": [span[1] - row[metric] for span, row in zip(spans, rows, strict=True) if span],
-        "arrayminus": [row[metric] - span[0] for span, row in zip(spans, rows, strict=True) if span],
-        "color": GREY,
-        "thickness": 1.5,
-    }
 
 
 def _setting(entry: Mapping[str, Any]) -> str:

@@ -1,9 +1,12 @@
 """What every figure of measurements is: a plot, the numbers behind it, a note; and what rows and metrics are called."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import plotly.graph_objects as go
+
+from prefix_core.ui.plots import GREY
 
 TITLES = {
     "prefix": "Prefix",
@@ -42,3 +45,18 @@ class Shown:
     columns: Sequence[str]
     rows: Sequence[Sequence[str]]
     note: str
+
+
+def intervals(rows: Sequence[Mapping[str, Any]], metric: str) -> dict[str, Any] | None:
+    """Error bars from the rows' 95% intervals; none where a row has none."""
+    spans = [row.get("interval", {}).get(metric) for row in rows]
+    if not all(spans):
+        return None
+    return {
+        "type": "data",
+        "symmetric": False,
+        "array": [span[1] - row[metric] for span, row in zip(spans, rows, strict=True) if span],
+        "arrayminus": [row[metric] - span[0] for span, row in zip(spans, rows, strict=True) if span],
+        "color": GREY,
+        "thickness": 1.5,
+    }

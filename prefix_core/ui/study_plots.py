@@ -6,7 +6,7 @@ from typing import Any, TypeAlias
 import plotly.graph_objects as go
 
 from prefix_core.ui.plots import COLOURS, GREY, figure
-from prefix_core.ui.shown import METRICS, TITLES, Shown
+from prefix_core.ui.shown import METRICS, TITLES, Shown, intervals
 
 VARIANTS = {"prefix": "Prefix", "infix": "Infix", "embedding": "Embeddings alone"}
 Table: TypeAlias = Mapping[str, Any]
@@ -21,7 +21,7 @@ def lengths(table: Table) -> Shown:
         go.Scatter(
             x=[row["prefix_length"] for row in rows],
             y=[scores["bleu"] for scores in found],
-            error_y=_intervals(found, "bleu"),
+            error_y=intervals(found, "bleu"),
             mode="lines+markers",
             line={"color": COLOURS[0]},
             hovertemplate="%{x} tokens: %{y:.1f}<extra></extra>",
@@ -46,7 +46,7 @@ def variants(table: Table) -> Shown:
             name=VARIANTS[name],
             x=[row["prefix_length"] for row in some],
             y=[_bleu(row) for row in some],
-            error_y=_intervals([row["scores"]["dev"] for row in some], "bleu"),
+            error_y=intervals([row["scores"]["dev"] for row in some], "bleu"),
             mode="lines+markers",
             line={"color": COLOURS[place]},
             hovertemplate="%{x} tokens: %{y:.1f}<extra>%{fullData.name}</extra>",
@@ -150,7 +150,7 @@ def topics(table: Table) -> Shown:
                 name=TITLES[row["method"]],
                 x=places,
                 y=[scores["rouge_l"] for scores in found],
-                error_y=_intervals(found, "rouge_l"),
+                error_y=intervals(found, "rouge_l"),
                 marker={"color": COLOURS[place % len(COLOURS)]},
                 hovertemplate="%{x}: %{y:.1f}<extra>%{fullData.name}</extra>",
             )
@@ -179,18 +179,6 @@ def _heads(found: Sequence[Row]) -> list[str]:
 
 def _cells(scores: Row) -> list[str]:
     return [f"{scores[name]:.4g}" for name in METRICS if name in scores]
-
-
-def _intervals(found: Sequence[Row], metric: str) -> dict[str, Any]:
-    spans = [scores["interval"][metric] for scores in found]
-    return {
-        "type": "data",
-        "symmetric": False,
-        "array": [high - scores[metric] for (_, high), scores in zip(spans, found, strict=True)],
-        "arrayminus": [scores[metric] - low for (low, _), scores in zip(spans, found, strict=True)],
-        "color": GREY,
-        "thickness": 1.5,
-    }
 
 
 def _source(table: Table) -> str:
