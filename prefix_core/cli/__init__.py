@@ -1,0 +1,33 @@
+"""The command line: every job of the core in one line. Results go to standard output, all else to standard error."""
+
+import argparse
+import sys
+from collections.abc import Sequence
+
+from prefix_core.cli import learn, measure, write
+from prefix_core.errors import PrefixError
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command; returns the exit code: 0, or 2 with one line on standard error for bad use."""
+    parser = argparse.ArgumentParser(
+        prog="python -m prefix_core",
+        description="Prefix-tuning: steer a frozen language model with a small learned prefix.",
+        epilog="'python -m prefix_core COMMAND --help' explains a command.",
+    )
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+    for group in (write, learn, measure):
+        group.add(commands)
+    asked = parser.parse_args(arguments)
+    try:
+        asked.run(asked)
+    except PrefixError as error:
+        print(f"prefix_core: {error}", file=sys.stderr)
+        return 2
+    except OSError as error:
+        print(f"prefix_core: {error.filename or 'a file'}: {error.strerror or error}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print("prefix_core: stopped", file=sys.stderr)
+        return 130
+    return 0

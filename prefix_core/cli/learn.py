@@ -1,0 +1,174 @@
+"""The commands that learn: train on examples, sweep settings, pretrain a base."""
+
+import argparse
+import signal
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+
+from prefix_core import artifacts
+from prefix_core.cli import options
+from prefix_core.cli.options import named_base, named_precision, named_task, show
+from prefix_core.errors import InputError
+from prefix_core.examples import load_examples
+from prefix_core.methods import METHODS, TRAINED
+from prefix_core.progress import follow
+from prefix_core.settings import PAPER, VARIANTS, defaults
+from prefix_core.split import draw, facts, one_text_each, split
+from prefix_core.tasks import TASKS, custom, get_task
+from prefix_core.train import train
+from prefix_core.workers import join
+
+
+def run_train(asked: argparse.Namespace) -> None:
+    workers = join(asked.device)
+    task, base = named_task(asked), named_base(asked)
+    out = Path(asked.out)
+    out.mkdir(parents=True, exist_ok=True)
+    examples = load_examples(asked.data, task)
+    if asked.held_out:
+        held_out = load_examples(asked.held_out, task, asked.held_out_limit)
+        learned = examples if asked.examples is None else draw(examples, asked.examples, asked.seed)
+    else:
+        learned, held_out = split(examples, asked.examples, asked.seed)
+    found = defaults(asked.method, base.parameters, task.initial_words)
+    settings = (PAPER if asked.preset == "paper" else found).replaced(
+        seed=asked.seed,
+        steps=asked.steps,
+        epochs=asked.epochs,
+        batch=asked.batch,
+        accumulate=asked.accumulate,
+        learning_rate=asked.learning_rate,
+        variant=asked.variant,
+        prefix_length=asked.length,
+        initial_words=asked.words,
+        adapter_share=asked.adapter_share,
+        mlp_width=asked.mlp_width or None,
+        patience=asked.patience,
+        precision=named_precision(asked, base),
+    )
+    if asked.mlp_width == 0:
+        settings = replace(settings, mlp_width=None)
+    trained, kept = METHODS[asked.method].costs(base, settings)
+    share, size = 100 * kept / base.parameters, round(kept * artifacts.bytes_per_parameter(asked.method))
+    costs = f"{trained:,} parameters to train, {kept:,} to keep: {share:.2f}% of the base, {size:,} bytes"
+    if workers.first:
+        print(f"{costs}; {workers.count} processes" if workers.count > 1 else costs, file=sys.stderr)
+    checkpoint = out / "checkpoint.safetensors"
+    with until_interrupted() as interrupted:
+        events = train(
+            base, task, asked.method, learned, settings, held_out,
+            checkpoint=checkpoint, should_stop=interrupted, too_long="cut" if asked.cut else "refuse",
+            workers=workers,
+        )  # fmt: skip
+        result = follow(events, f"{task.name} {asked.method}", silent=not workers.first)
+    if not workers.first:
+        return
+    if result.ended == "diverged" and not result.best_step:
+        raise InputError(f"the loss was no number any more at step {result.steps}; choose a lower --learning-rate")
+    data = {"file": Path(asked.data).name, **facts(learned)}
+    if task.name == custom.NAME:
+        data |= custom.facts_of(asked.template, asked.target)
+    card = artifacts.save(out, base, result.kept, artifacts.describe(base, task.name, result, data))
+    if result.ended == "stopped":
+        print(f"stopped; the same command goes on from {checkpoint}", file=sys.stderr)
+    else:
+        checkpoint.unlink(missing_ok=True)
+    if result.ended == "diverged":
+        print(f"the loss was no number any more at step {result.steps}; kept step {result.best_step}", file=sys.stderr)
+    print(f"saved to {out}: {card.bytes:,} bytes after {card.steps} steps, {card.seconds:.0f} s", file=sys.stderr)
+
+
+@contextmanager
+def until_interrupted() -> Iterator[Callable[[], bool]]:
+    """Ctrl-C asks the work to stop and keep what it has; a second one ends it at once."""
+    asked = threading.Event()
+
+    def ask(number: int, frame: object) -> None:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+        print("stopping after this step (again: at once)", file=sys.stderr)
+        asked.set()
+
+    before = signal.signal(signal.SIGINT, ask)
+    try:
+        yield asked.is_set
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+def run_sweep(asked: argparse.Namespace) -> None:
+    from prefix_core.sweep import sweep
+
+    task, base = get_task(asked.task), named_base(asked)
+    learned, held_out = split(load_examples(asked.data, task), None, asked.seed)
+    watched = one_text_each(held_out[: asked.held_out_limit])
+    rows = sweep(base, task, asked.methods, learned, watched, asked.steps)
+    show(asked, rows, "\n".join(f"{row['held_out_loss']:.4f}  {row}" for row in rows))
+
+
+def run_pretrain(asked: argparse.Namespace) -> None:
+    from prefix_core.pretrain.export import export
+    from prefix_core.pretrain.run import pretrain
+
+    pretrain(asked.run_file, asked.out, minutes=asked.minutes)
+    if asked.export:
+        export(asked.run_file, asked.out, asked.export)
+
+
+def add(commands: options.Commands) -> None:
+    command = commands.add_parser("train", help="train a method on your examples")
+    options.add_placed_base(command)
+    options.add_task(command)
+    options.add_precision(command)
+    command.add_argument("--method", default="prefix", choices=TRAINED, help="(default: %(default)s)")
+    command.add_argument("--data", required=True, help=options.DATA_HELP)
+    command.add_argument("--out", required=True, help="folder for the result; a run cut short goes on from here")
+    command.add_argument("--examples", type=int, help="learn from so many texts, drawn by the seed (default: all)")
+    command.add_argument("--held-out", help="file of held-out examples (default: some of --data)")
+    command.add_argument("--held-out-limit", type=int, default=200, help="(default: %(default)s)")
+    command.add_argument("--seed", type=int, default=0)
+    command.add_argument("--cut", action="store_true", help="cut inputs that are too long instead of refusing them")
+    command.add_argument("--preset", choices=["paper"], help="the paper's settings instead of those found for the base")
+    command.add_argument("--steps", type=int, help="optimizer steps (default: from --epochs)")
+    command.add_argument("--epochs", type=float)
+    command.add_argument("--batch", type=int, help="texts a step, of all processes together")
+    command.add_argument(
+        "--accumulate", type=int, help="run a batch in so many parts, one after another: less memory, the same step"
+    )
+    command.add_argument("--learning-rate", type=float)
+    command.add_argument("--length", type=int, help="prefix: its length in tokens")
+    command.add_argument(
+        "--variant", choices=VARIANTS,
+        help="prefix: one of the paper's ablations: vectors between input and output (infix), or input embeddings "
+        "alone (embedding: prompt tuning)",
+    )  # fmt: skip
+    command.add_argument("--mlp-width", type=int, help="prefix: units of the reparameterization; 0 for none")
+    command.add_argument("--words", help="prefix: the words whose activations it starts from; '' for random")
+    command.add_argument("--patience", type=int, help="stop after so many held-out measurements without a gain")
+    command.add_argument("--adapter-share", type=float, help="adapter: its size as a share of the base, such as 0.03")
+    command.set_defaults(run=run_train)
+
+    command = commands.add_parser("sweep", help="find and record good settings for a base")
+    options.add_placed_base(command)
+    options.add_json(command)
+    command.add_argument("--task", default="e2e", choices=TASKS, help="(default: %(default)s)")
+    command.add_argument("--methods", nargs="+", default=list(TRAINED), choices=TRAINED)
+    command.add_argument("--data", required=True, help="a file of examples")
+    command.add_argument("--steps", type=int, default=150, help="of every candidate (default: %(default)s)")
+    command.add_argument("--held-out-limit", type=int, default=40, help="inputs measured (default: %(default)s)")
+    command.add_argument("--seed", type=int, default=0)
+    command.set_defaults(run=run_sweep)
+
+    command = commands.add_parser("pretrain", help="make the embedded base model from text")
+    command.add_argument("--run-file", default=str(Path(__file__).parent.parent / "pretrain" / "runs" / "third.toml"))
+    command.add_argument("--out", default="runs/base", help="folder for checkpoints; goes on from there")
+    command.add_argument(
+        "--minutes", type=float,
+        help="end the whole run after so many minutes, those before a resume and those spent measuring included; the "
+        "rate then decays along the clock (default: the run file's steps)",
+    )  # fmt: skip
+    command.add_argument("--export", help="write the finished base to this folder, such as assets/base")
+    command.set_defaults(run=run_pretrain)

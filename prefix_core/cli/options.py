@@ -1,0 +1,149 @@
+"""What several commands share: groups of options, and what is named by them."""
+
+import argparse
+import json
+from pathlib import Path
+from typing import Any
+
+from prefix_core import artifacts
+from prefix_core.base import DTYPES, Base, fastest_precision, load_base
+from prefix_core.errors import InputError
+from prefix_core.generate import Decoding
+from prefix_core.methods import METHODS, prompt
+from prefix_core.methods.method import Steered
+from prefix_core.places import named_bases
+from prefix_core.settings import PRECISIONS
+from prefix_core.tasks import TASKS, custom, get_task, task_of
+from prefix_core.tasks.task import Task
+
+Commands = argparse._SubParsersAction
+
+DATA_HELP = "a .csv, .tsv, .jsonl, .jsonl.gz or .parquet file of inputs and their texts, or a set such as xsum:train"
+
+
+def add_base(command: argparse.ArgumentParser) -> None:
+    command.add_argument(
+        "--base",
+        default=named_bases()[0],
+        help="the frozen model: 'embedded', a folder, or a Hub name such as gpt2-medium (default: %(default)s)",
+    )
+
+
+def add_placed_base(command: argparse.ArgumentParser) -> None:
+    """The base, and where and in what its weights lie."""
+    add_base(command)
+    add_device(command)
+    command.add_argument("--dtype", default="fp32", choices=DTYPES, help="(default: %(default)s)")
+
+
+def add_device(command: argparse.ArgumentParser) -> None:
+    command.add_argument("--device", default="cpu", help="cpu or cuda (default: %(default)s)")
+
+
+def add_task(command: argparse.ArgumentParser) -> None:
+    command.add_argument("--task", default="e2e", choices=[*TASKS, custom.NAME], help="(default: %(default)s)")
+    command.add_argument("--template", help="custom task: its input, a column's name or such as '{title} -> {body}'")
+    command.add_argument("--target", help="custom task: the column that holds the text to be written")
+
+
+def add_steering(command: argparse.ArgumentParser) -> None:
+    command.add_argument("--method", default="prefix", choices=METHODS, help="(default: %(default)s)")
+    command.add_argument("--artifact", help="a folder that training wrote (default: the shipped one)")
+    command.add_argument("--shots", type=int, default=0, help="prompt: examples shown before the input (default: 0)")
+
+
+def add_decoding(command: argparse.ArgumentParser) -> None:
+    command.add_argument("--beams", type=int, default=1, help="beam search with so many beams; the paper's: 5")
+    command.add_argument("--length-penalty", type=float, default=1.0, help="beam search (default: %(default)s)")
+    command.add_argument("--temperature", type=float, default=0.0, help="above 0: sample (default: greedy)")
+    command.add_argument("--top-p", type=float, default=1.0, help="sample from the likeliest tokens only")
+    command.add_argument("--seed", type=int, default=0, help="of sampling and of few-shot examples")
+    add_room(command)
+
+
+def add_room(command: argparse.ArgumentParser) -> None:
+    command.add_argument("--max-new-tokens", type=int, help="(default: the task's)")
+    command.add_argument("--cut", action="store_true", help="cut an input that is too long instead of refusing it")
+
+
+def add_precision(command: argparse.ArgumentParser) -> None:
+    command.add_argument(
+        "--precision",
+        choices=PRECISIONS,
+        help="of training: bf16 multiplies in bf16 and keeps fp32 parameters, faster where the hardware has it "
+        "(default: train: fp32, the same on any machine; rebuild: what is fastest here)",
+    )
+
+
+def add_json(command: argparse.ArgumentParser) -> None:
+    command.add_argument("--json", action="store_true", help="print JSON")
+
+
+def named_base(asked: argparse.Namespace) -> Base:
+    return load_base(asked.base, asked.device, asked.dtype)
+
+
+def named_precision(asked: argparse.Namespace, base: Base) -> str | None:
+    """What `--precision` asks for; raises `InputError` where it would be a hundred times slower."""
+    if asked.precision == "bf16" != fastest_precision(base.device):
+        raise InputError("this processor has no bf16 arithmetic, so training in it would take days; drop --precision")
+    return asked.precision
+
+
+def named_task(asked: argparse.Namespace) -> Task:
+    """What `--task` names; a custom one by `--template` and `--target`, or by the card of `--artifact`."""
+    if asked.task != custom.NAME:
+        return get_task(asked.task)
+    if asked.template and asked.target:
+        return custom.custom(asked.template, asked.target)
+    if getattr(asked, "artifact", None):
+        card = artifacts.read_card(Path(asked.artifact))
+        return task_of(card.task, card.data)
+    raise InputError(
+        "a custom task needs --template, the input's column or a text with columns in it such as '{title} -> {body}',"
+        " and --target, the column to be written"
+    )
+
+
+def named_steered(base: Base, task: Task, asked: argparse.Namespace) -> Steered:
+    """What `--method` and `--artifact` name, ready to write."""
+    if asked.method == "prompt":
+        if asked.artifact:
+            raise InputError("prompting has no artifact; leave out --artifact, or name another --method")
+        return prompt.steer(base, task, asked.shots, asked.seed)
+    if asked.shots:
+        raise InputError(f"--shots is for prompting; {asked.method} has learned the task")
+    folder = Path(asked.artifact) if asked.artifact else shipped_folder(base, task, asked.method)
+    steered, card = artifacts.load(folder, base)
+    if card.method != asked.method:
+        raise InputError(f"{folder} holds a {card.method}, not a {asked.method}")
+    if card.task not in ("", task.name):
+        raise InputError(f"{folder} was trained for task {card.task!r}, not for {task.name!r}")
+    return steered
+
+
+def shipped_folder(base: Base, task: Task, method: str) -> Path:
+    """The folder of the shipped artifact."""
+    folder = artifacts.folder_of(base, task.name, method)
+    if not folder.is_dir():
+        raise InputError(
+            f"no {method} is trained for task {task.name} on base {base.name!r} ({folder}); train one with "
+            f"'python -m prefix_core train', or name its folder with --artifact"
+        )
+    return folder
+
+
+def asked_decoding(asked: argparse.Namespace) -> Decoding:
+    return Decoding(
+        max_new_tokens=asked.max_new_tokens,
+        beams=asked.beams,
+        length_penalty=asked.length_penalty,
+        temperature=asked.temperature,
+        top_p=asked.top_p,
+        seed=asked.seed,
+        too_long="cut" if asked.cut else "refuse",
+    )
+
+
+def show(asked: argparse.Namespace, result: Any, text: str) -> None:
+    print(json.dumps(result, ensure_ascii=False) if asked.json else text)

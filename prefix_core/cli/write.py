@@ -1,0 +1,135 @@
+"""The commands that write with what is trained: generate, evaluate, together, list."""
+
+import argparse
+import sys
+from dataclasses import asdict
+from pathlib import Path
+
+from tqdm import tqdm
+
+from prefix_core import artifacts
+from prefix_core.base import Base
+from prefix_core.cli import options
+from prefix_core.cli.options import asked_decoding, named_base, named_steered, named_task, shipped_folder, show
+from prefix_core.errors import InputError
+from prefix_core.evaluate import evaluate
+from prefix_core.examples import load_examples
+from prefix_core.generate import Decoding, Request, write
+from prefix_core.tasks import TASKS, get_task
+from prefix_core.together import together
+
+
+def run_generate(asked: argparse.Namespace) -> None:
+    task, base = named_task(asked), named_base(asked)
+    text = standard_input() if asked.text == "-" else asked.text
+    steered = named_steered(base, task, asked)
+    output = write(base, [Request(steered, task, task.read(text))], asked_decoding(asked))[0]
+    show(asked, {"task": task.name, "method": asked.method, "output": output}, output)
+
+
+def run_evaluate(asked: argparse.Namespace) -> None:
+    task, base = named_task(asked), named_base(asked)
+    examples = load_examples(asked.data, task, asked.limit)
+    steered = named_steered(base, task, asked)
+    with tqdm(total=len(examples), desc="writing", unit="input", file=sys.stderr) as bar:
+        scores, outputs = evaluate(base, task, steered, examples, asked_decoding(asked), bar.update)
+    interval = scores["interval"]
+    lines = [
+        f"{name:>14}  {value}" + (f"  ({interval[name][0]} to {interval[name][1]})" if name in interval else "")
+        for name, value in scores.items()
+        if name != "interval"
+    ]
+    show(asked, scores, "\n".join(lines))
+    if asked.outputs:
+        Path(asked.outputs).write_text("".join(f"{output}\n" for output in outputs), encoding="utf-8")
+
+
+def run_together(asked: argparse.Namespace) -> None:
+    base = named_base(asked)
+    wanted = asked.request or [(name, None) for name in tasks_with_a_prefix(base)]
+    requests = []
+    for name, text in wanted:
+        task = get_task(name)
+        steered, _ = artifacts.load(shipped_folder(base, task, "prefix"), base)
+        sources = [task.read(text)] if text is not None else [example.source for example in task.pool()[:2]]
+        requests += [Request(steered, task, source) for source in sources]
+    decoding = Decoding(max_new_tokens=asked.max_new_tokens, too_long="cut" if asked.cut else "refuse")
+    for event in together(base, requests, decoding):
+        result = event.result
+    assert result is not None  # nobody stops it
+    rows = [
+        {"task": request.task.name, "input": request.task.label(request.source), "output": output, "alone": alone}
+        for request, output, alone in zip(requests, result.outputs, result.alone, strict=True)
+    ]
+    times = {"seconds_together": result.seconds_together, "seconds_alone": result.seconds_alone}
+    lines = [f"{row['task']}: {row['input']}\n    {row['output']}" for row in rows]
+    lines.append(
+        f"{len(rows)} inputs, {result.tokens} tokens: {result.seconds_together:.2f} s in one batch, "
+        f"{result.seconds_alone:.2f} s one at a time, {result.times_faster:.1f} times faster; the outputs are "
+        + ("identical" if result.same else "NOT identical")
+    )
+    show(asked, {"rows": rows, **times, "tokens": result.tokens, "same": result.same}, "\n".join(lines))
+
+
+def standard_input() -> str:
+    try:
+        return sys.stdin.read()
+    except UnicodeDecodeError as error:
+        raise InputError(f"standard input is not UTF-8 text: {error.reason} at byte {error.start}") from error
+
+
+def tasks_with_a_prefix(base: Base) -> list[str]:
+    names = [name for name in TASKS if artifacts.folder_of(base, name, "prefix").is_dir()]
+    if not names:
+        raise InputError(f"no prefix is trained on base {base.name!r}; train one with 'python -m prefix_core train'")
+    return names
+
+
+def run_list(asked: argparse.Namespace) -> None:
+    cards = artifacts.shipped()
+    rows = [{"folder": str(folder), **asdict(card)} for folder, card in cards.items()]
+    lines = [
+        f"{card.task:<13} {card.method:<11} {card.kept:>12,} parameters {card.bytes:>12,} bytes "
+        f"(unpacked {card.full_bytes:,})  {folder}"
+        for folder, card in cards.items()
+    ]
+    show(asked, rows, "\n".join(lines) or "nothing is trained yet: python -m prefix_core train --help")
+
+
+OF_WRITING = (
+    options.add_placed_base,
+    options.add_task,
+    options.add_steering,
+    options.add_decoding,
+    options.add_json,
+)
+
+
+def add(commands: options.Commands) -> None:
+    command = commands.add_parser("generate", help="write the text for one input")
+    for add_some in OF_WRITING:
+        add_some(command)
+    command.add_argument("--text", required=True, help="the input: 'name[Blue Spice], area[riverside]'; - reads it")
+    command.set_defaults(run=run_generate)
+
+    command = commands.add_parser("evaluate", help="score a method on a file of examples")
+    for add_some in OF_WRITING:
+        add_some(command)
+    command.add_argument("--data", required=True, help=options.DATA_HELP)
+    command.add_argument("--limit", type=int, help="the first so many inputs")
+    command.add_argument("--outputs", help="write the outputs to this file, a line each")
+    command.set_defaults(run=run_evaluate)
+
+    command = commands.add_parser("together", help="inputs of several tasks in one batch, timed against one at a time")
+    options.add_placed_base(command)
+    command.add_argument(
+        "--request", nargs=2, action="append", metavar=("TASK", "TEXT"),
+        help="an input and its task; give it several times (default: two examples of every task with a prefix)",
+    )  # fmt: skip
+    options.add_room(command)
+    options.add_json(command)
+    command.set_defaults(run=run_together)
+
+    command = commands.add_parser("list", help="what is trained and shipped")
+    options.add_json(command)
+    command.set_defaults(run=run_list)
