@@ -60,7 +60,7 @@ def logits(base: Base, rows: list[list[int]], texts: list[list[list[int]]], pref
 @pytest.mark.parametrize("words", ["name: a pub", ""])
 def test_the_keys_and_values_of_embeddings_are_those_of_inputs_embeds(base: Base, words: str) -> None:
     adaptation = TRAINED["prefix"].start(base, settings("embedding", initial_words=words))
-    adaptation.encoder.embeddings.add_(0.3 * torch.randn(adaptation.encoder.embeddings.shape))
+    adaptation.encoder.added.add_(torch.randn(adaptation.encoder.added.shape))
     model = AutoModelForCausalLM.from_pretrained(base.name)
     row, text = INPUTS[0], [3, 4, 90]
     spelled = model.get_input_embeddings()(torch.tensor([row + text]))

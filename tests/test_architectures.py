@@ -146,7 +146,7 @@ def test_every_site_gets_a_gradient_in_every_layer_and_position(base: Base, e2e:
     pairs = encode_pairs(base, e2e, e2e.pool()[:3], 3)
     mean_loss(base, adaptation, pairs).backward()
     if width is None:
-        assert (adaptation.encoder.prefix.grad.abs().amax((3, 4)) > 0).all()
+        assert (adaptation.encoder.added.grad.abs().amax((3, 4)) > 0).all()
     outer = [parameter for name, parameter in adaptation.named_parameters() if name.endswith("outer.weight")]
     assert width is None or len(outer) == len(base.shape.sites)
     assert all((parameter.grad.view(2, -1, width).abs().amax((1, 2)) > 0).all() for parameter in outer)

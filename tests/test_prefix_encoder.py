@@ -6,7 +6,7 @@ import torch
 from prefix_core.base import Base, Shape
 from prefix_core.errors import ArtifactError, InputError
 from prefix_core.prefix import Prefix
-from prefix_core.prefix_encoder import PrefixEncoder, parameters_trained, random_start, word_start
+from prefix_core.prefix_encoder import KEY_UNIT, PrefixEncoder, parameters_trained, random_start, units_of, word_start
 
 MEDIUM = Shape(layers=24, kv_heads=16, head_dim=64, hidden=1024, vocabulary=50257, positions=1024)
 
@@ -19,11 +19,22 @@ def test_gpt2_medium_at_length_5_keeps_the_papers_250_thousand_parameters() -> N
 def test_step_0_is_exactly_the_words_activations(tiny: Base, width: int | None) -> None:
     start = word_start(tiny, "table-to-text:", 30)
     assert start.shape == (2, tiny.shape.layers, 30, tiny.shape.kv_heads, tiny.shape.head_dim)
-    encoder = PrefixEncoder(start, tiny.shape, width, torch.Generator().manual_seed(0))
+    encoder = PrefixEncoder(start, tiny.shape, width, torch.Generator().manual_seed(0), units_of(start))
     prefix = encoder()
     assert torch.equal(torch.stack([prefix.keys, prefix.values]), start)
     assert sum(parameter.numel() for parameter in encoder.parameters()) == parameters_trained(tiny.shape, 30, width)
     assert prefix.parameters == tiny.shape.prefix_parameters(30)
+
+
+def test_one_step_moves_every_layer_in_proportion_to_its_size(tiny: Base) -> None:
+    start = torch.randn(2, 3, 30, 2, 8, generator=torch.Generator().manual_seed(0))
+    start *= torch.tensor([0.1, 5.0, 1.0]).view(3, 1, 1, 1)
+    encoder = PrefixEncoder(start, tiny.shape, None, torch.Generator(), units_of(start))
+    torch.nn.init.ones_(encoder.added)
+    moved = torch.stack([encoder().keys, encoder().values]) - start
+    keys, values = moved[:, :, 0, 0, 0] / start.std((2, 3, 4), correction=0)
+    torch.testing.assert_close(values, torch.ones(3))
+    torch.testing.assert_close(keys, torch.full((3,), KEY_UNIT))
 
 
 def test_words_activations_are_the_bases_own_keys_and_values(tiny: Base) -> None:

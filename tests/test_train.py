@@ -135,7 +135,7 @@ def test_the_gradient_is_that_of_peft(tiny_folder: Path, tiny: Base, e2e: Task) 
     ours = mean_loss(tiny, direct, [pair])
     ours.backward()
     assert ours.item() == pytest.approx(theirs.item(), rel=1e-5)
-    keys, values = direct.encoder.prefix.grad
+    keys, values = direct.encoder.added.grad / direct.encoder.units
     torch.testing.assert_close(to_peft({"keys": keys, "values": values}), weight.grad, rtol=1e-3, atol=1e-6)
 
 
@@ -170,7 +170,7 @@ def test_an_epoch_holds_every_text_once_with_those_of_an_input_side_by_side() ->
 def test_a_gradient_reaches_every_prefix_position_in_every_layer(tiny: Base, e2e: Task) -> None:
     adaptation = TRAINED["prefix"].start(tiny, replace(settings("prefix"), mlp_width=None))
     mean_loss(tiny, adaptation, encode_pairs(tiny, e2e, e2e.pool()[:4], 6, "refuse")).backward()
-    assert (adaptation.encoder.prefix.grad.abs().amax((3, 4)) > 0).all()
+    assert (adaptation.encoder.added.grad.abs().amax((3, 4)) > 0).all()
 
 
 def test_rows_that_share_a_prefix_share_its_memory(tiny: Base) -> None:

@@ -6,7 +6,6 @@ import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import replace
 from pathlib import Path
 
 from prefix_core import artifacts
@@ -16,7 +15,7 @@ from prefix_core.errors import InputError
 from prefix_core.examples import load_examples
 from prefix_core.methods import METHODS, TRAINED
 from prefix_core.progress import follow
-from prefix_core.settings import PAPER, VARIANTS, defaults
+from prefix_core.settings import PAPER, VARIANTS, defaults, through_mlp
 from prefix_core.split import draw, facts, one_text_each, split
 from prefix_core.tasks import TASKS, custom, get_task
 from prefix_core.train import train
@@ -34,8 +33,10 @@ def run_train(asked: argparse.Namespace) -> None:
         learned = examples if asked.examples is None else draw(examples, asked.examples, asked.seed)
     else:
         learned, held_out = split(examples, asked.examples, asked.seed)
-    found = defaults(asked.method, base.parameters, task.initial_words)
-    settings = (PAPER if asked.preset == "paper" else found).replaced(
+    found = PAPER if asked.preset == "paper" else defaults(asked.method, base.parameters, task.initial_words)
+    if asked.mlp_width is not None:
+        found = through_mlp(found, asked.mlp_width or None)
+    settings = found.replaced(
         seed=asked.seed,
         steps=asked.steps,
         epochs=asked.epochs,
@@ -46,12 +47,9 @@ def run_train(asked: argparse.Namespace) -> None:
         prefix_length=asked.length,
         initial_words=asked.words,
         adapter_share=asked.adapter_share,
-        mlp_width=asked.mlp_width or None,
         patience=asked.patience,
         precision=named_precision(asked, base),
     )
-    if asked.mlp_width == 0:
-        settings = replace(settings, mlp_width=None)
     trained, kept = METHODS[asked.method].costs(base, settings)
     share, size = 100 * kept / base.parameters, round(kept * artifacts.bytes_per_parameter(asked.method))
     costs = f"{trained:,} parameters to train, {kept:,} to keep: {share:.2f}% of the base, {size:,} bytes"
@@ -145,7 +143,7 @@ def add(commands: options.Commands) -> None:
         help="prefix: one of the paper's ablations: vectors between input and output (infix), or input embeddings "
         "alone (embedding: prompt tuning)",
     )  # fmt: skip
-    command.add_argument("--mlp-width", type=int, help="prefix: units of the reparameterization; 0 for none")
+    command.add_argument("--mlp-width", type=int, help="prefix: units of the paper's MLP, 512 there; 0 for none")
     command.add_argument("--words", help="prefix: the words whose activations it starts from; '' for random")
     command.add_argument("--patience", type=int, help="stop after so many held-out measurements without a gain")
     command.add_argument("--adapter-share", type=float, help="adapter: its size as a share of the base, such as 0.03")

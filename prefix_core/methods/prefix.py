@@ -18,6 +18,7 @@ from prefix_core.prefix_encoder import (
     PrefixEncoder,
     parameters_trained,
     random_start,
+    units_of,
     word_start,
 )
 from prefix_core.settings import Settings
@@ -49,7 +50,9 @@ class PrefixTuning(Adaptation):
         else:
             shape = base.shape
             start = word_start(base, words, length, self.infix) if words else random_start(shape, length, generator)
-            self.encoder = PrefixEncoder(start.cpu(), shape, settings.mlp_width, generator).to(base.device)
+            start, width = start.cpu(), settings.mlp_width
+            units = units_of(start) if words else 1.0  # a random start has no size to go by
+            self.encoder = PrefixEncoder(start, shape, width, generator, units).to(base.device)
 
     def network(self) -> AnyNetwork:
         return self._network

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 METHODS = {"prefix": "Prefix-tuning", "both": "Prefix-tuning, then full fine-tuning"}
 BATCH = 8  # texts a step: half of what a longer run takes, so that the curve and the outputs move sooner
-LONGEST_PREFIX, MOST_EPOCHS, HIGHEST_RATE = 100, 100, 0.1
+LONGEST_PREFIX, MOST_EPOCHS, HIGHEST_RATE = 100, 100, 1.0
 
 
 @dataclass(frozen=True)
