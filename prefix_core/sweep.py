@@ -19,17 +19,20 @@ from prefix_core.train import train
 
 RECORD = ASSETS / "evidence" / "sweep.json"
 RATES = (1e-3, 2e-3, 3e-3, 5e-3)
-LENGTHS = (20, 50, 100)
+DIRECT_RATES = (0.03, 0.1, 0.3)  # of a prefix trained directly
+LENGTHS = (5, 20, 50, 100, 200)
+MLP_WIDTH = 512
 
 
 def candidates(method: str, base: Base, task: Task) -> list[Settings]:
-    """Each setting changed by itself: learning rates; for a prefix also lengths, and training it without the MLP."""
+    """Each setting changed by itself: learning rates; of a prefix also its length, its start, and the paper's MLP."""
     start = defaults(method, base.parameters, task.initial_words)
     if method != "prefix":
         return [replace(start, learning_rate=rate) for rate in RATES]
-    rates = [replace(start, learning_rate=rate) for rate in RATES]
+    direct = [replace(start, mlp_width=None, learning_rate=rate) for rate in DIRECT_RATES]
     lengths = [replace(start, prefix_length=length) for length in LENGTHS if length != start.prefix_length]
-    return [*rates, *lengths, replace(start, learning_rate=1e-2, mlp_width=None)]
+    through = [replace(start, mlp_width=MLP_WIDTH, learning_rate=rate) for rate in RATES]
+    return [*direct, *lengths, *through, replace(start, initial_words="")]
 
 
 def sweep(
@@ -50,6 +53,7 @@ def sweep(
                 "learning_rate": chosen.learning_rate,
                 "prefix_length": chosen.prefix_length if method == "prefix" else None,
                 "mlp_width": chosen.mlp_width if method == "prefix" else None,
+                "initial_words": chosen.initial_words if method == "prefix" else None,
                 "batch": chosen.batch,
                 "precision": chosen.precision,
                 "steps": steps,
@@ -60,7 +64,9 @@ def sweep(
                 "created": time.strftime("%Y-%m-%d"),
             }
             rows.append(row)
-            told = {name: row[name] for name in ("method", "learning_rate", "prefix_length", "mlp_width")}
+            told = {
+                name: row[name] for name in ("method", "learning_rate", "prefix_length", "mlp_width", "initial_words")
+            }
             print(f"{told}: held-out loss {row['held_out_loss']:.4f} in {row['seconds']} s", file=sys.stderr)
             _save(RECORD, rows)
     own = [row for row in rows if row["base_hash"] == base.weights_hash and row["task"] == task.name]

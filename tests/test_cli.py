@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from prefix_core.cli import main
+from prefix_core.settings import MLP_RATE
 from prefix_core.tables import to_mr
 from prefix_core.tasks.task import Task
 
@@ -58,9 +59,18 @@ def test_training_takes_each_kind_of_file(
     assert train(tiny_folder, data[kind], tmp_path) == 0
     card = json.loads((tmp_path / "card.json").read_text())
     assert card["data"]["texts"] == 40 and card["settings"]["seed"] == 1 and card["steps"] == 4
-    assert card["trained"] > card["kept"] == 5 * 2 * 2 * 32
+    assert card["trained"] == card["kept"] == 5 * 2 * 2 * 32
     printed = capsys.readouterr()
     assert printed.out == "" and "4/4" in printed.err and "held-out loss" in printed.err
+
+
+def test_the_papers_mlp_is_an_option_with_a_rate_of_its_own(
+    tiny_folder: Path, data: dict[str, Path], tmp_path: Path
+) -> None:
+    assert train(tiny_folder, data["csv"], tmp_path, "--mlp-width", "16") == 0
+    card = json.loads((tmp_path / "card.json").read_text())
+    assert card["settings"]["mlp_width"] == 16 and card["settings"]["learning_rate"] == MLP_RATE
+    assert card["trained"] > card["kept"] == 5 * 2 * 2 * 32
 
 
 def test_generate_prints_the_sentence_and_nothing_else(
