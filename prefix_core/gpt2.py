@@ -15,6 +15,8 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from transformers import GPT2LMHeadModel
 
+from prefix_core.gelu import gelu
+
 # (layer, queries, keys, values), each (N, heads, head_dim) -> (N, heads * head_dim)
 Attend = Callable[[int, Tensor, Tensor, Tensor], Tensor]
 
@@ -44,7 +46,7 @@ class Dense(NamedTuple):
         return torch.addmm(self.bias, x, self.weight)
 
     def gelu(self, x: Tensor) -> Tensor:
-        return F.gelu(self(x), approximate="tanh")
+        return gelu(self(x))
 
 
 class HalfDense(NamedTuple):
@@ -60,7 +62,16 @@ class HalfDense(NamedTuple):
         return torch.fbgemm_linear_fp16_weight_fp32_activation(x, self.weight, self.dense.bias)
 
     def gelu(self, x: Tensor) -> Tensor:
-        return F.gelu(self(x), approximate="tanh")
+        return gelu(self(x))
+
+
+class HalfHead(NamedTuple):
+    """The same for an output layer, by all cores: it costs 20 us a call, which pays for the largest matrix alone."""
+
+    weight: torch.ScriptObject  # FBGEMM's own layout
+
+    def __call__(self, x: Tensor) -> Tensor:
+        return torch.ops.quantized.linear_dynamic_fp16(x, self.weight)
 
 
 class PackedDense(NamedTuple):
@@ -118,7 +129,7 @@ class Network(NamedTuple):
     norm: Norm
     head: Tensor  # (vocabulary, hidden)
     heads: int
-    packed_head: Packed | None = None
+    packed_head: PackedDense | HalfHead | None = None
 
     def hidden(self, tokens: Tensor, positions: Tensor, attend: Attend, keep: Tensor | None = None) -> Tensor:
         """Final hidden states of packed tokens.
@@ -212,8 +223,8 @@ def pack(network: Network) -> Network:
     """The network for writing: its matrices a second time, laid out for few rows. Where that pays not, as it is."""
     if not packable(network):
         return network
-    head = Dense(network.head.t().contiguous(), network.head.new_zeros(len(network.head)))
-    return network._replace(layers=tuple(pack_layer(layer) for layer in network.layers), packed_head=_pack(head))
+    layers = tuple(pack_layer(layer) for layer in network.layers)
+    return network._replace(layers=layers, packed_head=_pack_head(network.head.detach()))
 
 
 def packable(network: Network) -> bool:
@@ -233,10 +244,24 @@ def _pack(dense: Product) -> Packed:
     if not isinstance(dense, Dense):
         return dense
     weight = dense.weight.detach().t().contiguous()  # (out, in)
-    if half_products() and bool((weight.half() == weight).all()):
+    if _fits_half(weight):
         return HalfDense(dense, torch.fbgemm_pack_gemm_matrix_fp16(weight))
+    return _pack_whole(dense, weight)
+
+
+def _pack_head(head: Tensor) -> PackedDense | HalfHead:
+    if _fits_half(head):
+        return HalfHead(torch.ops.quantized.linear_prepack_fp16(head, None))
+    return _pack_whole(Dense(head.t().contiguous(), head.new_zeros(len(head))), head)
+
+
+def _pack_whole(dense: Dense, weight: Tensor) -> PackedDense:
     rows, columns = dense.weight.shape
     return PackedDense(dense, torch.ops.mkldnn._reorder_linear_weight(weight, FEW_ROWS), tall=rows > columns)
+
+
+def _fits_half(weight: Tensor) -> bool:
+    return half_products() and bool((weight.half() == weight).all())
 
 
 @cache

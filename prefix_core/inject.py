@@ -88,7 +88,7 @@ class Rows:
     def pad(self, x: Tensor) -> Tensor:
         """(N, heads, head_dim) -> (B, T, heads, head_dim), zeros on the left."""
         x = x[: len(self.slots)]
-        padded = x.new_zeros(self.batch * self.longest, *x.shape[1:]).index_copy(0, self.slots, x)
+        padded = x.new_zeros(self.batch * self.longest, *x.shape[1:]).index_copy_(0, self.slots, x)
         return padded.unflatten(0, (self.batch, self.longest))
 
     def pack(self, out: Tensor) -> Tensor:

@@ -42,7 +42,7 @@ def _in_parts(
     losses = hidden.new_empty(len(hidden), dtype=torch.float32)
     gradient = torch.empty_like(hidden) if of_hidden else hidden.new_empty(0)
     head_gradient = torch.zeros_like(head, dtype=torch.float32) if of_head else head.new_empty(0)
-    errors = hidden.new_empty((min(BLOCK if of_head else ROWS, len(hidden)), len(head)))
+    errors = hidden.new_empty(min(BLOCK, len(hidden)) if of_head else 0, len(head))
     products = hidden.new_empty(min(ROWS, len(hidden)), len(head))  # room made once: memory is slow when it is new
     wide = products if products.dtype == torch.float32 else torch.empty_like(products, dtype=torch.float32)
     for start in range(0, len(hidden), ROWS):
@@ -59,14 +59,17 @@ def _in_parts(
         if not (of_hidden or of_head):
             continue
         error = powers.div_(total).scatter_add_(1, target, powers.new_full((len(target), 1), -1.0))
-        inside = start % len(errors)
-        filled = inside + len(error)
-        errors[inside:filled] = error
+        if wide is not products:
+            error = products[: len(rows)].copy_(error)
         if of_hidden:
-            torch.mm(errors[inside:filled], head, out=gradient[part])
-        if of_head and (filled == BLOCK or part.stop >= len(hidden)):
-            block = hidden[start + len(error) - filled : start + len(error)]
-            head_gradient += errors[:filled].t() @ block
+            torch.mm(error, head, out=gradient[part])
+        if of_head:
+            inside = start % BLOCK
+            filled = inside + len(error)
+            errors[inside:filled] = error
+            if filled == BLOCK or part.stop >= len(hidden):
+                block = hidden[start + len(error) - filled : start + len(error)]
+                head_gradient += errors[:filled].t() @ block
     return losses[:count], gradient[:count], head_gradient
 
 
