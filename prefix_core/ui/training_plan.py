@@ -45,6 +45,8 @@ class Wish:
 
 def order(wish: Wish, base: Base, limits: Limits) -> Order:
     """The checked order. Raises `InputError` saying which row, column or setting has to change."""
+    from prefix_core.base import fastest_precision
+
     if wish.sheet is None:
         raise InputError("There are no rows yet. Bring a file, paste rows, or try the sample set.")
     if wish.method not in METHODS:
@@ -55,11 +57,12 @@ def order(wish: Wish, base: Base, limits: Limits) -> Order:
     found = examples(wish.sheet, task, wish.inputs, wish.target)
     _check_lengths(base, task, found, limits)
     learn, held_out = split(found, None, seed=0)
-    methods = {"prefix": prefix_settings(wish, base)}
+    precision = fastest_precision(base.device)
+    methods = {"prefix": replace(prefix_settings(wish, base), precision=precision)}
     if wish.method == "both":
         # Every weight moves, so it has learned the rows by heart sooner: half the steps, as in the paper's section 6.3.
         tuned = defaults("fine_tune", base.parameters, wish.initial_words.strip())
-        methods["fine_tune"] = replace(tuned, epochs=wish.epochs / 2, batch=BATCH, least_steps=1)
+        methods["fine_tune"] = replace(tuned, epochs=wish.epochs / 2, batch=BATCH, least_steps=1, precision=precision)
     steps = sum(settings.steps_for(_texts(learn)) for settings in methods.values())
     if steps > limits.steps:
         raise InputError(f"That would be {steps:,} steps; {limits.steps:,} are allowed. Take fewer epochs or rows.")
