@@ -29,7 +29,10 @@ LONGEST_PREFIX, MOST_EPOCHS, HIGHEST_RATE = 100, 100, 0.1
 
 @dataclass(frozen=True)
 class Wish:
-    """The page's fields, as they stand. learning_rate: of the prefix, None for the one that suits the base."""
+    """The page's fields, as they stand, and what they are at first.
+
+    learning_rate: of the prefix, None for the one that suits the base.
+    """
 
     sheet: Sheet | None
     task: str
@@ -38,7 +41,7 @@ class Wish:
     template: str = ""
     method: str = "prefix"
     prefix_length: int = 20
-    initial_words: str = ""
+    initial_words: str = "table-to-text:"
     epochs: float = 20
     learning_rate: float | None = None
 
