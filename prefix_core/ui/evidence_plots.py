@@ -163,7 +163,7 @@ def sweep(entries: Sequence[Mapping[str, Any]]) -> Shown:
     return Shown(drawn, ["setting", "learning rate", "steps", "held-out loss"], rows, note)
 
 
-# Every other file of assets/evidence by its stem: heading, and what draws it. A new measurement is one line here.
+# The other files of a base's evidence by their stems: heading, and what draws it. A new measurement is one line here.
 FIGURES: dict[str, tuple[str, Callable[[Any], Shown]]] = {
     "lengths": ("How long a prefix should be", study_plots.lengths),
     "variants": ("Embeddings alone, and an infix", study_plots.variants),
@@ -171,6 +171,8 @@ FIGURES: dict[str, tuple[str, Callable[[Any], Shown]]] = {
     "initial_words": ("Where a prefix starts", study_plots.initial_words),
     "topics": ("A topic never learned from", study_plots.topics),
     "bench": ("Speed and memory", speed),
+}
+BEYOND: dict[str, tuple[str, Callable[[Any], Shown]]] = {  # and those of no base that is run here
     "full_size": ("Models of full size", full_size),
     "sweep": ("How the defaults were chosen", sweep),
 }
