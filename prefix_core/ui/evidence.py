@@ -165,7 +165,7 @@ def missing_html(measured: Sequence[str], base: str) -> str:
         if absent := ", ".join(title for stem, title in offered.items() if stem not in measured):
             lines += f"<li>{escape(absent)} <code>{command(name, base)}</code></li>"
     title = "Not measured on this base yet" if measured else "Nothing was measured on this base yet"
-    return f'<h2>{title}</h2><ul class="source">{lines}</ul>' if lines else ""
+    return f'<h2>{title}</h2><ul class="source missing-measures">{lines}</ul>' if lines else ""
 
 
 def _heading(stem: str) -> str:

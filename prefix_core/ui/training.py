@@ -90,7 +90,7 @@ def _connect_rows(
     def recalled(text: str, kept: str) -> list[Any]:
         found = chosen(kept, None)
         settings = found.method, found.prefix_length, found.initial_words, found.epochs, found.learning_rate
-        return [*pasted(text, kept), found.task, *settings]
+        return [*pasted(text, kept), *settings]
 
     def note(*fields: Any) -> str:
         return noted(Wish(*fields))
@@ -107,7 +107,7 @@ def _connect_rows(
     page.rows.change(None, page.rows, None, js=KEEP_ROWS, **QUICK)
     page.note.change(None, page.note, None, js=KEEP_CHOICES, **QUICK)
     for known in (arrival.come.then(None, None, kept, js=RECALL, **QUICK), forgotten):
-        shown = known.then(recalled, kept, [*page.brought_in, page.task, *page.settings], **QUICK)
+        shown = known.then(recalled, kept, [*page.brought_in, *page.settings], **QUICK)
         shown = shown.then(suited, page.settings[-1], page.settings[-1], **QUICK)
         shown.then(plan_for, page.wish, plan, **QUICK)
     for event in (
@@ -191,7 +191,8 @@ def _connect_own(page: Page, loading: Loading, visitors: Visitors, arrival: Arri
     def forget(token: str) -> list[Any]:
         visitors.forget(token)
         gone = status_html("idle", "Everything of yours was removed.")
-        return [visitors.visit().token, gone, gr.Plot(visible=False), "", "", *_buttons(None), "", "", ""]
+        shown = [gone, gr.Plot(visible=False), training_views.COMING, "", *_buttons(None)]
+        return [visitors.visit().token, *shown, "", "", ""]
 
     def show(token: str, name: str | None) -> list[Any]:
         return mine(loading, visitors, token, name)
@@ -284,12 +285,13 @@ def _buttons(training: Training | None) -> list[Any]:
 def _sheet_shown(sheet: Sheet | None, kept: str) -> list[Any]:
     """What changes with the rows: the sheet, no problem, and its columns as they are chosen or likely."""
     if sheet is None:
-        return [None, "", gr.Group(visible=False), gr.skip(), gr.skip(), gr.skip()]
+        return [None, "", gr.Group(visible=False), *(gr.skip() for _ in range(4))]
     names, found = list(sheet.columns), chosen(kept, sheet)
     return [
         sheet,
         "",
         gr.Group(visible=True),
+        found.task,
         gr.CheckboxGroup(names, value=found.inputs),
         gr.Radio(names, value=found.target),
         found.template,
@@ -298,4 +300,4 @@ def _sheet_shown(sheet: Sheet | None, kept: str) -> list[Any]:
 
 def _refused(error: InputError) -> list[Any]:
     """The reason, and no sheet: what cannot be read cannot be trained on. What was typed stays where it is."""
-    return [None, problem_html(error), gr.Group(visible=False), gr.skip(), gr.skip(), gr.skip()]
+    return [None, problem_html(error), gr.Group(visible=False), *(gr.skip() for _ in range(4))]

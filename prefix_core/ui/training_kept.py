@@ -1,12 +1,13 @@
 """What was typed and chosen on the tab "Train" outlives a reload: the browser keeps it, the server does not.
 
 It is kept until the browser's tab is closed or the visitor removes all of theirs; where a browser stores nothing, not
-at all. The choices go with the columns they were made for, the settings with any rows.
+at all. What is chosen of the rows goes with their columns, the settings go with any.
 """
 
 import json
 from dataclasses import replace
 
+from prefix_core.tasks.custom import NAME as CUSTOM
 from prefix_core.ui.training_plan import Wish
 from prefix_core.ui.training_sheet import Sheet, default_template
 
@@ -30,8 +31,11 @@ def noted(wish: Wish) -> str:
 
 def chosen(note: str, sheet: Sheet | None) -> Wish:
     """What `noted` wrote, for these rows: of other columns, or where nothing is noted, what is likely."""
-    inputs, target = sheet.guess if sheet else ([], "")
-    likely = Wish(sheet, "custom", inputs, target, default_template(inputs) if inputs else "")
+    if sheet is None:
+        likely = Wish(None, CUSTOM, [], "")
+    else:
+        inputs, target = sheet.guess
+        likely = Wish(sheet, sheet.likely_task, inputs, target, default_template(inputs) if inputs else "")
     try:
         facts = json.loads(note)
         columns = facts.pop("sheet")
@@ -39,5 +43,5 @@ def chosen(note: str, sheet: Sheet | None) -> Wish:
     except (ValueError, TypeError, KeyError, AttributeError):  # nothing, or of another form than this page's
         return likely
     if sheet is None or columns != list(sheet.columns):
-        found = replace(found, inputs=likely.inputs, target=likely.target, template=likely.template)
+        found = replace(found, task=likely.task, inputs=likely.inputs, target=likely.target, template=likely.template)
     return found

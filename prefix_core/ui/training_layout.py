@@ -9,6 +9,7 @@ import gradio as gr
 from prefix_core.ui.status import status_html
 from prefix_core.ui.training_plan import METHODS, Wish
 from prefix_core.ui.training_sheet import SUFFIXES
+from prefix_core.ui.training_views import COMING
 
 TASKS = {"custom": "My own: any text to any text", "e2e": "Restaurant tables (E2E)"}
 IDLE = "Nothing is being trained.", "Bring rows, or try the sample set: a minute or two."
@@ -58,7 +59,7 @@ class Page:
     @property
     def brought_in(self) -> list[Any]:
         """What changes with the rows."""
-        return [self.sheet, self.problem, self.columns, self.inputs, self.target, self.template]
+        return [self.sheet, self.problem, self.columns, self.task, self.inputs, self.target, self.template]
 
     @property
     def shown(self) -> list[Any]:
@@ -138,14 +139,14 @@ def lay_out(told: str) -> Page:
                     step=0.0005,
                     elem_id="training-rate",
                 )
-            plan = gr.HTML("", elem_id="training-plan")
         with gr.Column(scale=8, min_width=340, elem_id="training-output"):
             with gr.Row(elem_id="training-actions"):
                 status = gr.HTML(status_html("idle", *IDLE), elem_id="training-status")
                 train = gr.Button("Train", variant="primary", scale=0, min_width=92, elem_id="train")
                 stop = gr.Button("Stop", scale=0, min_width=76, interactive=False, elem_id="training-stop")
+            plan = gr.HTML("", elem_id="training-plan")
             plot = gr.Plot(visible=False, show_label=False, container=False, elem_id="training-plot")
-            samples = gr.HTML("", elem_id="training-samples")
+            samples = gr.HTML(COMING, elem_id="training-samples")
             table = gr.HTML("", elem_id="training-table")
             gr.HTML("<h2>Your prefixes</h2>")
             with gr.Column(visible=False, elem_id="training-own") as kept:

@@ -13,8 +13,10 @@ OTHER = Sheet("b.csv", ("title", "summary"), (2,), (("A", "B"),))
 def test_choices_go_with_their_columns_and_settings_with_any() -> None:
     wish = Wish(SHEET, "e2e", ["area"], "name", "{area}!", "both", 7, "", 3, 0.004)
     assert chosen(noted(wish), SHEET) == wish
-    assert chosen(noted(wish), OTHER) == Wish(OTHER, "e2e", ["title"], "summary", "{title}", "both", 7, "", 3, 0.004)
-    assert chosen(noted(wish), None) == Wish(None, "e2e", [], "", "", "both", 7, "", 3, 0.004)
+    assert chosen(noted(wish), OTHER) == Wish(OTHER, "custom", ["title"], "summary", "{title}", "both", 7, "", 3, 0.004)
+    assert chosen(noted(wish), None) == Wish(None, "custom", [], "", "", "both", 7, "", 3, 0.004)
+    meanings = Sheet("c.csv", ("mr", "ref"), (2,), (("name[Blue Spice], area[riverside]", "It is there."),))
+    assert chosen("", meanings).task == "e2e" and chosen("", SHEET).task == chosen("", OTHER).task == "custom"
 
 
 @pytest.mark.parametrize("note", ["", "{", "3", "[]", "{}", '{"sheet": [], "colour": "red"}'])
