@@ -27,7 +27,7 @@ from prefix_core.base import Base
 from prefix_core.errors import ArtifactError
 from prefix_core.methods import get_trained
 from prefix_core.methods.method import Steered
-from prefix_core.places import SHIPPED
+from prefix_core.places import SHIPPED, folder_name
 from prefix_core.train import Trained
 
 CARD = "card.json"
@@ -206,7 +206,7 @@ def shipped(root: Path | None = None) -> dict[Path, Card]:
 
 def folder_of(base: Base, task: str, method: str, root: Path | None = None) -> Path:
     """Where the artifact of a task and method on `base` is kept."""
-    return (root or artifact_root()) / base.name.replace("/", "--").strip("-.") / task / method
+    return (root or artifact_root()) / folder_name(base.name) / task / method
 
 
 class Shelf:

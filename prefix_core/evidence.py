@@ -11,9 +11,8 @@ from pathlib import Path
 from typing import Any
 
 from prefix_core import artifacts
-from prefix_core.places import ASSETS
+from prefix_core.places import EVIDENCE, evidence_of
 
-EVIDENCE = ASSETS / "evidence"
 FULL_SIZE = "full_size.json"  # what `bench --shape` measured
 
 # The rows of a table in their order. What is trained is shipped where the row has its method's name; the two at 0.1% of
@@ -83,11 +82,14 @@ def trained_row(name: str, folder: Path, card: artifacts.Card, split: str) -> di
     }
 
 
-def outdated(folder: Path = EVIDENCE, root: Path | None = None) -> list[str]:
-    """Why the evidence is older than the artifacts under `root`: a line for each artifact that was not measured."""
+def outdated(folder: Path | None = None, root: Path | None = None) -> list[str]:
+    """Why the evidence is older than the artifacts under `root`: a line for each artifact that was not measured.
+
+    folder: where the evidence lies; None for each base's own place.
+    """
     reasons = []
     for place, card in artifacts.shipped(root).items():
-        path = path_of(card.task, "dev", folder)
+        path = path_of(card.task, "dev", folder or evidence_of(card.base))
         row = read(path, card.base_hash).get(card.method)
         if row is None:
             reasons.append(f"{path.name} has no row of {place.parent.name}/{place.name} on this base")

@@ -5,7 +5,18 @@ from pathlib import Path
 
 _ROOT = Path(__file__).parent.parent
 ASSETS = _ROOT / "assets"
+EVIDENCE = ASSETS / "evidence"  # of the embedded base; of others in folders there
 SHIPPED = _ROOT / "trained_prefixes"  # artifacts; PREFIX_ARTIFACTS names another folder
+
+
+def folder_name(base: str) -> str:
+    """What the folders of a base's things are called."""
+    return base.replace("/", "--").strip("-.")
+
+
+def evidence_of(base: str, root: Path = EVIDENCE) -> Path:
+    """Where what is measured on a base lies."""
+    return root if base == "embedded" else root / folder_name(base)
 
 
 def named_bases() -> list[str]:

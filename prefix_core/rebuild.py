@@ -21,6 +21,7 @@ from prefix_core.examples import Example, load_examples
 from prefix_core.generate import Decoding, Request, write
 from prefix_core.methods import prompt
 from prefix_core.methods.method import Steered
+from prefix_core.places import evidence_of
 from prefix_core.progress import follow
 from prefix_core.settings import Settings, defaults
 from prefix_core.split import facts, one_text_each
@@ -77,16 +78,17 @@ def rebuild(
     splits: Sequence[str] = (),
     steps: int | None = None,
     limit: int | None = None,
-    folder: Path = evidence.EVIDENCE,
+    folder: Path | None = None,
     precision: str | None = None,
 ) -> None:
     """Bring the artifacts and the evidence of these tasks and rows up to date with `base`.
 
     tasks: none for all. splits: what to score on (none for all but the test sets). steps: of every training (None for
-    the settings'). limit: score on the first so many inputs. folder: where the evidence goes. precision: of training
-    (None for the fastest here); what was trained in another is up to date all the same.
+    the settings'). limit: score on the first so many inputs. folder: where the evidence goes (None for the
+    base's own). precision: of training (None for the fastest here); what was trained in another is up to date all the
+    same.
     """
-    precision = precision or fastest_precision(base.device)
+    precision, folder = precision or fastest_precision(base.device), folder or evidence_of(base.name)
     for name in tasks or DATA:
         task, data = get_task(name), DATA[name]
         sets = {split: load_examples(place, task) for split, place in data.splits.items()}

@@ -14,10 +14,10 @@ from typing import Any
 from prefix_core.base import Base, fastest_precision
 from prefix_core.errors import InputError
 from prefix_core.evaluate import evaluate
-from prefix_core.evidence import EVIDENCE
 from prefix_core.examples import Example, load_examples
 from prefix_core.generate import Decoding
 from prefix_core.methods.method import Steered
+from prefix_core.places import evidence_of
 from prefix_core.progress import follow
 from prefix_core.settings import VARIANTS, Settings, defaults
 from prefix_core.split import draw, one_text_each, split
@@ -132,14 +132,15 @@ STUDIES = {
 }
 
 
-def study(base: Base, name: str, limit: int | None = None, folder: Path = EVIDENCE) -> list[dict[str, Any]]:
+def study(base: Base, name: str, limit: int | None = None, folder: Path | None = None) -> list[dict[str, Any]]:
     """Make the runs of a study that are not recorded for `base` yet; returns all rows, which are in `folder`, too.
 
-    limit: score on the first so many inputs of each set. Raises `InputError` if there is no such study.
+    limit: score on the first so many inputs of each set. folder: None for the base's own. Raises `InputError` if there
+    is no such study.
     """
     if name not in STUDIES:
         raise InputError(f"there is no study {name!r}; choose of: {', '.join(STUDIES)}")
-    chosen, path = STUDIES[name], folder / f"{name}.json"
+    chosen, path = STUDIES[name], (folder or evidence_of(base.name)) / f"{name}.json"
     task = get_task(chosen.task)
     known = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
     rows = known.get("rows", []) if known.get("base_hash") == base.weights_hash else []

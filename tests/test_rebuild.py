@@ -8,6 +8,7 @@ import pytest
 
 from prefix_core import artifacts, evidence, rebuild
 from prefix_core.base import Base
+from prefix_core.places import evidence_of
 from prefix_core.tables import to_mr
 from prefix_core.tasks.task import Task
 
@@ -100,6 +101,11 @@ def test_evidence_that_is_older_than_the_artifacts_is_told(tiny: Base, own: dict
     assert evidence.outdated(folder) == ["e2e.json was measured on other weights than those in e2e/prefix"]
     artifacts.write_card(prefix, replace(artifacts.read_card(prefix), base_hash="another"))
     assert evidence.outdated(folder) == ["e2e.json has no row of e2e/prefix on this base"]
+
+
+def test_a_bases_evidence_has_its_own_place() -> None:
+    assert evidence_of("embedded") == evidence.EVIDENCE
+    assert evidence_of("org/model") == evidence.EVIDENCE / "org--model"
 
 
 def test_rows_of_another_base_are_dropped_and_other_rows_kept(tmp_path: Path) -> None:

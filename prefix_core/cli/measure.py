@@ -8,7 +8,7 @@ from prefix_core.base import load_base
 from prefix_core.cli import options
 from prefix_core.cli.options import named_base, named_precision, show
 from prefix_core.errors import InputError
-from prefix_core.evidence import EVIDENCE, FULL_SIZE, ROWS, outdated
+from prefix_core.evidence import FULL_SIZE, ROWS, outdated
 from prefix_core.full_shape import SHAPES
 from prefix_core.places import named_bases
 from prefix_core.tasks import TASKS
@@ -52,9 +52,8 @@ def size(text: str) -> str:
 def run_rebuild(asked: argparse.Namespace) -> None:
     from prefix_core.rebuild import rebuild
 
-    folder = Path(asked.evidence)
     base = named_base(asked)
-    precision = named_precision(asked, base)
+    precision, folder = named_precision(asked, base), asked.evidence
     rebuild(base, asked.tasks, asked.methods, asked.splits, asked.steps, asked.limit, folder, precision=precision)
 
 
@@ -77,7 +76,7 @@ def run_study(asked: argparse.Namespace) -> None:
 
     base = named_base(asked)
     for name in asked.names or STUDIES:
-        study(base, name, asked.limit, Path(asked.evidence))
+        study(base, name, asked.limit, asked.evidence)
 
 
 def add(commands: options.Commands) -> None:
@@ -116,7 +115,7 @@ def add(commands: options.Commands) -> None:
     )
     command.add_argument("--steps", type=int, help="optimizer steps of each (default: its own)")
     command.add_argument("--limit", type=int, help="score on the first so many inputs (default: all)")
-    command.add_argument("--evidence", default=str(EVIDENCE), help="folder for what is measured")
+    command.add_argument("--evidence", type=Path, help="folder for what is measured (default: the base's own)")
     command.set_defaults(run=run_rebuild)
 
     command = commands.add_parser("results", help="print the tables of results, from what rebuild measured")
@@ -129,5 +128,5 @@ def add(commands: options.Commands) -> None:
     studies = "lengths, variants, few_examples, initial_words, topics"
     command.add_argument("names", nargs="*", metavar="STUDY", help=studies)
     command.add_argument("--limit", type=int, default=200, help="score on the first so many inputs (%(default)s)")
-    command.add_argument("--evidence", default=str(EVIDENCE), help="folder for what is measured")
+    command.add_argument("--evidence", type=Path, help="folder for what is measured (default: the base's own)")
     command.set_defaults(run=run_study)

@@ -64,7 +64,7 @@ def page(demo: gr.Blocks, loading: Loading, all_of_them: Sequence[Loading]) -> N
         with gr.Tab("One batch", id="batch-tab") as tab:
             batch.build(loading, visitors, arrival, tab)
         with gr.Tab("Evidence", id="evidence-tab"):
-            evidence.build()
+            evidence.build(demo, loading)
         with gr.Tab("How it works", id="about"):
             about.build(loading)
     demo.load(lambda: arrived(loading), None, header, queue=False, show_progress="hidden", api_visibility="private")

@@ -34,6 +34,10 @@ REDRAW = 0.08  # seconds
 LOOK = 0.5  # seconds after which one who waits looks again whether they are still wanted
 TOKENS, MOST_ROWS = 60, 16
 
+COMING = """<div class="coming"><p>You will see here</p><ul>
+<li><b>five texts</b> that appear together, each of its own task</li>
+<li><b>the time</b> against writing them one after the other</li>
+<li><b>the storage</b> against five fine-tuned copies of the model</li></ul></div>"""
 ABOUT = (
     '<div class="words"><p>A fine-tuned model does one task. Here, every row may be another task, each behind its own '
     "prefix, and <b>all go through the one frozen model together</b>. Then each is written alone, for the clock.</p>"
@@ -66,9 +70,9 @@ def build(loading: Loading, visitors: Visitors, arrival: Arrival, tab: gr.Tab) -
             with gr.Column(scale=7, min_width=320):
                 with gr.Row(elem_classes="batch-actions"):
                     status = gr.HTML(status_html("idle", IDLE), apply_default_css=False, elem_id="batch-status")
-                    run = gr.Button("Run as one batch", variant="primary", scale=0, min_width=160, elem_id="batch-run")
+                    run = gr.Button("Run as one batch", variant="primary", scale=0, min_width=190, elem_id="batch-run")
                     stop = gr.Button("Stop", interactive=False, scale=0, min_width=76, elem_id="batch-stop")
-                outputs = gr.HTML("", apply_default_css=False, elem_id="batch-output")
+                outputs = gr.HTML(COMING, apply_default_css=False, elem_id="batch-output")
                 costs = gr.HTML("", apply_default_css=False, elem_id="batch-costs")
     going = gr.State(Going())
 

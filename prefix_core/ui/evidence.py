@@ -1,66 +1,119 @@
-"""The tab "Evidence": what has been measured so far, as plots, with the numbers behind them."""
+"""The tab "Evidence": what has been measured on the base of the page, as plots, with the numbers behind them."""
 
 import json
+from collections.abc import Sequence
 from html import escape
 from pathlib import Path
+from shlex import quote
 from typing import Any
 
 import gradio as gr
 
-from prefix_core.places import ASSETS
+from prefix_core.errors import PrefixError
+from prefix_core.places import EVIDENCE, evidence_of
 from prefix_core.tasks import TASKS
 from prefix_core.ui import evidence_plots as plots
-from prefix_core.ui.evidence_plots import FIGURES, Shown, table_html
+from prefix_core.ui.engine import Loading
+from prefix_core.ui.evidence_plots import BEYOND, FIGURES, Shown, table_html
 from prefix_core.ui.status import problem_html
 
-INTRODUCTION = (
-    "<p>Everything here was measured by this program, on the base it runs, and can be made anew with <code>python -m"
-    " prefix_core rebuild</code>. Where the paper reports the same, its values stand beside ours as hollow diamonds:"
-    " they are of <b>another model</b>, far larger, and no mark for this one to reach.</p>"
-)
+QUICK: dict[str, Any] = {"queue": False, "show_progress": "hidden", "api_visibility": "private"}
+DRAWN_BY = FIGURES | BEYOND
+BEYOND_TOLD = '<h2>Beyond this base</h2><p class="source">Measured on other models, as each figure says.</p>'
 
 
-def build(folder: Path = ASSETS / "evidence") -> None:
-    """Lay out the tab: scores by task and metric, then every other figure whose file there is."""
-    tables, paper = score_tables(folder), read(folder, "paper") or {"tasks": {}}
+def build(demo: gr.Blocks, loading: Loading, root: Path = EVIDENCE) -> None:
+    """Lay out the tab inside `demo`: scores by task and metric, then every other figure whose file there is.
+
+    All is drawn once; a visitor is shown what was measured on these very weights, as soon as they are loaded.
+    """
+    folder = evidence_of(loading.name, root)
+    tables, paper = score_tables(folder), read(root, "paper") or {"tasks": {}}
+    figures = {stem: facts for stem in FIGURES if (facts := read(folder, stem)) is not None}
+    general = {stem: facts for stem in BEYOND if (facts := read(root, stem)) is not None}
     with gr.Column(elem_id="evidence"):
-        gr.HTML(f'<div class="words">{INTRODUCTION}</div>', apply_default_css=False)
-        if tables:
-            _scores(tables, paper)
-        for stem, (heading, _) in FIGURES.items():
-            if (facts := read(folder, stem)) is not None:
-                gr.HTML(f"<h2>{heading}</h2>", apply_default_css=False)
-                _show(*drawn(stem, facts), heading)
-        gr.HTML(missing_html(folder), apply_default_css=False)
-    _endpoint(folder)
+        gr.HTML(f'<div class="words">{introduction(loading.name)}</div>', apply_default_css=False)
+        with gr.Column(visible=False) as scores:
+            choices = _scores(tables, paper)
+        columns = {stem: _figure(stem, facts, visible=False) for stem, facts in figures.items()}
+        missing = gr.HTML("", apply_default_css=False)
+        if general:
+            gr.HTML(BEYOND_TOLD, apply_default_css=False)
+        for stem, facts in general.items():
+            _figure(stem, facts)
+    changed = [scores, *choices, *columns.values(), missing]
+
+    def arrive() -> list[Any]:
+        try:
+            base_hash = loading.wait().base.weights_hash
+        except PrefixError:
+            return [gr.skip() for _ in changed]  # the header says why
+        own = {stem: facts for stem, facts in tables.items() if belongs(facts, base_hash)}
+        found = [stem for stem, facts in figures.items() if belongs(facts, base_hash)]
+        return [
+            gr.Column(visible=bool(own)),
+            *(_picked(own, paper, next(iter(own)), "") if own else [gr.skip() for _ in choices]),
+            *(gr.Column(visible=stem in found) for stem in columns),
+            missing_html([*own, *found], loading.name),
+        ]
+
+    demo.load(arrive, None, changed, **QUICK)
+    _endpoint(loading, folder, root)
 
 
-def _scores(tables: dict[str, Any], paper: dict[str, Any]) -> None:
-    first = next(iter(tables))
-    metrics = plots.metrics_of(tables[first])
+def introduction(base: str) -> str:
+    return (
+        "<p>What was measured by this program on the base that it runs; <code>"
+        f"{command('rebuild', base)}</code> makes it anew. Where the paper reports the same, its values stand beside "
+        "ours as hollow diamonds: they are of <b>another model</b>, far larger, and no mark for this one to reach.</p>"
+    )
+
+
+def command(name: str, base: str) -> str:
+    """What to type, as HTML."""
+    return escape(f"python -m prefix_core {name}" + ("" if base == "embedded" else f" --base {quote(base)}"))
+
+
+def belongs(facts: Any, base_hash: str) -> bool:
+    """Whether a file of a base's folder is of these weights; one of speed, the same for any of a size, names none."""
+    return not isinstance(facts, dict) or facts.get("base_hash", base_hash) == base_hash
+
+
+def _scores(tables: dict[str, Any], paper: dict[str, Any]) -> list[Any]:
+    """Task, metric, plot and table, empty until `_picked` fills them."""
     gr.HTML("<h2>Scores</h2>", apply_default_css=False)
-    task = gr.Radio([(_heading(stem), stem) for stem in tables], value=first, label="Measured on")
-    metric = gr.Radio([(plots.METRICS[name], name) for name in metrics], value=metrics[0], label="Metric")
-    shown = _show(scored(tables, paper, first, metrics[0]), "", "Scores")
-    quick: dict[str, Any] = {"queue": False, "show_progress": "hidden", "api_visibility": "private"}
+    task, metric = gr.Radio([], label="Measured on"), gr.Radio([], label="Metric")
+    shown = [gr.Plot(show_label=False, container=False), gr.HTML("", apply_default_css=False)]
 
-    def pick(stem: str, wanted: str) -> tuple[Any, ...]:
-        offered = plots.metrics_of(tables[stem])
-        wanted = wanted if wanted in offered else offered[0]
-        choices = [(plots.METRICS[name], name) for name in offered]
-        return gr.Radio(choices, value=wanted), *_parts(scored(tables, paper, stem, wanted), "", "Scores")
+    def pick(stem: str, wanted: str) -> list[Any]:
+        return _picked(tables, paper, stem, wanted)[1:]
 
     for choice in (task, metric):
-        choice.input(pick, [task, metric], [metric, *shown], **quick)
+        choice.input(pick, [task, metric], [metric, *shown], **QUICK)
+    return [task, metric, *shown]
 
 
-def _show(shown: Shown | None, problem: str, heading: str) -> list[Any]:
-    """Plot and table of one figure, or why it cannot be drawn."""
-    plot, html = _parts(shown, problem, heading)
+def _picked(tables: dict[str, Any], paper: dict[str, Any], stem: str, wanted: str) -> list[Any]:
+    """Task, metric, plot and table; another metric where the task has not the one wanted."""
+    offered = plots.metrics_of(tables[stem])
+    metric = wanted if wanted in offered else offered[0]
     return [
-        gr.Plot(plot, show_label=False, container=False, visible=shown is not None),
-        gr.HTML(html, apply_default_css=False),
+        gr.Radio([(_heading(name), name) for name in tables], value=stem),
+        gr.Radio([(plots.METRICS[name], name) for name in offered], value=metric),
+        *_parts(scored(tables, paper, stem, metric), "", "Scores"),
     ]
+
+
+def _figure(stem: str, facts: Any, visible: bool = True) -> gr.Column:
+    """A figure under its heading, or why it cannot be drawn."""
+    heading, _ = DRAWN_BY[stem]
+    shown, problem = drawn(stem, facts)
+    plot, html = _parts(shown, problem, heading)
+    with gr.Column(visible=visible) as column:
+        gr.HTML(f"<h2>{heading}</h2>", apply_default_css=False)
+        gr.Plot(plot, show_label=False, container=False, visible=shown is not None)
+        gr.HTML(html, apply_default_css=False)
+    return column
 
 
 def _parts(shown: Shown | None, problem: str, heading: str) -> tuple[Any, str]:
@@ -76,9 +129,9 @@ def scored(tables: dict[str, Any], paper: dict[str, Any], stem: str, metric: str
 def drawn(stem: str, facts: Any) -> tuple[Shown | None, str]:
     """A figure, or the reason that its file cannot be drawn."""
     try:
-        return FIGURES[stem][1](facts), ""
+        return DRAWN_BY[stem][1](facts), ""
     except (KeyError, TypeError, IndexError) as error:
-        return None, f"assets/evidence/{stem}.json has another form than this page knows ({error!r}); measure it anew."
+        return None, f"{stem}.json has another form than this page knows ({error!r}); measure it anew."
 
 
 def score_tables(folder: Path) -> dict[str, Any]:
@@ -100,12 +153,19 @@ def read(folder: Path, stem: str) -> Any:
         return None
 
 
-def missing_html(folder: Path) -> str:
-    """What has not been measured yet, said plainly."""
-    known = score_tables(folder)
-    absent = [task.title for task in TASKS.values() if task.name not in known and task.name != "custom"]
-    absent += [heading for stem, (heading, _) in FIGURES.items() if read(folder, stem) is None]
-    return f'<p class="source">Not measured on this base yet: {escape(", ".join(absent))}.</p>' if absent else ""
+def missing_html(measured: Sequence[str], base: str) -> str:
+    """What has not been measured on a base, said plainly, and what measures it. measured: stems of files."""
+    by_command = {
+        "rebuild": {name: task.title for name, task in TASKS.items() if name != "custom"},
+        "study": {stem: heading for stem, (heading, _) in FIGURES.items() if stem != "bench"},
+        "bench --json": {"bench": FIGURES["bench"][0]},
+    }
+    lines = ""
+    for name, offered in by_command.items():
+        if absent := ", ".join(title for stem, title in offered.items() if stem not in measured):
+            lines += f"<li>{escape(absent)} <code>{command(name, base)}</code></li>"
+    title = "Not measured on this base yet" if measured else "Nothing was measured on this base yet"
+    return f'<h2>{title}</h2><ul class="source missing-measures">{lines}</ul>' if lines else ""
 
 
 def _heading(stem: str) -> str:
@@ -113,22 +173,29 @@ def _heading(stem: str) -> str:
     return f"{TASKS[name].title}, {split} set" if split else TASKS[name].title
 
 
-def _endpoint(folder: Path) -> None:
+def _endpoint(loading: Loading, folder: Path, root: Path) -> None:
     """Add `/evidence` to the Blocks being built."""
 
     def evidence(name: str = "") -> dict[str, Any]:
-        """What was measured.
+        """What was measured on this base, and beyond it.
 
         Parameters:
-            name: of a file in assets/evidence, such as e2e; "" for the names there are
+            name: of a file of evidence, such as e2e; "" for the names there are
         Returns:
             {"names": [..]}, or {"name", "measured": what the file holds}
         """
-        names = sorted(path.stem for path in folder.glob("*.json"))
+        try:
+            base_hash = loading.wait().base.weights_hash
+        except PrefixError as error:
+            raise gr.Error(str(error), print_exception=False) from error
+        general = {stem: read(root, stem) for stem in ("paper", *BEYOND)}
+        own = {path.stem: read(folder, path.stem) for path in folder.glob("*.json") if path.stem not in general}
+        found = general | {stem: facts for stem, facts in own.items() if belongs(facts, base_hash)}
+        names = sorted(stem for stem, facts in found.items() if facts is not None)
         if not name:
             return {"names": names}
         if name not in names:
             raise gr.Error(f"There is no evidence '{name}'. Choose one of: {', '.join(names)}.", print_exception=False)
-        return {"name": name, "measured": read(folder, name)}
+        return {"name": name, "measured": found[name]}
 
     gr.api(evidence, api_name="evidence")

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from html import escape
+from math import log10
 from textwrap import wrap
 from typing import Any
 
@@ -73,32 +74,28 @@ KINDS = {
 
 def speed(table: Mapping[str, Any]) -> Shown:
     """bench.json: times against PEFT and transformers on the same weights, in the same run."""
-    programs = [name for name in PROGRAMS if name in table]
-    numbers = [
-        (program, dtype, kind, table[program][dtype][kind])
-        for program in programs
-        for dtype in table[program]
-        for kind in KINDS
-        if kind in table[program][dtype]
-    ]
-    faster = {"<br>".join(wrap(name, 26)): times for name, times in table["times_faster"].items()}  # a phone is narrow
+    faster = table["times_faster"]
     drawn = figure(
         go.Bar(
-            y=list(faster)[::-1],
+            y=_wrapped(faster)[::-1],
             x=list(faster.values())[::-1],
             orientation="h",
             marker={"color": COLOURS[0]},
             hovertemplate="%{y}: %{x} times<extra></extra>",
         ),
-        xaxis={"title": "times faster", "type": "log"},
+        xaxis=_times_axis(faster.values()),
         margin={"l": 10, "r": 16, "t": 12, "b": 48},
         height=110 + 42 * len(faster),
     )
     drawn.update_yaxes(automargin=True, showgrid=False)
-    rows = [[f"{program}, {dtype}: {KINDS[kind]}", f"{value:,}"] for program, dtype, kind, value in numbers]
+    rows = [
+        [f"{program}, {dtype}", *(_cell(figures, kind) for kind in KINDS)]
+        for program in PROGRAMS
+        for dtype, figures in table.get(program, {}).items()
+    ]
     note = f"{table['base']} base, {table['threads']} threads, a prefix of {table['prefix_length']}"
     note += "; against PEFT and transformers on the same weights, in the same run; python -m prefix_core bench."
-    return Shown(drawn, ["program", "measured"], rows, note)
+    return Shown(drawn, ["", *KINDS.values()], rows, note)
 
 
 def full_size(table: Mapping[str, Mapping[str, Any]]) -> Shown:
@@ -106,7 +103,7 @@ def full_size(table: Mapping[str, Mapping[str, Any]]) -> Shown:
     traces = [
         go.Bar(
             name=shape,
-            y=list(result["times_faster"])[::-1],
+            y=_wrapped(result["times_faster"])[::-1],
             x=list(result["times_faster"].values())[::-1],
             orientation="h",
             marker={"color": COLOURS[place]},
@@ -115,7 +112,7 @@ def full_size(table: Mapping[str, Mapping[str, Any]]) -> Shown:
         for place, (shape, result) in enumerate(table.items())
         if "times_faster" in result
     ]
-    axis = {"title": "times faster than PEFT or transformers", "type": "log"}
+    axis = _times_axis(times for trace in traces for times in trace.x)
     drawn = figure(*traces, xaxis=axis, barmode="group", height=130 + 50 * len(traces[0].y) if traces else 130)
     drawn.update_yaxes(automargin=True, showgrid=False)
     rows = [
@@ -127,6 +124,18 @@ def full_size(table: Mapping[str, Mapping[str, Any]]) -> Shown:
     one = next(iter(table.values()))
     note = f"Random weights, {one['threads']} threads, a prefix of {one['prefix_length']}"
     return Shown(drawn, ["", "parameters", *KINDS.values()], rows, f"{note}; python -m prefix_core bench --shape.")
+
+
+def _wrapped(names: Iterable[str]) -> list[str]:
+    """Names of bars in lines that leave room for the bars on a phone."""
+    return ["<br>".join(wrap(name, 24)) for name in names]
+
+
+def _times_axis(times: Iterable[float]) -> dict[str, Any]:
+    """Times faster, from as fast as or slower to the fastest."""
+    found = [1.0, *times]
+    ends = [log10(0.95 * min(found)), log10(1.1 * max(found))]
+    return {"title": "times faster", "type": "log", "range": ends, "tickvals": [0.5, 1, 2, 5, 10, 20, 50, 100]}
 
 
 def _cell(figures: Mapping[str, float], kind: str) -> str:
@@ -152,9 +161,9 @@ def sweep(entries: Sequence[Mapping[str, Any]]) -> Shown:
                 hovertemplate="%{x}: %{y:.3f}<extra>%{fullData.name}</extra>",
             )
         )
-    drawn = figure(
-        *traces, xaxis={"title": "learning rate", "type": "log"}, yaxis_title="held-out loss, nats a token", height=420
-    )
+    rates = sorted({entry["learning_rate"] for entry in entries})
+    axis = {"title": "learning rate", "type": "log", "tickvals": rates}
+    drawn = figure(*traces, xaxis=axis, yaxis_title="held-out loss, nats a token", height=420)
     rows = [
         [_setting(entry), f"{entry['learning_rate']:g}", f"{entry['steps']}", f"{entry['held_out_loss']:.3f}"]
         for entry in entries
@@ -163,7 +172,7 @@ def sweep(entries: Sequence[Mapping[str, Any]]) -> Shown:
     return Shown(drawn, ["setting", "learning rate", "steps", "held-out loss"], rows, note)
 
 
-# Every other file of assets/evidence by its stem: heading, and what draws it. A new measurement is one line here.
+# The other files of a base's evidence by their stems: heading, and what draws it. A new measurement is one line here.
 FIGURES: dict[str, tuple[str, Callable[[Any], Shown]]] = {
     "lengths": ("How long a prefix should be", study_plots.lengths),
     "variants": ("Embeddings alone, and an infix", study_plots.variants),
@@ -171,6 +180,8 @@ FIGURES: dict[str, tuple[str, Callable[[Any], Shown]]] = {
     "initial_words": ("Where a prefix starts", study_plots.initial_words),
     "topics": ("A topic never learned from", study_plots.topics),
     "bench": ("Speed and memory", speed),
+}
+BEYOND: dict[str, tuple[str, Callable[[Any], Shown]]] = {  # and those of no base that is run here
     "full_size": ("Models of full size", full_size),
     "sweep": ("How the defaults were chosen", sweep),
 }

@@ -45,6 +45,11 @@ FINDER = """
 </div>
 """
 
+COMING = """<div class="coming"><p>You will see here</p><ul>
+<li><b>a picture</b> of the prefixes among the model's own tokens: point at a dot for its token, or search for one</li>
+<li><b>the tokens nearest</b> to each learned vector, with their distance</li>
+<li><b>the way</b> a prefix took while it was trained, for one that you trained here</li></ul></div>"""
+
 # Saves a text as a file; nothing of it stays on the server.
 SAVE = """(text) => {
   if (!text) return [];
@@ -112,7 +117,8 @@ def build(loading: Loading, visitors: Visitors, arrival: Arrival, tab: gr.Tab) -
                 look = gr.Button("Look inside", variant="primary", elem_id="look")
                 save = gr.Button("Download coordinates (CSV)", elem_id="save-coordinates")
             with gr.Column(scale=9, min_width=340):
-                status = gr.HTML(status_html("waiting", "Nothing is computed until you press “Look inside”."))
+                status = gr.HTML(status_html("idle", "Nothing is computed until you press “Look inside”."))
+                gr.HTML(COMING, apply_default_css=False)
                 space = gr.Plot(show_label=False, container=False, elem_id="space")
                 script = (ASSETS / "space.js").read_text(encoding="utf-8")
                 gr.HTML(FINDER, js_on_load=script, apply_default_css=False)

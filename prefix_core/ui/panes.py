@@ -111,8 +111,9 @@ def _legend(beside: Pane | None, values: bool) -> str:
             "what is missing is listed under each text"
         )
     else:
-        return ""
-    return f'<p class="legend">{words}</p>'
+        words = ""
+    bars = "a bar: size on disk, against the largest"
+    return f'<p class="legend">{words}{" · " if words else ""}{bars}</p>'
 
 
 def _tools(pane: Pane, title: str, chosen: bool, several: bool) -> str:

@@ -9,6 +9,9 @@ from prefix_core.ui.plots import COLOURS, GREY, figure
 from prefix_core.ui.shown import METRICS, TITLES, Shown, intervals
 
 VARIANTS = {"prefix": "Prefix", "infix": "Infix", "embedding": "Embeddings alone"}
+INTERVALS = "Vertical lines are 95% intervals over the inputs."
+DRAWN = "A ring is a draw of the texts, the line goes through their means."
+BARS = "A bar is the mean of its rings, each a draw of the texts."
 Table: TypeAlias = Mapping[str, Any]
 Row: TypeAlias = Mapping[str, Any]
 
@@ -34,7 +37,7 @@ def lengths(table: Table) -> Shown:
         [f"{row['prefix_length']}", f"{row['kept']:,}", *_cells(scores), f"{row['held_out_loss']:.3f}"]
         for row, scores in zip(rows, found, strict=True)
     ]
-    return Shown(drawn, ["length", "kept", *_heads(found), "held-out loss"], cells, _source(table))
+    return Shown(drawn, ["length", "kept", *_heads(found), "held-out loss"], cells, _source(table, INTERVALS))
 
 
 def variants(table: Table) -> Shown:
@@ -60,7 +63,7 @@ def variants(table: Table) -> Shown:
         [VARIANTS[row["variant"]], f"{row['prefix_length']}", *_cells(scores), f"{row['held_out_loss']:.3f}"]
         for row, scores in zip(rows, found, strict=True)
     ]
-    return Shown(drawn, ["variant", "length", *_heads(found), "held-out loss"], cells, _source(table))
+    return Shown(drawn, ["variant", "length", *_heads(found), "held-out loss"], cells, _source(table, INTERVALS))
 
 
 def few_examples(table: Table) -> Shown:
@@ -99,7 +102,12 @@ def few_examples(table: Table) -> Shown:
         [f"{row['texts']}", TITLES[row["method"]], f"{row['draw'] + 1}", f"{row['steps']}", *_cells(scores)]
         for row, scores in zip(rows, found, strict=True)
     ]
-    return Shown(drawn, ["texts", "method", "draw", "steps", *_heads(found)], cells, _source(table))
+    return Shown(
+        drawn,
+        ["texts", "method", "draw", "steps", *_heads(found)],
+        cells,
+        _source(table, DRAWN),
+    )
 
 
 def initial_words(table: Table) -> Shown:
@@ -123,7 +131,7 @@ def initial_words(table: Table) -> Shown:
             y=[name for name, _ in marks],
             x=[bleu for _, bleu in marks],
             mode="markers",
-            marker={"color": COLOURS[0], "size": 9, "symbol": "circle-open"},
+            marker={"color": COLOURS[1], "size": 10, "symbol": "circle-open", "line": {"width": 2}},
             hovertemplate="%{y}: %{x:.1f}<extra></extra>",
         ),
         xaxis={"title": "BLEU", "rangemode": "tozero"},
@@ -136,7 +144,12 @@ def initial_words(table: Table) -> Shown:
         [row["initial_words"] or "at random", f"{row['texts']}", f"{row['draw'] + 1}", *_cells(scores)]
         for row, scores in zip(rows, found, strict=True)
     ]
-    return Shown(drawn, ["words", "texts", "draw", *_heads(found)], cells, _source(table))
+    return Shown(
+        drawn,
+        ["words", "texts", "draw", *_heads(found)],
+        cells,
+        _source(table, BARS),
+    )
 
 
 def topics(table: Table) -> Shown:
@@ -162,7 +175,9 @@ def topics(table: Table) -> Shown:
         [TITLES[row["method"]], where, f"{scores['inputs']:,}", f"{row['texts']:,}", *_cells(scores)]
         for row, where, scores in told
     ]
-    return Shown(drawn, ["method", "scored on", "inputs", "texts learned from", *_heads(found)], cells, _source(table))
+    return Shown(
+        drawn, ["method", "scored on", "inputs", "texts learned from", *_heads(found)], cells, _source(table, INTERVALS)
+    )
 
 
 def _bleu(row: Row) -> float:
@@ -181,9 +196,10 @@ def _cells(scores: Row) -> list[str]:
     return [f"{scores[name]:.4g}" for name in METRICS if name in scores]
 
 
-def _source(table: Table) -> str:
+def _source(table: Table, reading: str) -> str:
+    """How the plot is read, and what it is of."""
     inputs = ", ".join(f"{count:,} of {where}" for where, count in table["rows"][0]["inputs"].items())
     return (
-        f"{table['base']} base, {table['base_parameters']:,} parameters; task {table['task']}, scored on {inputs}, "
-        f"{table['decoding']}; python -m prefix_core study."
+        f"{reading} {table['base'].capitalize()} base, {table['base_parameters']:,} parameters; task {table['task']}, "
+        f"scored on {inputs}, {table['decoding']}; python -m prefix_core study."
     )

@@ -39,6 +39,7 @@ def theme() -> gr.themes.Base:
         block_info_text_color_dark="#94a3b8",
         input_background_fill="white",
         input_background_fill_dark="#10161d",
+        input_border_width="1px",
         input_border_color="#d5dce4",
         input_border_color_dark="#2b3743",
         button_primary_background_fill="*primary_700",

@@ -29,7 +29,10 @@ LONGEST_PREFIX, MOST_EPOCHS, HIGHEST_RATE = 100, 100, 1.0
 
 @dataclass(frozen=True)
 class Wish:
-    """The page's fields, as they stand. learning_rate: of the prefix, None for the one that suits the base."""
+    """The page's fields, as they stand, and what they are at first.
+
+    learning_rate: of the prefix, None for the one that suits the base.
+    """
 
     sheet: Sheet | None
     task: str
@@ -38,13 +41,15 @@ class Wish:
     template: str = ""
     method: str = "prefix"
     prefix_length: int = 20
-    initial_words: str = ""
+    initial_words: str = "table-to-text:"
     epochs: float = 20
     learning_rate: float | None = None
 
 
 def order(wish: Wish, base: Base, limits: Limits) -> Order:
     """The checked order. Raises `InputError` saying which row, column or setting has to change."""
+    from prefix_core.base import fastest_precision
+
     if wish.sheet is None:
         raise InputError("There are no rows yet. Bring a file, paste rows, or try the sample set.")
     if wish.method not in METHODS:
@@ -55,11 +60,12 @@ def order(wish: Wish, base: Base, limits: Limits) -> Order:
     found = examples(wish.sheet, task, wish.inputs, wish.target)
     _check_lengths(base, task, found, limits)
     learn, held_out = split(found, None, seed=0)
-    methods = {"prefix": prefix_settings(wish, base)}
+    precision = fastest_precision(base.device)
+    methods = {"prefix": replace(prefix_settings(wish, base), precision=precision)}
     if wish.method == "both":
         # Every weight moves, so it has learned the rows by heart sooner: half the steps, as in the paper's section 6.3.
         tuned = defaults("fine_tune", base.parameters, wish.initial_words.strip())
-        methods["fine_tune"] = replace(tuned, epochs=wish.epochs / 2, batch=BATCH, least_steps=1)
+        methods["fine_tune"] = replace(tuned, epochs=wish.epochs / 2, batch=BATCH, least_steps=1, precision=precision)
     steps = sum(settings.steps_for(_texts(learn)) for settings in methods.values())
     if steps > limits.steps:
         raise InputError(f"That would be {steps:,} steps; {limits.steps:,} are allowed. Take fewer epochs or rows.")

@@ -1,6 +1,7 @@
 """What a visitor uploads, pastes or types -> a sheet of named columns -> examples, with errors that name the place."""
 
 import json
+import re
 import tempfile
 import zipfile
 from collections.abc import Iterable, Iterator, Sequence
@@ -13,6 +14,8 @@ from prefix_core.errors import InputError
 from prefix_core.examples import Example, read_records
 from prefix_core.tables import flatten
 from prefix_core.tasks import Task
+from prefix_core.tasks.custom import NAME as CUSTOM
+from prefix_core.tasks.e2e import E2E
 from prefix_core.ui.training_limits import FEWEST_ROWS, Limits
 
 SUFFIXES = (".csv", ".tsv", ".jsonl", ".xlsx")
@@ -20,6 +23,8 @@ MOST_COLUMNS = 40
 LONGEST_CELL = 20_000  # characters
 MOST_UNPACKED = 50_000_000  # bytes of an .xlsx, which is a zip file
 PROBLEMS_TOLD = 4
+LOOKED_AT = 10  # rows
+MEANING = re.compile(r"\s*(?:\w[\w ]*\[[^\[\]]*\],?\s*)+")  # name[Blue Spice], area[riverside]
 TARGETS = ("text", "ref", "reference", "references", "human_reference", "target", "output", "summary", "answer")
 
 
@@ -38,6 +43,13 @@ class Sheet:
         low = {column.strip().lower(): column for column in self.columns}
         target = next((low[name] for name in TARGETS if name in low), self.columns[-1])
         return [column for column in self.columns if column != target and column.lower() != "id"], target
+
+    @property
+    def likely_task(self) -> str:
+        """E2E where the one input column is in its notation: the model knows its own way of writing it far better."""
+        inputs, _ = self.guess
+        cells = [row[self.columns.index(column)] for column in inputs for row in self.rows[:LOOKED_AT]]
+        return E2E.name if len(inputs) == 1 and cells and all(map(MEANING.fullmatch, cells)) else CUSTOM
 
 
 def read_file(path: Path, limits: Limits) -> Sheet:

@@ -24,6 +24,11 @@ METRICS = {  # those that a dozen short texts bear
     "slot_coverage": "values said, %",
     "names_said": "names said, %",
 }
+COMING = """<div class="coming"><p>While it trains, you will see here</p><ul>
+<li><b>the loss</b> as it falls, on your rows and on a few that are held out of them</li>
+<li><b>what it writes</b> for three inputs it does not learn from, again and again as it gets better</li>
+<li><b>before and after</b>, in scores and costs; the prefix is yours then, to compare, look inside, take home</li>
+</ul></div>"""
 NOTES = {
     "before": "the same prefix, as its initial words left it",
     "prompt": "nothing trained; asked in words",
@@ -68,7 +73,7 @@ def progress(training: Training, place: int) -> str:
 def samples(training: Training) -> str:
     """The held-out inputs with what is written for them: before, now, and at the end by every method."""
     if not training.inputs:
-        return ""
+        return COMING
     cards = []
     for place, source in enumerate(training.inputs):
         lines = []

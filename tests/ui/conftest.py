@@ -17,8 +17,10 @@ from urllib.request import urlopen
 import pytest
 from playwright.sync_api import Browser, Page, expect, sync_playwright
 
+from prefix_core import evidence
 from prefix_core.artifacts import describe, folder_of, save
 from prefix_core.base import Base
+from prefix_core.places import evidence_of
 from prefix_core.settings import SMALL
 from prefix_core.tasks import get_task
 from prefix_core.train import train
@@ -52,8 +54,26 @@ def artifacts(tiny: Base, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
-def app(tiny_folder: Path, artifacts: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[App]:
-    with serving(str(tiny_folder), artifacts, tmp_path_factory.mktemp("app") / "log") as app:
+def code(tiny: Base, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The program, with evidence of the tiny base beside that of the embedded one; some of it is of older weights."""
+    root = tmp_path_factory.mktemp("code")
+    (root / "assets").mkdir()
+    shutil.copy(ROOT / "app.py", root)  # Python looks for its neighbours where a link leads
+    for path in (ROOT / "prefix_core", *(ROOT / "assets").iterdir()):
+        (root / path.relative_to(ROOT)).symlink_to(path)
+    (root / "assets" / "evidence").unlink()
+    shutil.copytree(ROOT / "assets" / "evidence", root / "assets" / "evidence")
+    folder = evidence_of(tiny.name, root / "assets" / "evidence")
+    head = {"base": "tiny", "base_parameters": tiny.parameters, "split": "dev", "decoding": "greedy"}
+    row = {"row": "prefix", "bleu": 12.5, "rouge_l": 34.5}
+    evidence.record(folder / "e2e.json", {**head, "base_hash": tiny.weights_hash}, row)
+    evidence.record(folder / "webnlg.json", {**head, "base_hash": "older"}, row)
+    return root
+
+
+@pytest.fixture(scope="session")
+def app(tiny_folder: Path, artifacts: Path, code: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[App]:
+    with serving(str(tiny_folder), artifacts, tmp_path_factory.mktemp("app") / "log", code) as app:
         yield app
 
 

@@ -5,16 +5,16 @@ from pathlib import Path
 
 import pytest
 from gradio_client import Client
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Browser, Locator, Page, expect
 
 from tests.architectures import make_base
 from tests.ui.conftest import App, serving, visit
 
 
 @pytest.fixture(scope="module")
-def two(tiny_folder: Path, artifacts: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[App]:
+def two(tiny_folder: Path, artifacts: Path, code: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[App]:
     other = make_base(tmp_path_factory.mktemp("other") / "llama", "llama")
-    with serving(f"{tiny_folder}, {other}", artifacts, tmp_path_factory.mktemp("app") / "log") as app:
+    with serving(f"{tiny_folder}, {other}", artifacts, tmp_path_factory.mktemp("app") / "log", code) as app:
         yield app
 
 
@@ -36,6 +36,30 @@ def test_a_bar_leads_to_each_base_and_only_what_was_trained_on_it_is_offered(pag
     expect(page.locator("#methods label")).to_have_text(["Prompted"])
     assert page.locator(".pane").count() == 1
     assert page.evaluate("localStorage.getItem('prefix-visitor' + location.pathname)") != first  # things of its own
+
+
+def test_only_what_was_measured_on_a_pages_own_base_is_shown(page: Page, two: App) -> None:
+    def evidence() -> Locator:
+        page.get_by_role("tab", name="Evidence").click()
+        return page.locator("#evidence")
+
+    measured = evidence()
+    expect(measured.locator(".numbers-table").first).to_contain_text("12.5")
+    expect(measured.get_by_label("Restaurants (E2E)")).to_be_checked()
+    assert measured.get_by_label("Facts (WebNLG)").count() == 0  # its file is of older weights
+    expect(measured.get_by_role("heading", name="Not measured on this base yet")).to_be_visible()
+    page.goto(two.url + "llama")
+    page.wait_for_selector("#status [data-state=done]")
+    expect(page.locator("#header .base")).to_contain_text("parameters")
+    measured = evidence()
+    expect(measured.get_by_role("heading", name="Nothing was measured on this base yet")).to_be_visible()
+    expect(measured.get_by_text("/llama").first).to_contain_text("python -m prefix_core rebuild --base ")
+    headings = measured.get_by_role("heading").locator("visible=true").all_inner_texts()
+    assert "Scores" not in headings and "Speed and memory" not in headings
+    assert headings[-2:] == ["Models of full size", "How the defaults were chosen"]
+    client = Client(two.url, verbose=False)
+    assert "e2e" in client.predict(api_name="/evidence")["names"]
+    assert client.predict(api_name="/evidence_1")["names"] == ["full_size", "paper", "sweep"]
 
 
 def test_programs_choose_a_base_by_the_endpoints_number(two: App) -> None:

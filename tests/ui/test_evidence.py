@@ -10,8 +10,9 @@ from gradio_client.exceptions import AppError
 from playwright.sync_api import Page, expect
 
 from prefix_core.places import ASSETS
+from prefix_core.tasks import TASKS
 from prefix_core.ui import evidence_plots as plots
-from prefix_core.ui.evidence import drawn, missing_html, score_tables
+from prefix_core.ui.evidence import DRAWN_BY, belongs, drawn, missing_html, score_tables
 from tests.ui.conftest import App
 
 TABLE: dict[str, Any] = {
@@ -48,12 +49,16 @@ def test_the_table_has_every_number_and_marks_the_other_model() -> None:
 
 def test_what_is_missing_or_broken_is_said(tmp_path: Path) -> None:
     assert score_tables(tmp_path) == {}
-    assert "Restaurants (E2E)" in missing_html(tmp_path) and "Speed and memory" in missing_html(tmp_path)
+    nothing = missing_html([], "gpt2")
+    assert "Nothing was measured" in nothing and "python -m prefix_core rebuild --base gpt2<" in nothing
+    assert "Restaurants (E2E)" in nothing and "Speed and memory" in nothing
+    assert "<b>" not in missing_html([], "<b>") and missing_html([*TASKS, *plots.FIGURES], "embedded") == ""
     (tmp_path / "e2e.json").write_text(json.dumps(TABLE))
     (tmp_path / "e2e-test.json").write_text(json.dumps(TABLE))
-    (tmp_path / "bench.json").write_text("{")
     assert list(score_tables(tmp_path)) == ["e2e", "e2e-test"]
-    assert "Restaurants (E2E)" not in missing_html(tmp_path) and "Speed and memory" in missing_html(tmp_path)
+    some = missing_html(["e2e"], "embedded")
+    assert "Restaurants (E2E)" not in some and "Speed and memory" in some and "rebuild<" in some
+    assert belongs({"base_hash": "a"}, "a") and not belongs({"base_hash": "b"}, "a") and belongs({}, "a")
     shown, problem = drawn("bench", {"other": 1})
     assert shown is None and "bench.json has another form" in problem
 
@@ -61,7 +66,7 @@ def test_what_is_missing_or_broken_is_said(tmp_path: Path) -> None:
 @pytest.mark.parametrize("path", sorted((ASSETS / "evidence").glob("*.json")), ids=lambda path: path.stem)
 def test_every_file_there_is_can_be_drawn(path: Path) -> None:
     facts = json.loads(path.read_text(encoding="utf-8"))
-    if path.stem in plots.FIGURES:
+    if path.stem in DRAWN_BY:
         shown, problem = drawn(path.stem, facts)
         assert shown is not None and shown.rows and not problem, problem
     elif path.stem == "paper":
@@ -75,7 +80,7 @@ def test_a_visitor_chooses_a_metric(page: Page) -> None:
     page.get_by_role("tab", name="Evidence").click()
     expect(page.locator("#evidence .js-plotly-plot").first).to_be_visible()
     table = page.locator(".numbers-table").first
-    expect(table).to_contain_text("Fine-tuned")
+    expect(table).to_contain_text("12.5")
     page.get_by_label("ROUGE-L").check()
     expect(page.locator("#evidence .xtitle").first).to_have_text("ROUGE-L")
 

@@ -163,6 +163,50 @@ def test_a_run_is_found_again_after_a_reload_then_stopped_and_removed(app: App, 
     assert page.locator("#training-rows textarea").input_value() == ""
 
 
+def test_what_is_chosen_outlives_a_reload_until_the_visitor_removes_it(page: Page) -> None:
+    def fields() -> list[str]:
+        texts = ("#training-template textarea", "#training-words textarea", "#training-rate input")
+        ticked = page.locator("#training input:checked").evaluate_all("all => all.map((box) => box.value)")
+        epochs = page.get_by_label("number input for Epochs").input_value()
+        return [*(page.locator(text).input_value() for text in texts if page.locator(text).count()), *ticked, epochs]
+
+    def open_settings() -> None:
+        page.get_by_text("Length, epochs, learning rate").click()
+        expect(page.locator("#training-rate input")).not_to_have_value("")
+
+    open_settings()
+    at_first = fields()
+    page.locator("#training-sample").click()
+    expect(page.locator("#training-plan")).to_contain_text(PLAN)
+    page.get_by_label("food", exact=True).first.uncheck()
+    expect(page.locator("#training-template textarea")).not_to_have_value(re.compile("food"))
+    page.locator("#training-template textarea").fill("{name}, {area}: ")
+    page.get_by_label("Prefix-tuning, then full fine-tuning").check()
+    page.locator("#training-words textarea").fill("my own words")
+    page.get_by_label("number input for Epochs").fill("7")
+    page.locator("#training-rate input").fill("0.004")
+    page.locator("#training-rate input").press("Tab")
+    expect(page.locator("#training-plan")).to_contain_text("35 + 18 steps of 8 texts, learning rate 0.004")
+    page.wait_for_function("sessionStorage.getItem('prefix-choices/')?.includes('0.004')")
+    chosen = fields()
+    page.reload()
+    page.get_by_role("tab", name="Train", exact=True).click()
+    expect(page.locator("#training-plan")).to_contain_text("35 + 18 steps of 8 texts, learning rate 0.004")
+    open_settings()
+    assert fields() == chosen
+    page.locator("#training-forget").click()
+    expect(page.locator("#training-status")).to_contain_text("Everything of yours was removed")
+    expect(page.locator("#training-words textarea")).to_have_value("table-to-text:")
+    page.wait_for_function("sessionStorage.getItem('prefix-choices/') === ''")
+    page.reload()
+    page.get_by_role("tab", name="Train", exact=True).click()
+    open_settings()
+    assert fields() == at_first
+    page.locator("#training-sample").click()
+    expect(page.locator("#training-plan")).to_contain_text(PLAN)
+    assert "food" in page.locator("#training-template textarea").input_value()
+
+
 def test_hostile_rows_are_answered_and_html_is_text(page: Page, tmp_path: Path) -> None:
     def refuse(name: str, content: bytes, message: str) -> None:
         (tmp_path / name).write_bytes(content)

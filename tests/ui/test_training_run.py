@@ -168,6 +168,18 @@ def test_what_is_wished_is_checked_before_anything_begins(sheet: Sheet, tiny: Ba
     assert "40 texts to learn from, 12 inputs held out · 10 steps of 8" in told(order(wish(sheet), tiny, LIMITS), tiny)
 
 
+def test_it_trains_in_what_this_processor_is_fastest_in(
+    sheet: Sheet, tiny: Base, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for native, precision in ((True, "bf16"), (False, "fp32")):
+        monkeypatch.setattr("prefix_core.base.native_bf16", lambda native=native: native)
+        methods = order(wish(sheet, method="both"), tiny, LIMITS).methods
+        assert {method: settings.precision for method, settings in methods.items()} == {
+            "prefix": precision,
+            "fine_tune": precision,
+        }
+
+
 def test_a_fault_is_told_and_the_next_run_goes(
     sheet: Sheet, tiny: Base, visitor: Visitor, trainings: Trainings
 ) -> None:
