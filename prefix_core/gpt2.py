@@ -15,8 +15,6 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from transformers import GPT2LMHeadModel
 
-from prefix_core.gelu import gelu
-
 # (layer, queries, keys, values), each (N, heads, head_dim) -> (N, heads * head_dim)
 Attend = Callable[[int, Tensor, Tensor, Tensor], Tensor]
 
@@ -46,7 +44,7 @@ class Dense(NamedTuple):
         return torch.addmm(self.bias, x, self.weight)
 
     def gelu(self, x: Tensor) -> Tensor:
-        return gelu(self(x))
+        return F.gelu(self(x), approximate="tanh")
 
 
 class HalfDense(NamedTuple):
@@ -62,7 +60,7 @@ class HalfDense(NamedTuple):
         return torch.fbgemm_linear_fp16_weight_fp32_activation(x, self.weight, self.dense.bias)
 
     def gelu(self, x: Tensor) -> Tensor:
-        return gelu(self(x))
+        return F.gelu(self(x), approximate="tanh")
 
 
 class HalfHead(NamedTuple):

@@ -212,7 +212,8 @@ def _setting(entry: Mapping[str, Any]) -> str:
     if entry["method"] != "prefix":
         return str(_title(entry["method"]))
     made = f"MLP {entry['mlp_width']}" if entry.get("mlp_width") else "no MLP"
-    return f"Prefix of {entry['prefix_length']}, {made}"
+    start = ", random start" if entry.get("initial_words") == "" else ""
+    return f"Prefix of {entry['prefix_length']}, {made}{start}"
 
 
 def _source(table: Mapping[str, Any], paper: Mapping[str, Any] | None) -> str:
