@@ -19,7 +19,7 @@ from prefix_core.generate import Decoding
 from prefix_core.methods.method import Steered
 from prefix_core.places import evidence_of
 from prefix_core.progress import follow
-from prefix_core.settings import VARIANTS, Settings, defaults
+from prefix_core.settings import VARIANTS, Settings, defaults, defaults_on_few
 from prefix_core.split import draw, one_text_each, split
 from prefix_core.tasks import get_task
 from prefix_core.tasks.task import Task
@@ -85,7 +85,7 @@ def few_examples(base: Base, task: Task, limit: int | None) -> Iterator[Run]:
         for seed in range(DRAWS):
             learned, held_out = split(examples, texts, seed)
             for method, count in zip(KINDS, steps, strict=True):
-                settings = defaults(method, base.parameters, task.initial_words).replaced(steps=count, seed=seed)
+                settings = of_few(method, base, task.initial_words).replaced(steps=count, seed=seed)
                 yield Run(method, settings, learned, one_text_each(held_out)[:WATCHED], {"dev": dev}, seed)
 
 
@@ -94,10 +94,14 @@ def initial_words(base: Base, task: Task, limit: int | None) -> Iterator[Run]:
     examples, dev = load_examples("e2e:train", task), load_examples("e2e:dev", task, limit)
     for seed in range(WORDS_DRAWS):
         learned, held_out = split(examples, WORDS_TEXTS, seed)
-        found = defaults("prefix", base.parameters, "").replaced(steps=FEW[WORDS_TEXTS][0], seed=seed)
+        found = of_few("prefix", base, "").replaced(steps=FEW[WORDS_TEXTS][0], seed=seed)
         for words in WORDS:
             settings = replace(found, initial_words=words)
             yield Run("prefix", settings, learned, one_text_each(held_out)[:WATCHED], {"dev": dev}, seed)
+
+
+def of_few(method: str, base: Base, words: str) -> Settings:
+    return defaults_on_few(base.parameters, words) if method == "prefix" else defaults(method, base.parameters, words)
 
 
 def topics(base: Base, task: Task, limit: int | None) -> Iterator[Run]:

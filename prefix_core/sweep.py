@@ -13,7 +13,7 @@ from typing import Any
 
 from prefix_core.base import ASSETS, Base, fastest_precision
 from prefix_core.examples import Example
-from prefix_core.settings import Settings, defaults
+from prefix_core.settings import MLP_WIDTH, Settings, defaults
 from prefix_core.tasks.task import Task
 from prefix_core.train import train
 
@@ -21,7 +21,6 @@ RECORD = ASSETS / "evidence" / "sweep.json"
 RATES = (1e-3, 2e-3, 3e-3, 5e-3)
 DIRECT_RATES = (0.03, 0.1, 0.3)  # of a prefix trained directly
 LENGTHS = (5, 20, 50, 100, 200)
-MLP_WIDTH = 512
 
 
 def candidates(method: str, base: Base, task: Task) -> list[Settings]:

@@ -12,7 +12,7 @@ from prefix_core.errors import InputError
 from prefix_core.examples import Example
 from prefix_core.methods import TRAINED
 from prefix_core.prefix import stack
-from prefix_core.settings import SMALL, Settings
+from prefix_core.settings import MLP_RATE, MLP_WIDTH, PAPER, SMALL, Settings, defaults_on_few
 from prefix_core.tasks.task import Task
 from prefix_core.train import Batches, Pair, TrainingEvent, encode_pairs, mean_loss, schedule, train
 
@@ -221,6 +221,9 @@ def test_a_loss_that_is_no_number_ends_the_run_and_spoils_nothing(tiny: Base, e2
 
 def test_few_examples_are_gone_over_often_enough() -> None:
     assert SMALL["prefix"].steps_for(20) == 200 and SMALL["prefix"].steps_for(16_000) == 3000
+    few = defaults_on_few(10_000_000, "words")
+    assert (few.mlp_width, few.learning_rate, few.initial_words) == (MLP_WIDTH, MLP_RATE, "words")
+    assert defaults_on_few(345_000_000, "words") == replace(PAPER, initial_words="words")
     assert replace(SMALL["prefix"], steps=7).steps_for(16_000) == 7
     assert Settings(epochs=3, batch=16).steps_for(10) == 3
 

@@ -30,9 +30,10 @@ STEPS = (
         "training.svg",
         "For each example the model reads prefix and input, and the loss on the target text says how the prefix "
         "should move. In the paper, moved directly it was unstable, so a small network, an <b>MLP</b>, made it from an "
-        "embedding while it was trained; afterwards only the prefix was kept. The prefixes here move directly, each "
-        "layer’s vectors in steps of their own size. A prefix starts as what the model computes for real words, such "
-        "as “table-to-text:”, which decides the result when there are few examples.",
+        "embedding while it was trained; afterwards only the prefix was kept. Prefixes shipped here moved directly, "
+        "each layer’s vectors in steps of their own size; few rows of one’s own go through the MLP. A prefix starts as "
+        "what the model computes for real words, such as “table-to-text:”, which decides the result when there are few "
+        "examples.",
     ),
     (
         "A task costs next to nothing",

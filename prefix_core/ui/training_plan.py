@@ -7,7 +7,7 @@ from pathlib import PurePath
 from typing import TYPE_CHECKING
 
 from prefix_core.errors import InputError
-from prefix_core.settings import Settings, defaults
+from prefix_core.settings import Settings, defaults, defaults_on_few
 from prefix_core.split import facts, split
 from prefix_core.tasks import get_task
 from prefix_core.tasks.custom import NAME as CUSTOM
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 METHODS = {"prefix": "Prefix-tuning", "both": "Prefix-tuning, then full fine-tuning"}
 BATCH = 8  # texts a step: half of what a longer run takes, so that the curve and the outputs move sooner
-LONGEST_PREFIX, MOST_EPOCHS, HIGHEST_RATE = 100, 100, 1.0
+LONGEST_PREFIX, MOST_EPOCHS, HIGHEST_RATE = 100, 100, 0.1
 
 
 @dataclass(frozen=True)
@@ -89,7 +89,7 @@ def prefix_settings(wish: Wish, base: Base) -> Settings:
     ):
         if not isinstance(value, int | float) or not 1 <= value <= most:
             raise InputError(f"The {name} is {value}; it must be from 1 to {most}.")
-    suited = defaults("prefix", base.parameters, wish.initial_words.strip())
+    suited = defaults_on_few(base.parameters, wish.initial_words.strip())
     rate = suited.learning_rate if wish.learning_rate is None else wish.learning_rate
     if not isinstance(rate, int | float) or not 0 < rate <= HIGHEST_RATE:
         raise InputError(f"The learning rate is {rate}; it must be above 0, up to {HIGHEST_RATE}.")
