@@ -23,6 +23,7 @@ from typing import Any
 import torch
 
 from prefix_core.base import DTYPES, Base, fastest_precision, load_base
+from prefix_core.batches import Batches, Pair, encode_pairs
 from prefix_core.errors import BaseError
 from prefix_core.evidence import EVIDENCE, FULL_SIZE
 from prefix_core.full_shape import SHAPES, write_random
@@ -32,7 +33,7 @@ from prefix_core.prefix_encoder import random_start
 from prefix_core.search import Decoding, Row, Search
 from prefix_core.settings import Settings
 from prefix_core.tasks import get_task
-from prefix_core.train import Batches, Pair, encode_pairs, mean_loss
+from prefix_core.train import mean_loss
 
 PREFIX_LENGTH, NEW_TOKENS = 10, 64  # tokens written, where nothing else is asked for
 TEXTS = 8  # of an input, in the examples trained on

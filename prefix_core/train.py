@@ -6,7 +6,6 @@ packed without padding, and the output layer runs only where there is a target.
 
 import hashlib
 import json
-import random
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass
@@ -19,9 +18,9 @@ from torch import Tensor
 
 from prefix_core import loss
 from prefix_core.base import Base
+from prefix_core.batches import Batches, Pair, by_length, encode_pairs, in_parts, target_tokens
 from prefix_core.checkpoint import Run, load_run, save_run
-from prefix_core.encoding import TooLong, encode_input
-from prefix_core.errors import InputError
+from prefix_core.encoding import TooLong
 from prefix_core.examples import Example
 from prefix_core.generate import Decoding, Request, write
 from prefix_core.gpt2 import Network
@@ -35,14 +34,6 @@ from prefix_core.workers import ALONE, Workers
 CHECKPOINT_SECONDS = 60.0
 HELD_OUT_BATCH = 32
 MEASUREMENTS = 20  # held-out losses in a run, when nothing else is asked for
-
-
-@dataclass(frozen=True)
-class Pair:
-    """One target text and its input, as tokens; the target ends with the base's end token."""
-
-    source: list[int]
-    target: list[int]
 
 
 @dataclass(frozen=True)
@@ -212,66 +203,6 @@ def schedule(step: int, steps: int, warmup: float) -> float:
     return (steps - step) / max(1, steps - rising)
 
 
-class Batches:
-    """The batch of every step: epoch after epoch, each in an order of its own that depends on the seed alone.
-
-    The texts of one input come in groups of `settings.together`, other ones in every epoch; a group goes through the
-    network behind one copy of its input.
-    """
-
-    def __init__(self, pairs: Sequence[Pair], settings: Settings) -> None:
-        self.pairs, self.seed, self.together = pairs, settings.seed, settings.together
-        self.size = min(settings.batch, len(pairs))
-        by_source: dict[tuple[int, ...], list[int]] = {}
-        for index, pair in enumerate(pairs):
-            by_source.setdefault(tuple(pair.source), []).append(index)
-        self.texts = list(by_source.values())
-        self.epoch, self.order = -1, [0]
-
-    def at(self, step: int) -> list[Pair]:
-        """The batch of `step`, from 0."""
-        chosen = []
-        for index in range(step * self.size, (step + 1) * self.size):
-            epoch, place = divmod(index, len(self.pairs))
-            if epoch != self.epoch:
-                self.epoch, self.order = epoch, self._order(epoch)
-            chosen.append(self.pairs[self.order[place]])
-        return chosen
-
-    def _order(self, epoch: int) -> list[int]:
-        rng = random.Random(self.seed * 1_000_003 + epoch)
-        groups = []
-        for texts in self.texts:
-            mixed = rng.sample(texts, len(texts))
-            groups += [mixed[start : start + self.together] for start in range(0, len(mixed), self.together)]
-        rng.shuffle(groups)
-        return [index for group in groups for index in group]
-
-
-def encode_pairs(
-    base: Base,
-    task: Task,
-    examples: Sequence[Example],
-    prefix_length: int,
-    too_long: TooLong = "refuse",
-    kind: str = "example",
-    infix: bool = False,
-) -> list[Pair]:
-    """A pair for every reference. Raises `InputError` naming the example that is empty or too long."""
-    pairs = []
-    for number, example in enumerate(examples, 1):
-        where = f"{kind} {number}" + (f" ({example.id})" if example.id else "")
-        text = task.linearize(example.source)
-        for reference in example.references:
-            target = [*base.encode(" ".join(reference.split())), base.end]
-            cut: TooLong = "cut" if task.cut else too_long
-            encoded = encode_input(base, text, task.separator, "", prefix_length, len(target), cut, where, infix)
-            pairs.append(Pair(encoded.tokens, target))
-    if not pairs:
-        raise InputError("there are no examples to learn from; give at least one input with its text")
-    return pairs
-
-
 def target_losses(
     base: Base,
     adaptation: Adaptation,
@@ -306,14 +237,14 @@ def mean_loss(base: Base, adaptation: Adaptation, batch: Sequence[Pair]) -> Tens
 def learn(base: Base, adaptation: Adaptation, batch: Sequence[Pair], parts: int = 1, workers: Workers = ALONE) -> float:
     """Leave the gradients of the batch's mean loss over all its target tokens, and return that.
 
-    Each of the workers runs its share of the batch, in so many parts one after another: less memory, same gradients.
+    Each of the workers runs its share of the batch, in so many parts one after another, or more where it is long: less
+    memory, same gradients.
     """
-    said, total, mine = target_tokens(batch), torch.zeros((), device=base.device), workers.share(batch)
-    for part in (Workers(number, parts).share(mine) for number in range(parts)):
-        if part:
-            mean = mean_loss(base, adaptation, part) * (target_tokens(part) / said)
-            mean.backward()
-            total += mean.detach()
+    said, total = target_tokens(batch), torch.zeros((), device=base.device)
+    for part in in_parts(workers.share(batch), parts):
+        mean = mean_loss(base, adaptation, part) * (target_tokens(part) / said)
+        mean.backward()
+        total += mean.detach()
     if workers.count > 1:
         for parameter in adaptation.parameters():
             if parameter.grad is None:  # there was nothing to run here
@@ -323,13 +254,10 @@ def learn(base: Base, adaptation: Adaptation, batch: Sequence[Pair], parts: int 
     return total.item()
 
 
-def target_tokens(pairs: Sequence[Pair]) -> int:
-    return sum(len(pair.target) for pair in pairs)
-
-
 @torch.no_grad()
 def held_out_mean(base: Base, adaptation: Adaptation, pairs: Sequence[Pair], workers: Workers = ALONE) -> float:
     """Mean loss over all target tokens of `pairs`."""
+    pairs = by_length(pairs)
     batches = [pairs[start : start + HELD_OUT_BATCH] for start in range(0, len(pairs), HELD_OUT_BATCH)]
     total = torch.zeros((), device=base.device)
     for batch in workers.share(batches):

@@ -10,6 +10,7 @@ from transformers import AutoModelForCausalLM, DynamicCache
 
 from prefix_core import artifacts
 from prefix_core.base import Base
+from prefix_core.batches import encode_pairs
 from prefix_core.cli import main
 from prefix_core.errors import ArtifactError, InputError
 from prefix_core.generate import Request, stream, write
@@ -19,7 +20,7 @@ from prefix_core.prefix_encoder import random_start
 from prefix_core.reading import read
 from prefix_core.settings import SMALL, Settings
 from prefix_core.tasks.task import Task
-from prefix_core.train import Trained, encode_pairs, mean_loss, train
+from prefix_core.train import Trained, mean_loss, train
 from tests.architectures import DECODERS, ENCODER_DECODERS, make_base, make_bases, written
 
 COUNT, LENGTH = 10, 6

@@ -12,6 +12,7 @@ from transformers import AutoConfig, AutoModelForCausalLM
 
 from prefix_core import artifacts
 from prefix_core.base import Base, as_network, load_base, read_shape
+from prefix_core.batches import encode_pairs
 from prefix_core.cli import main
 from prefix_core.encoding import encode_input
 from prefix_core.errors import ArtifactError, BaseError, InputError
@@ -23,7 +24,7 @@ from prefix_core.prefix_encoder import random_start, word_start
 from prefix_core.reading import read
 from prefix_core.settings import SMALL
 from prefix_core.tasks.task import Task
-from prefix_core.train import encode_pairs, mean_loss, train
+from prefix_core.train import mean_loss, train
 from tests import architectures
 from tests.architectures import DECODERS, ENCODER_DECODERS, make_base, make_bases, reference, write_by_transformers
 

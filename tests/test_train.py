@@ -8,13 +8,14 @@ import torch
 from safetensors import safe_open
 
 from prefix_core.base import Base
+from prefix_core.batches import LONG, Batches, Pair, encode_pairs, in_parts
 from prefix_core.errors import InputError
 from prefix_core.examples import Example
 from prefix_core.methods import TRAINED
 from prefix_core.prefix import stack
 from prefix_core.settings import MLP_RATE, MLP_WIDTH, PAPER, SMALL, Settings, defaults_on_few
 from prefix_core.tasks.task import Task
-from prefix_core.train import Batches, Pair, TrainingEvent, encode_pairs, mean_loss, schedule, train
+from prefix_core.train import TrainingEvent, mean_loss, schedule, train
 
 STEPS = 12
 
@@ -165,6 +166,18 @@ def test_an_epoch_holds_every_text_once_with_those_of_an_input_side_by_side() ->
     assert Batches(pairs, Settings(batch=6, together=3, seed=4)).at(7) == batches.at(7)
     alone = Batches(pairs, Settings(batch=30, together=1, seed=4)).at(0)
     assert len({pair.source[0] for pair in alone[:6]}) > 1
+
+
+def test_a_long_batch_goes_in_parts_of_rows_of_similar_length() -> None:
+    lengths = [900, 10, 880, 30, 870, 20, 890, 40]
+    batch = [Pair([1] * length, [2, 3]) for length in lengths]
+    parts = in_parts(batch)
+    assert sorted(len(pair.source) for part in parts for pair in part) == sorted(lengths)
+    assert len(parts) == -(-sum(len(pair.source) + len(pair.target) for pair in batch) // LONG)
+    padded = sum(len(part) * max(len(pair.source) for pair in part) for part in parts)
+    assert padded <= 1.1 * sum(lengths)
+    assert in_parts(batch[1:2]) == [batch[1:2]] and in_parts([]) == []
+    assert len(in_parts(batch, 20)) == len(batch)
 
 
 def test_a_gradient_reaches_every_prefix_position_in_every_layer(tiny: Base, e2e: Task) -> None:

@@ -11,13 +11,14 @@ import torch
 
 from prefix_core import artifacts
 from prefix_core.base import Base
+from prefix_core.batches import encode_pairs
 from prefix_core.cli import main
 from prefix_core.errors import InputError
 from prefix_core.methods import TRAINED
 from prefix_core.settings import SMALL, Settings
 from prefix_core.tasks import get_task
 from prefix_core.tasks.task import Task
-from prefix_core.train import TrainingEvent, encode_pairs, learn, train
+from prefix_core.train import TrainingEvent, learn, train
 from prefix_core.workers import ALONE, Workers, join
 
 ROOT = Path(__file__).parent.parent

@@ -6,6 +6,7 @@ The one that counts is the last: E2E after prefix-tuning on few and on all examp
 import json
 import sys
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any
 
 from prefix_core.base import Base, fastest_precision
@@ -16,7 +17,7 @@ from prefix_core.pretrain.held_out import by_position, by_source, long_text, sou
 from prefix_core.pretrain.skills import copying, tables
 from prefix_core.pretrain.text import data_folder
 from prefix_core.progress import follow
-from prefix_core.settings import defaults
+from prefix_core.settings import defaults, defaults_on_few
 from prefix_core.split import one_text_each, split
 from prefix_core.tasks import get_task
 from prefix_core.train import train
@@ -69,7 +70,9 @@ def tune(base: Base, sizes: Sequence[int | None] = SIZES, steps: int = 1000, lim
         watched = one_text_each(held_out)[:WATCHED]
         texts = sum(len(example.references) for example in learned)
         for method in ("prefix", "fine_tune"):
-            settings = defaults(method, base.parameters, task.initial_words)
+            few = size is not None and method == "prefix"
+            found = defaults_on_few if few else partial(defaults, method)
+            settings = found(base.parameters, task.initial_words)
             settings = settings.replaced(
                 seed=SEED,
                 steps=min(steps, settings.steps_for(texts)),
