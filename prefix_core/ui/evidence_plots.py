@@ -1,7 +1,9 @@
 """What was measured, as plots and tables: a function for each kind of file in assets/evidence. Pure functions."""
 
+import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from html import escape
+from itertools import zip_longest
 from math import log10
 from textwrap import wrap
 from typing import Any
@@ -12,6 +14,7 @@ from prefix_core.ui import study_plots
 from prefix_core.ui.plots import COLOURS, GREY, figure
 from prefix_core.ui.shown import METRICS, TITLES, Shown, intervals
 
+NUMBER = re.compile(r"[−+-]?\d")
 COSTS = {"trained": "trained", "kept": "kept", "bytes": "bytes on disk", "inputs": "inputs"}
 
 
@@ -188,10 +191,18 @@ BEYOND: dict[str, tuple[str, Callable[[Any], Shown]]] = {  # and those of no bas
 
 
 def table_html(columns: Iterable[str], rows: Iterable[Sequence[str]], caption: str) -> str:
-    """A table whose first column names the row; everything is escaped."""
-    head = "".join(f'<th scope="col">{escape(column)}</th>' for column in columns)
+    """A table whose first column names the row, numbers to the right and words to the left; everything is escaped."""
+    rows = list(rows)
+    sides = [
+        "" if all(map(NUMBER.match, filter(None, cells))) else ' class="words"' for cells in zip(*rows, strict=True)
+    ]
+    head = "".join(
+        f'<th scope="col"{side}>{escape(column)}</th>' for column, side in zip_longest(columns, sides, fillvalue="")
+    )
     body = "".join(
-        f'<tr><th scope="row">{escape(first)}</th>{"".join(f"<td>{escape(cell)}</td>" for cell in cells)}</tr>'
+        f'<tr><th scope="row">{escape(first)}</th>'
+        + "".join(f"<td{side}>{escape(cell)}</td>" for cell, side in zip(cells, sides[1:], strict=True))
+        + "</tr>"
         for first, *cells in rows
     )
     return (

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import islice
 from pathlib import Path
+from statistics import median
 from typing import Any
 
 from prefix_core.errors import InputError
@@ -24,6 +25,7 @@ LONGEST_CELL = 20_000  # characters
 MOST_UNPACKED = 50_000_000  # bytes of an .xlsx, which is a zip file
 PROBLEMS_TOLD = 4
 LOOKED_AT = 10  # rows
+SENTENCE = 8  # words; values in a table have fewer
 MEANING = re.compile(r"\s*(?:\w[\w ]*\[[^\[\]]*\],?\s*)+")  # name[Blue Spice], area[riverside]
 TARGETS = ("text", "ref", "reference", "references", "human_reference", "target", "output", "summary", "answer")
 
@@ -39,10 +41,20 @@ class Sheet:
 
     @property
     def guess(self) -> tuple[list[str], str]:
-        """The columns that are likely the input, and the one that is likely the text."""
+        """The columns that are likely the input, and the one that is likely the text.
+
+        Beside two or more columns of values, one of whole sentences is likely another text, not a part of the table.
+        """
         low = {column.strip().lower(): column for column in self.columns}
         target = next((low[name] for name in TARGETS if name in low), self.columns[-1])
-        return [column for column in self.columns if column != target and column.lower() != "id"], target
+        others = [column for column in self.columns if column != target and column.lower() != "id"]
+        values = [column for column in others if self._words(column) < SENTENCE]
+        return values if len(values) > 1 else others, target
+
+    def _words(self, column: str) -> float:
+        """How many words a cell of the first rows has, typically."""
+        cells = [row[self.columns.index(column)] for row in self.rows[:LOOKED_AT]]
+        return median(len(cell.split()) for cell in cells) if cells else 0.0
 
     @property
     def likely_task(self) -> str:

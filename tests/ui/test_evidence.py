@@ -75,8 +75,14 @@ def test_every_file_there_is_can_be_drawn(path: Path) -> None:
         assert plots.scores(facts, None, plots.metrics_of(facts)[0]).rows
 
 
-def test_a_visitor_chooses_a_metric(page: Page) -> None:
+def test_words_stand_on_the_left_of_their_column_and_numbers_on_the_right() -> None:
     assert "<b>" not in plots.table_html(["<b>"], [["<b>", "<b>"]], "<b>")
+    shown = plots.table_html(["run", "start", "BLEU"], [["a", "a word", "12.5"], ["b", "", ""]], "runs")
+    assert '<td class="words">a word</td>' in shown and "<td>12.5</td>" in shown
+    assert '<th scope="col" class="words">start</th><th scope="col">BLEU</th>' in shown
+
+
+def test_a_visitor_chooses_a_metric(page: Page) -> None:
     page.get_by_role("tab", name="Evidence").click()
     expect(page.locator("#evidence .js-plotly-plot").first).to_be_visible()
     table = page.locator(".numbers-table").first

@@ -75,6 +75,14 @@ def test_columns_are_a_table_or_fill_a_template() -> None:
     assert examples(sheet, task, inputs, target)[0].source == "name : Inn 0 | area : quay"
 
 
+def test_a_column_of_sentences_beside_a_table_is_no_input_but_an_article_is() -> None:
+    told = "a long remark that somebody made about this very row"
+    rows = "".join(f"Inn {n},quay,{told} {n},Inn {n} it is.\n" for n in range(10))
+    assert read_pasted("name,area,remark,text\n" + rows, LIMITS).guess == (["name", "area"], "text")
+    articles = "".join(f"Title {n},{told} {n},It is {n}.\n" for n in range(10))
+    assert read_pasted("title,article,summary\n" + articles, LIMITS).guess == (["title", "article"], "summary")
+
+
 def test_the_sample_set_of_ours_can_be_trained_on_at_once() -> None:
     sheet = read_file(ASSETS / "examples" / "training_sample.csv", LIMITS)
     inputs, target = sheet.guess
