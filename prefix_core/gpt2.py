@@ -19,6 +19,7 @@ from transformers import GPT2LMHeadModel
 Attend = Callable[[int, Tensor, Tensor, Tensor], Tensor]
 
 FEW_ROWS = 8  # the batch that packed matrices are laid out for
+MANY_ROWS = 128  # beyond, arithmetic takes longer than reading the weights, and `Dense` does it on all cores
 MOST_PACKED = 200_000_000  # parameters of a network that is packed: it takes that memory twice
 
 
@@ -57,6 +58,8 @@ class HalfDense(NamedTuple):
     weight: Tensor  # FBGEMM's own layout
 
     def __call__(self, x: Tensor) -> Tensor:
+        if len(x) > MANY_ROWS:
+            return self.dense(x)
         return torch.fbgemm_linear_fp16_weight_fp32_activation(x, self.weight, self.dense.bias)
 
     def gelu(self, x: Tensor) -> Tensor:
