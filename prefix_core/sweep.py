@@ -18,7 +18,7 @@ from prefix_core.tasks.task import Task
 from prefix_core.train import train
 
 RECORD = ASSETS / "evidence" / "sweep.json"
-RATES = (1e-3, 2e-3, 3e-3, 5e-3)
+RATES = (5e-4, 1e-3, 2e-3, 5e-3)
 DIRECT_RATES = (0.03, 0.1, 0.3)  # of a prefix trained directly
 LENGTHS = (5, 20, 50, 100, 200)
 
