@@ -1,5 +1,6 @@
 """What the tests share: a tiny random GPT-2 with a tokenizer of its own, made anew, so that no test needs weights."""
 
+import os
 from pathlib import Path
 
 import pytest
@@ -12,6 +13,17 @@ from prefix_core.tasks import get_task
 from prefix_core.tasks.task import Task
 
 END = "<|endoftext|>"
+SERVED = {"app", "browser", "code"}  # fixtures of the tests that need the app served, and share one
+
+if "PYTEST_XDIST_WORKER" in os.environ:  # two workers on two cores, a thread each: more would wait for one another
+    os.environ["OMP_NUM_THREADS"] = "1"
+    torch.set_num_threads(1)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        if SERVED & set(getattr(item, "fixturenames", ())):
+            item.add_marker(pytest.mark.xdist_group("served"))
 
 
 def make_tokenizer(folder: Path, words: int = 400) -> int:
