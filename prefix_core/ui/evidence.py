@@ -19,6 +19,7 @@ from prefix_core.ui.status import problem_html
 
 QUICK: dict[str, Any] = {"queue": False, "show_progress": "hidden", "api_visibility": "private"}
 DRAWN_BY = FIGURES | BEYOND
+AWAITED = '<p class="source">What was measured on this base is shown as soon as it is loaded.</p>'
 BEYOND_TOLD = '<h2>Beyond this base</h2><p class="source">Measured on other models, as each figure says.</p>'
 
 
@@ -36,7 +37,7 @@ def build(demo: gr.Blocks, loading: Loading, root: Path = EVIDENCE) -> None:
         with gr.Column(visible=False) as scores:
             choices = _scores(tables, paper)
         columns = {stem: _figure(stem, facts, visible=False) for stem, facts in figures.items()}
-        missing = gr.HTML("", apply_default_css=False)
+        missing = gr.HTML(AWAITED, apply_default_css=False)
         if general:
             gr.HTML(BEYOND_TOLD, apply_default_css=False)
         for stem, facts in general.items():
@@ -47,7 +48,7 @@ def build(demo: gr.Blocks, loading: Loading, root: Path = EVIDENCE) -> None:
         try:
             base_hash = loading.wait().base.weights_hash
         except PrefixError:
-            return [gr.skip() for _ in changed]  # the header says why
+            return [*(gr.skip() for _ in changed[1:]), ""]  # the header says why
         own = {stem: facts for stem, facts in tables.items() if belongs(facts, base_hash)}
         found = [stem for stem, facts in figures.items() if belongs(facts, base_hash)]
         return [
