@@ -1,6 +1,6 @@
 """A small sweep: which settings a method wants on a base, by held-out loss after the same number of steps.
 
-`settings.py` takes its defaults from the record this leaves in assets/evidence.
+`settings.py` takes its defaults from the record this leaves in the base's evidence.
 """
 
 import json
@@ -11,13 +11,14 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from prefix_core.base import ASSETS, Base, fastest_precision
+from prefix_core.base import Base, fastest_precision
 from prefix_core.examples import Example
+from prefix_core.places import evidence_of
 from prefix_core.settings import MLP_WIDTH, Settings, defaults
 from prefix_core.tasks.task import Task
 from prefix_core.train import train
 
-RECORD = ASSETS / "evidence" / "sweep.json"
+RECORD = "sweep.json"
 RATES = (5e-4, 1e-3, 2e-3, 5e-3)
 DIRECT_RATES = (0.03, 0.1, 0.3)  # of a prefix trained directly
 LENGTHS = (5, 20, 50, 100, 200)
@@ -35,10 +36,26 @@ def candidates(method: str, base: Base, task: Task) -> list[Settings]:
 
 
 def sweep(
-    base: Base, task: Task, methods: Sequence[str], examples: list[Example], held_out: list[Example], steps: int
+    base: Base,
+    task: Task,
+    methods: Sequence[str],
+    examples: Sequence[Example],
+    held_out: Sequence[Example],
+    steps: int,
+    folder: Path | None = None,
 ) -> list[dict[str, Any]]:
-    """Try every candidate and add it to the record; returns this base's rows, the best of a method first."""
-    rows = json.loads(RECORD.read_text()) if RECORD.exists() else []
+    """Try every candidate; returns the task's rows, the best of a method first.
+
+    Each is recorded at once in `folder` (None: the base's evidence), in place of what other weights of that name or an
+    earlier sweep of the method left there.
+    """
+    path = (folder or evidence_of(base.name)) / RECORD
+    rows = json.loads(path.read_text(encoding="utf-8")) if path.exists() else []
+    rows = [
+        row
+        for row in rows
+        if row["base_hash"] == base.weights_hash and not (row["task"] == task.name and row["method"] in methods)
+    ]
     for method in methods:
         for settings in candidates(method, base, task):
             chosen = replace(settings, steps=steps, precision=fastest_precision(base.device))
@@ -67,9 +84,10 @@ def sweep(
                 name: row[name] for name in ("method", "learning_rate", "prefix_length", "mlp_width", "initial_words")
             }
             print(f"{told}: held-out loss {row['held_out_loss']:.4f} in {row['seconds']} s", file=sys.stderr)
-            _save(RECORD, rows)
-    own = [row for row in rows if row["base_hash"] == base.weights_hash and row["task"] == task.name]
-    return sorted(own, key=lambda row: (row["method"], row["held_out_loss"]))
+            _save(path, rows)
+    return sorted(
+        [row for row in rows if row["task"] == task.name], key=lambda row: (row["method"], row["held_out_loss"])
+    )
 
 
 def _save(path: Path, rows: list[dict[str, Any]]) -> None:

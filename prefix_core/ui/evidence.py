@@ -77,7 +77,8 @@ def command(name: str, base: str) -> str:
 
 def belongs(facts: Any, base_hash: str) -> bool:
     """Whether a file of a base's folder is of these weights; one of speed, the same for any of a size, names none."""
-    return not isinstance(facts, dict) or facts.get("base_hash", base_hash) == base_hash
+    rows = facts if isinstance(facts, list) else [facts]
+    return any(row.get("base_hash", base_hash) == base_hash for row in rows)
 
 
 def _scores(tables: dict[str, Any], paper: dict[str, Any]) -> list[Any]:
@@ -158,7 +159,8 @@ def missing_html(measured: Sequence[str], base: str) -> str:
     """What has not been measured on a base, said plainly, and what measures it. measured: stems of files."""
     by_command = {
         "rebuild": {name: task.title for name, task in TASKS.items() if name != "custom"},
-        "study": {stem: heading for stem, (heading, _) in FIGURES.items() if stem != "bench"},
+        "study": {stem: heading for stem, (heading, _) in FIGURES.items() if stem not in ("bench", "sweep")},
+        "sweep --data e2e:train": {"sweep": FIGURES["sweep"][0]},
         "bench --json": {"bench": FIGURES["bench"][0]},
     }
     lines = ""

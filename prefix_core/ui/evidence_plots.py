@@ -182,11 +182,11 @@ FIGURES: dict[str, tuple[str, Callable[[Any], Shown]]] = {
     "few_examples": ("Few examples", study_plots.few_examples),
     "initial_words": ("Where a prefix starts", study_plots.initial_words),
     "topics": ("A topic never learned from", study_plots.topics),
+    "sweep": ("How the defaults were chosen", sweep),
     "bench": ("Speed and memory", speed),
 }
 BEYOND: dict[str, tuple[str, Callable[[Any], Shown]]] = {  # and those of no base that is run here
     "full_size": ("Models of full size", full_size),
-    "sweep": ("How the defaults were chosen", sweep),
 }
 
 

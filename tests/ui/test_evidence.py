@@ -59,6 +59,7 @@ def test_what_is_missing_or_broken_is_said(tmp_path: Path) -> None:
     some = missing_html(["e2e"], "embedded")
     assert "Restaurants (E2E)" not in some and "Speed and memory" in some and "rebuild<" in some
     assert belongs({"base_hash": "a"}, "a") and not belongs({"base_hash": "b"}, "a") and belongs({}, "a")
+    assert belongs([{"base_hash": "b"}, {"base_hash": "a"}], "a") and not belongs([{"base_hash": "b"}], "a")
     shown, problem = drawn("bench", {"other": 1})
     assert shown is None and "bench.json has another form" in problem
 
