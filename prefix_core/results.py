@@ -50,13 +50,14 @@ COSTS = ("trained", "kept", "of base", "on disk", "training", "tokens/s", "texts
 
 
 def markdown(folder: Path = EVIDENCE) -> str:
-    """A section a task, its test set where that is scored, its dev set otherwise; then what full-size models take."""
+    """A section a task: its dev set, then the headline on its other sets; at the end what full-size models take."""
     paper = json.loads((folder / PAPER).read_text(encoding="utf-8"))
     sections = []
     for task in SCORES:
-        path = next((path for split in ("test", "dev") if (path := path_of(task, split, folder)).exists()), None)
-        evidence = json.loads(path.read_text(encoding="utf-8")) if path else None
-        sections.append(section(task, evidence, paper["tasks"][task], paper["split"]))
+        path = path_of(task, "dev", folder)
+        evidence = json.loads(path.read_text(encoding="utf-8")) if path.exists() else None
+        found = [json.loads(other.read_text(encoding="utf-8")) for other in sorted(folder.glob(f"{task}-*.json"))]
+        sections.append(section(task, evidence, paper["tasks"][task], paper["split"]) + others(task, found))
     if (path := folder / FULL_SIZE).exists():
         sections.append(full_size(json.loads(path.read_text(encoding="utf-8"))))
     return "\n".join(sections)
@@ -85,6 +86,26 @@ def section(task: str, evidence: dict[str, Any] | None, paper: dict[str, Any], p
         lines.append(line([f"*{cell}*" if cell else "" for cell in cells]))
     table = "\n".join(lines)
     return f"{title}\n{said}\n\n{table}\n{unsure(rows, names[0], SCORES[task][names[0]])}"
+
+
+def others(task: str, found: Sequence[dict[str, Any]]) -> str:
+    """The first score on a task's other sets and on the parts of them, a line each, a column a method."""
+    measured = {row["row"] for evidence in found for row in evidence["rows"]}
+    names = [name for name in LABELS if name in measured]
+    headline, *rest = SCORES[task]
+    lines = []
+    for evidence in found:
+        rows = {row["row"]: row for row in evidence["rows"]}
+        for score in [headline, *(name for name in rest if name.startswith(f"{headline}_"))]:
+            if any(score in row for row in rows.values()):
+                part = SCORES[task][score].partition(", ")[2]
+                inputs = f"{evidence['rows'][0]['inputs']:,}" if score == headline else ""
+                cells = [scores(rows[name], [score])[0] if name in rows else "" for name in names]
+                lines.append(line([evidence["scored_on"] + (part and f", {part}"), inputs, *cells]))
+    if not lines:
+        return ""
+    head = line([SCORES[task][headline], "inputs", *(LABELS[name] for name in names)])
+    return "\n" + "\n".join([head, f"|---|{'--:|' * (len(names) + 1)}", *lines]) + "\n"
 
 
 def line(cells: Sequence[str]) -> str:

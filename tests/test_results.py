@@ -62,11 +62,24 @@ def test_differences_inside_the_intervals_are_called_none(folder: Path) -> None:
     assert "Not to be told from the prefix in BLEU (95% intervals overlap): adapter." in results.markdown(folder)
 
 
-def test_what_is_not_measured_is_said_and_the_test_set_comes_first(folder: Path) -> None:
+def test_what_is_not_measured_is_said(folder: Path) -> None:
     assert results.markdown(folder).count("Not measured on this base yet.") == len(results.SCORES) - 1
-    path = evidence.path_of("e2e", "test", folder)
-    evidence.record(path, {**HEADER, "split": "test", "scored_on": "e2e:test"}, row("prefix", 58))
-    assert "e2e:test" in results.markdown(folder) and "e2e:dev" not in results.markdown(folder)
+
+
+def test_other_sets_and_their_parts_have_a_line_each(folder: Path) -> None:
+    before = results.markdown(folder)
+    header = {**HEADER, "task": "webnlg", "split": "test", "scored_on": "webnlg_2017:test"}
+    path = evidence.path_of("webnlg", "test", folder)
+    evidence.record(path, header, row("prefix", 58, bleu_seen=60.0, bleu_unseen=50.0))
+    evidence.record(path, header, {"row": "prompt_0", "bleu": 12.0, "bleu_seen": 13.0, "inputs": 547})
+    text = results.markdown(folder)
+    assert [line for line in text.splitlines() if line not in before.splitlines()] == [
+        "| BLEU | inputs | prefix | prompted |",
+        "|---|--:|--:|--:|",
+        "| webnlg_2017:test | 547 | 58.0 (57.0–59.0) | 12.0 |",
+        "| webnlg_2017:test, seen |  | 60.0 | 13.0 |",
+        "| webnlg_2017:test, unseen |  | 50.0 |  |",
+    ]
 
 
 def test_models_of_full_size_stand_beside_peft_where_it_can_run(folder: Path) -> None:
