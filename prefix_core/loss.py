@@ -11,8 +11,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-ROWS = 128  # that are worked on at a time
-BLOCK = 8 * ROWS  # whose part in the layer's own gradient is one matrix product
+ROWS = 192  # that are worked on at a time
+BLOCK = 6 * ROWS  # whose part in the layer's own gradient is one matrix product
+MULTIPLE = 32  # of which rows are made by pads: for every new size of product oneDNN makes a kernel
 
 
 def token_losses(hidden: Tensor, head: Tensor, targets: Tensor) -> Tensor:
@@ -36,19 +37,23 @@ def _in_parts(
     hidden: Tensor, head: Tensor, targets: Tensor, of_hidden: bool, of_head: bool
 ) -> tuple[Tensor, Tensor, Tensor]:
     """Losses (n,), and the gradients of their sum: of `hidden` and of `head` (fp32), empty where not wanted."""
-    count = len(hidden)
-    if hidden.dtype == torch.bfloat16:  # one size of product: for every new one oneDNN makes a kernel
-        hidden, targets = F.pad(hidden, (0, 0, 0, -count % ROWS)), F.pad(targets, (0, -count % ROWS))
+    count, spare = len(hidden), -len(hidden) % MULTIPLE
+    hidden, targets = F.pad(hidden, (0, 0, 0, spare)), F.pad(targets, (0, spare))
     losses = hidden.new_empty(len(hidden), dtype=torch.float32)
     gradient = torch.empty_like(hidden) if of_hidden else hidden.new_empty(0)
     head_gradient = torch.zeros_like(head, dtype=torch.float32) if of_head else head.new_empty(0)
     errors = hidden.new_empty(min(BLOCK, len(hidden)) if of_head else 0, len(head))
-    products = hidden.new_empty(min(ROWS, len(hidden)), len(head))  # room made once: memory is slow when it is new
+    fast = hidden.is_cpu and hidden.dtype == torch.float32 and torch.backends.mkldnn.is_available()
+    room = 0 if fast else min(ROWS, len(hidden))  # made once: memory is slow when it is new
+    products = hidden.new_empty(room, len(head))
     wide = products if products.dtype == torch.float32 else torch.empty_like(products, dtype=torch.float32)
     for start in range(0, len(hidden), ROWS):
         part = slice(start, start + ROWS)
         rows, target = hidden[part], targets[part, None]
-        logits = torch.mm(rows, head.t(), out=products[: len(rows)])
+        if fast:  # by oneDNN, in two thirds of the time
+            logits = torch.ops.mkldnn._linear_pointwise(rows, head, None, "none", [], "")
+        else:
+            logits = torch.mm(rows, head.t(), out=products[: len(rows)])
         if wide is not products:
             logits = wide[: len(rows)].copy_(logits)
         highest = logits.amax(1, keepdim=True)

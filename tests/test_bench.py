@@ -6,14 +6,14 @@ from pathlib import Path
 import pytest
 
 from prefix_core import bench as benching
-from prefix_core.bench import bench, bench_shape, measure, record, table
+from prefix_core.bench import bench, bench_shape, measure, middle, record, table
 from prefix_core.cli import main
 from prefix_core.full_shape import SHAPES
 from tests.architectures import DECODERS, make_bases
 
 
 def test_every_figure_is_there_and_fp32_outputs_are_equal(tiny_folder: Path) -> None:
-    result = bench(str(tiny_folder), seconds=0.2)
+    result = bench(str(tiny_folder), seconds=0.2, rounds=1)
     assert result["greedy_agreement"]["fp32"] == 1.0 and 0 <= result["greedy_agreement"]["bf16"] <= 1
     for dtype in ("fp32", "bf16"):
         ours = result["prefix_core"][dtype]
@@ -22,6 +22,11 @@ def test_every_figure_is_there_and_fp32_outputs_are_equal(tiny_folder: Path) -> 
         assert result["peft"][dtype]["training_tokens_per_second"] > 0
     assert len(result["times_faster"]) == 8
     assert "against PEFT" in table(result)
+
+
+def test_the_middle_round_counts() -> None:
+    rounds = [{"speed": speed, "written": [[7]]} for speed in (5.0, 900.0, 6.0)]
+    assert middle(rounds) == {"speed": 6.0, "written": [[7]]}
 
 
 @pytest.mark.parametrize("kind", DECODERS)
@@ -38,7 +43,7 @@ def test_an_encoder_decoder_of_full_size_is_measured_alone_and_recorded(
     tiny = {"d_model": 32, "encoder_layers": 3, "decoder_layers": 2, "encoder_ffn_dim": 48, "decoder_ffn_dim": 48}
     heads = {"encoder_attention_heads": 4, "decoder_attention_heads": 4}
     monkeypatch.setitem(SHAPES, "bart-large", {"model_type": "bart", **tiny, **heads})
-    result = bench_shape("bart-large", 0.01, tokens=4)
+    result = bench_shape("bart-large", 0.01, tokens=4, rounds=2)
     assert "three prefixes" in result["not_compared"] and set(benching.SIDES) & set(result) == {"prefix_core"}
     assert (result["base"], result["kept_at_5"]) == ("bart-large, random weights", (2 + 2 + 3) * 2 * 5 * 32)
     assert "not compared" in table(result)

@@ -83,7 +83,7 @@ def add(commands: options.Commands) -> None:
     command = commands.add_parser("bench", help="speed and memory beside PEFT, transformers")
     options.add_base(command)
     options.add_json(command)
-    command.add_argument("--seconds", type=float, default=10.0, help="for each measurement (default: %(default)s)")
+    command.add_argument("--seconds", type=float, default=10.0, help="for each, in all rounds (default: %(default)s)")
     command.add_argument("--tokens", type=int, default=64, help="written a row, at least 2 (default: %(default)s)")
     command.add_argument("--shape", choices=SHAPES, help="a model of full size with random weights instead of --base")
     command.add_argument("--record", action="store_true", help=f"keep a shape's result in assets/evidence/{FULL_SIZE}")
