@@ -30,6 +30,7 @@ def run_bench(asked: argparse.Namespace) -> None:
 
 def run_measure(asked: argparse.Namespace) -> None:
     from prefix_core.pretrain import measure as measuring
+    from prefix_core.pretrain.base_table import table
 
     bases = [load_base(name, asked.device) for name in asked.bases]
     results = measuring.measure(bases, lambda line: print(line, file=sys.stderr))
@@ -39,7 +40,7 @@ def run_measure(asked: argparse.Namespace) -> None:
             result["e2e"] = measuring.tune(base, sizes, asked.steps, asked.limit)
     if asked.record:
         measuring.record(results)
-    show(asked, results, measuring.table(results))
+    show(asked, results, table(results))
 
 
 def size(text: str) -> str:

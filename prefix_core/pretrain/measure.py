@@ -12,7 +12,8 @@ from typing import Any
 from prefix_core.base import Base, fastest_precision
 from prefix_core.evaluate import evaluate
 from prefix_core.examples import load_examples
-from prefix_core.places import ASSETS
+from prefix_core.places import EVIDENCE
+from prefix_core.pretrain.base_table import table
 from prefix_core.pretrain.held_out import by_position, by_source, long_text, sources
 from prefix_core.pretrain.skills import copying, tables
 from prefix_core.pretrain.text import data_folder
@@ -22,7 +23,7 @@ from prefix_core.split import one_text_each, split
 from prefix_core.tasks import get_task
 from prefix_core.train import train
 
-RECORD = ASSETS / "evidence" / "base.json"
+RECORD = EVIDENCE / "base.json"
 SEED = 0
 SIZES = (100, 500, None)  # texts to learn from; None: all
 WATCHED = 50  # held-out inputs whose loss decides what a run keeps
@@ -95,46 +96,3 @@ def record(results: Sequence[dict[str, Any]]) -> None:
         known[result["base_hash"]] = {**known.get(result["base_hash"], {}), **result}
     RECORD.parent.mkdir(parents=True, exist_ok=True)
     RECORD.write_text(json.dumps(list(known.values()), indent=1) + "\n", encoding="utf-8")
-
-
-def cells(result: dict[str, Any]) -> dict[str, str]:
-    """One base's column: label -> value."""
-    bits, place, tuned = result["bits_per_byte"], result["by_position"], result.get("e2e", [])
-    column = {
-        "parameters": f"{result['parameters']:,}",
-        "vocabulary": f"{result['vocabulary']:,}",
-        "context": f"{result['positions']:,}",
-        "held out, bits a byte: mean of sources": f"{sum(bits.values()) / len(bits):.3f}",
-    }
-    column |= {f"- {source}": f"{value:.3f}" for source, value in bits.items()}
-    column["nats a token at positions 256-512"] = "" if place["middle"] is None else f"{place['middle']:.3f}"
-    names = ("first", "second", "third", "last")
-    column |= {
-        f"- {name} quarter of the context": f"{value:.3f}"
-        for name, value in zip(names, place["quarters"] or (), strict=False)
-    }
-    later = "" if place["later"] is None else f"{place['later']:+.3f} ± {place['error']:.3f}"
-    column["- last quarter against positions 256-512"] = later
-    column |= {f"copied: {kind}": f"{share:.1f}%" for kind, share in result["copying"].items()}
-    column |= {f"said after 3 examples: {name}": f"{share:.1f}%" for name, share in result["tables"].items()}
-    for row in tuned:
-        label = f"E2E, {row['examples']} examples, {row['method']}"
-        column[label] = f"BLEU {row['bleu']:.1f}, said {row['slot_coverage']:.1f}%"
-    return column
-
-
-def table(results: Sequence[dict[str, Any]]) -> str:
-    """All results as one Markdown table, a column a base."""
-    columns = [cells(result) for result in results]
-    labels = dict.fromkeys(label for column in columns for label in column)
-    rows = [["", *(result["base"] for result in results)]]
-    rows += [[label, *(column.get(label, "") for column in columns)] for label in labels]
-    widths = [max(len(row[place]) for row in rows) for place in range(len(rows[0]))]
-    lines = [
-        "| "
-        + " | ".join([row[0].ljust(widths[0]), *(c.rjust(w) for c, w in zip(row[1:], widths[1:], strict=True))])
-        + " |"
-        for row in rows
-    ]
-    rule = "|" + "|".join(["-" * (widths[0] + 2), *("-" * (width + 1) + ":" for width in widths[1:])]) + "|"
-    return "\n".join([lines[0], rule, *lines[1:]])

@@ -10,6 +10,7 @@ from typing import Any
 
 import plotly.graph_objects as go
 
+from prefix_core.pretrain.base_table import lines_of
 from prefix_core.ui import study_plots
 from prefix_core.ui.plots import COLOURS, GREY, figure
 from prefix_core.ui.shown import METRICS, TITLES, Shown, intervals
@@ -101,6 +102,30 @@ def speed(table: Mapping[str, Any]) -> Shown:
     return Shown(drawn, ["", *KINDS.values()], rows, note)
 
 
+def bases(table: Sequence[dict[str, Any]]) -> Shown:
+    """base.json: E2E after so many examples, on this base and on those it followed; all else they were measured by."""
+    tuned = [result for result in table if "e2e" in result]
+    traces = [
+        go.Scatter(
+            name=f"{TITLES[method]}, {result['base']}",
+            x=[str(row["examples"]) for row in result["e2e"] if row["method"] == method],
+            y=[row["bleu"] for row in result["e2e"] if row["method"] == method],
+            error_y=intervals([row for row in result["e2e"] if row["method"] == method], "bleu"),
+            mode="lines+markers",
+            line={"color": COLOURS[place], "dash": dash},
+            hovertemplate="%{x} examples: %{y:.1f}<extra>%{fullData.name}</extra>",
+        )
+        for place, result in enumerate(tuned)
+        for method, dash in (("prefix", "solid"), ("fine_tune", "dot"))
+    ]
+    axis = {"title": "examples of E2E learned from", "type": "category"}
+    drawn = figure(*traces, xaxis=axis, yaxis_title="BLEU", height=380)
+    note = f"Lines: {tuned[0]['e2e'][0]['inputs']} inputs of e2e:dev, greedy, 95% intervals over them. The other bases "
+    note += "came before this one and lie in the repository's history; all read the same held-out text. "
+    note += "python -m prefix_core measure --tune."
+    return Shown(drawn, ["", *(found["base"] for found in table)], lines_of(table), note)
+
+
 def full_size(table: Mapping[str, Mapping[str, Any]]) -> Shown:
     """full_size.json: what models of full size take, ours beside PEFT and transformers where they run."""
     traces = [
@@ -183,6 +208,7 @@ FIGURES: dict[str, tuple[str, Callable[[Any], Shown]]] = {
     "initial_words": ("Where a prefix starts", study_plots.initial_words),
     "topics": ("A topic never learned from", study_plots.topics),
     "sweep": ("How the defaults were chosen", sweep),
+    "base": ("How good the base is", bases),
     "bench": ("Speed and memory", speed),
 }
 BEYOND: dict[str, tuple[str, Callable[[Any], Shown]]] = {  # and those of no base that is run here

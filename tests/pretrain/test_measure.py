@@ -149,7 +149,12 @@ def test_one_table_for_several_bases_and_a_record(
     options = ["measure", "--bases", str(tiny_folder), "--record"]
     assert main([*options, "--tune", "20", "--steps", "2", "--limit", "3"]) == 0
     printed = capsys.readouterr().out
-    for label in ("wikinews", "copied: names", "said after 3 examples: viggo", "E2E, 20 examples, prefix"):
+    for label in (
+        "wikinews",
+        "copied: names",
+        "said after 3 examples: viggo",
+        "E2E BLEU (values said), 20 examples, prefix",
+    ):
         assert label in printed
     lines = printed.splitlines()
     assert len({len(line) for line in lines}) == 1 and len({line.count("|") for line in lines}) == 1

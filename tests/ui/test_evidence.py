@@ -64,6 +64,21 @@ def test_what_is_missing_or_broken_is_said(tmp_path: Path) -> None:
     assert shown is None and "bench.json has another form" in problem
 
 
+def test_bases_stand_side_by_side() -> None:
+    measured = {"parameters": 9, "vocabulary": 5, "positions": 8, "bits_per_byte": {"news": 1.5}, "tables": {}}
+    measured |= {"by_position": {"middle": None, "quarters": None, "later": None}, "copying": {"names": 50.0}}
+    told = {"texts": 20, "bleu": 40.0, "slot_coverage": 70.0, "inputs": 3, "interval": {"bleu": [35.0, 46.0]}}
+    tuned = [{**told, "examples": size, "method": "prefix"} for size in (100, "all")]
+    facts = [{"base": "new", **measured, "e2e": tuned}, {"base": "old", **measured}]
+    shown, _ = drawn("base", facts)
+    assert shown is not None and list(shown.columns) == ["", "new", "old"]
+    assert ["E2E BLEU (values said), 100 examples, prefix", "40.0 (70.0%)", ""] in list(shown.rows)
+    prefix, fine_tuned = shown.plot.data
+    assert list(prefix.x) == ["100", "all"] and list(prefix.y) == [40.0, 40.0] and not fine_tuned.x
+    _, problem = drawn("base", facts[1:])
+    assert "measure it anew" in problem
+
+
 @pytest.mark.parametrize("path", sorted((ASSETS / "evidence").glob("*.json")), ids=lambda path: path.stem)
 def test_every_file_there_is_can_be_drawn(path: Path) -> None:
     facts = json.loads(path.read_text(encoding="utf-8"))
