@@ -4,6 +4,7 @@ What comes from outside is read by fixed names into memory, never unpacked by it
 while reading; the tensors are checked by `artifacts.load`, and nothing is unpickled.
 """
 
+import lzma
 import re
 import tempfile
 import zipfile
@@ -80,7 +81,7 @@ def _parts(path: Path) -> dict[str, bytes]:
                     found[name] = file.read(PARTS[name] + 1)  # whatever size the zip claims
                 if len(found[name]) > PARTS[name]:
                     raise ArtifactError(f"{path.name}: {name} has more than {PARTS[name]:,} bytes")
-    except (zipfile.BadZipFile, zlib.error, OSError, RuntimeError, NotImplementedError, EOFError) as error:
+    except (zipfile.BadZipFile, zlib.error, lzma.LZMAError, OSError, RuntimeError, EOFError) as error:
         raise ArtifactError(
             f"{path.name} is no readable zip file ({error}); bring one that was downloaded here"
         ) from error

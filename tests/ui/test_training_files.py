@@ -1,6 +1,7 @@
 """A zip from outside is read by fixed names and sizes, or refused with the reason."""
 
 import json
+import random
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
@@ -78,6 +79,19 @@ def test_too_large_and_too_many(bring, parts: Parts) -> None:
         bring(parts | {CARD: b" " * 30_000_000})  # small as a zip
     with pytest.raises(ArtifactError, match="30 files"):
         bring({f"{number}/card.json": b"{}" for number in range(30)})
+
+
+@pytest.mark.parametrize("kind", [zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA])
+def test_a_damaged_zip_is_refused_however_it_was_compressed(tiny: Base, tmp_path: Path, kind: int) -> None:
+    path, rng = tmp_path / "brought.zip", random.Random(0)
+    with zipfile.ZipFile(path, "w", kind) as packed:
+        packed.writestr(f"mine/{CARD}", rng.randbytes(600))
+    whole = path.read_bytes()
+    start = whole.index(CARD.encode()) + len(CARD)
+    for place in range(start, start + 600, 20):
+        path.write_bytes(whole[:place] + bytes([whole[place] ^ 255]) + whole[place + 1 :])
+        with pytest.raises(ArtifactError, match=r"no readable zip|has no"):
+            unpack(path, tiny)
 
 
 def test_another_base_method_task_or_shape(bring, parts: Parts, tiny: Base) -> None:
