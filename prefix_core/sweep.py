@@ -15,6 +15,7 @@ from prefix_core.base import Base, fastest_precision
 from prefix_core.examples import Example
 from prefix_core.places import evidence_of
 from prefix_core.settings import MLP_WIDTH, Settings, defaults, through_mlp
+from prefix_core.split import fingerprint
 from prefix_core.tasks.task import Task
 from prefix_core.train import train
 
@@ -22,8 +23,8 @@ RECORD = "sweep.json"
 RATES = (1e-4, 5e-4, 1e-3, 2e-3, 5e-3, 1e-2)
 DIRECT_RATES = (0.03, 0.1, 0.3)  # of a prefix trained directly
 LENGTHS = (5, 20, 50, 100, 200)
-TOLD = ("method", "learning_rate", "prefix_length", "mlp_width", "initial_words")
 WIDTHS = (128, 512, 1024)  # of the MLP
+TOLD = ("method", "learning_rate", "prefix_length", "mlp_width", "initial_words")
 
 
 def candidates(method: str, base: Base, task: Task) -> list[Settings]:
@@ -56,6 +57,7 @@ def sweep(
     path = (folder or evidence_of(base.name)) / RECORD
     rows = json.loads(path.read_text(encoding="utf-8")) if path.exists() else []
     rows = [row for row in rows if row["base_hash"] == base.weights_hash]
+    data = fingerprint(examples)
     for method in methods:
         for settings in candidates(method, base, task):
             chosen = replace(settings, steps=steps, precision=fastest_precision(base.device))
@@ -63,6 +65,7 @@ def sweep(
                 "base": base.name,
                 "base_hash": base.weights_hash,
                 "task": task.name,
+                "data_hash": data,
                 "method": method,
                 "learning_rate": chosen.learning_rate,
                 "prefix_length": chosen.prefix_length if method == "prefix" else None,

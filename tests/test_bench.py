@@ -29,6 +29,20 @@ def test_the_middle_round_counts() -> None:
     assert middle(rounds) == {"speed": 6.0, "written": [[7]]}
 
 
+def test_the_sides_take_turns(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[tuple[str, str]] = []
+
+    def apart(side: str, dtype: str, *_: object) -> dict[str, object]:
+        asked.append((side, dtype))
+        figures = {"training_tokens_per_second": 1.0, "milliseconds_per_token_8": 3.0, "written": [[7]]}
+        return {**figures, "milliseconds_per_token_1": float(len(asked))}
+
+    monkeypatch.setattr(benching, "_apart", apart)
+    result = bench(seconds=3.0)
+    assert asked == [(side, dtype) for dtype in ("fp32", "bf16") for _ in range(3) for side in benching.SIDES]
+    assert result["transformers"]["bf16"]["milliseconds_per_token_1"] == 15.0  # of 12, 15 and 18
+
+
 @pytest.mark.parametrize("kind", DECODERS)
 def test_every_decoder_is_measured_and_writes_what_transformers_writes(tmp_path: Path, kind: str) -> None:
     name = make_bases(lambda kind: tmp_path, [kind])[kind].name

@@ -38,3 +38,5 @@ def test_a_sweep_goes_on_where_it_was(tiny: Base, e2e: Task, tmp_path: Path) -> 
     (first,) = (row for row in found if row.get("learning_rate") == RATES[0])
     assert [row["held_out_loss"] for row in again if row["held_out_loss"] != 7.0] == [first["held_out_loss"]]
     assert len(sweep(*given, 3, tmp_path)) == len(again) + len(RATES)  # after more steps it is another number
+    given[3] = examples[:9]
+    assert len(sweep(*given, 3, tmp_path)) == len(again) + 2 * len(RATES)  # and on other texts

@@ -103,7 +103,7 @@ def add(commands: options.Commands) -> None:
     )  # fmt: skip
     command.add_argument("--steps", type=int, default=1000, help="of each of those at most (default: %(default)s)")
     command.add_argument("--limit", type=int, help="score on the first so many dev inputs (default: all)")
-    command.add_argument("--record", action="store_true", help="keep the results in assets/evidence/base.json")
+    command.add_argument("--record", action="store_true", help="keep the results with the first base's evidence")
     command.set_defaults(run=run_measure)
 
     command = commands.add_parser("rebuild", help="train and score everything shipped for a base")

@@ -12,7 +12,7 @@ from typing import Any
 from prefix_core.base import Base, fastest_precision
 from prefix_core.evaluate import evaluate
 from prefix_core.examples import load_examples
-from prefix_core.places import EVIDENCE
+from prefix_core.places import evidence_of
 from prefix_core.pretrain.base_table import table
 from prefix_core.pretrain.held_out import by_position, by_source, long_text, sources
 from prefix_core.pretrain.skills import copying, tables
@@ -23,7 +23,7 @@ from prefix_core.split import one_text_each, split
 from prefix_core.tasks import get_task
 from prefix_core.train import train
 
-RECORD = EVIDENCE / "base.json"
+RECORD = "base.json"
 SEED = 0
 SIZES = (100, 500, None)  # texts to learn from; None: all
 WATCHED = 50  # held-out inputs whose loss decides what a run keeps
@@ -90,9 +90,13 @@ def tune(base: Base, sizes: Sequence[int | None] = SIZES, steps: int = 1000, lim
 
 
 def record(results: Sequence[dict[str, Any]]) -> None:
-    """Write the results to RECORD, in place of earlier ones of the same weights; what is not measured now stays."""
-    known = {row["base_hash"]: row for row in json.loads(RECORD.read_text())} if RECORD.exists() else {}
+    """Keep the results in the evidence of the first base, the others beside it.
+
+    They take the place of earlier ones of the same weights; what is not measured now stays.
+    """
+    path = evidence_of(results[0]["base"]) / RECORD
+    known = {row["base_hash"]: row for row in json.loads(path.read_text())} if path.exists() else {}
     for result in results:
         known[result["base_hash"]] = {**known.get(result["base_hash"], {}), **result}
-    RECORD.parent.mkdir(parents=True, exist_ok=True)
-    RECORD.write_text(json.dumps(list(known.values()), indent=1) + "\n", encoding="utf-8")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(json.dumps(list(known.values()), indent=1) + "\n", encoding="utf-8")

@@ -157,12 +157,11 @@ def read(folder: Path, stem: str) -> Any:
 
 def missing_html(measured: Sequence[str], base: str) -> str:
     """What has not been measured on a base, said plainly, and what measures it. measured: stems of files."""
+    others = {"sweep": "sweep --data e2e:train", "base": "measure --tune --record", "bench": "bench --json"}
     by_command = {
         "rebuild": {name: task.title for name, task in TASKS.items() if name != "custom"},
-        "study": {stem: heading for stem, (heading, _) in FIGURES.items() if stem not in ("bench", "sweep", "base")},
-        "sweep --data e2e:train": {"sweep": FIGURES["sweep"][0]},
-        "measure --tune --record": {"base": FIGURES["base"][0]},
-        "bench --json": {"bench": FIGURES["bench"][0]},
+        "study": {stem: heading for stem, (heading, _) in FIGURES.items() if stem not in others},
+        **{name: {stem: FIGURES[stem][0]} for stem, name in others.items()},
     }
     lines = ""
     for name, offered in by_command.items():

@@ -103,26 +103,27 @@ def speed(table: Mapping[str, Any]) -> Shown:
 
 
 def bases(table: Sequence[dict[str, Any]]) -> Shown:
-    """base.json: E2E after so many examples, on this base and on those it followed; all else they were measured by."""
+    """base.json: E2E after so many examples, on this base and those measured beside it; then all else of them."""
     tuned = [result for result in table if "e2e" in result]
-    traces = [
-        go.Scatter(
-            name=f"{TITLES[method]}, {result['base']}",
-            x=[str(row["examples"]) for row in result["e2e"] if row["method"] == method],
-            y=[row["bleu"] for row in result["e2e"] if row["method"] == method],
-            error_y=intervals([row for row in result["e2e"] if row["method"] == method], "bleu"),
-            mode="lines+markers",
-            line={"color": COLOURS[place], "dash": dash},
-            hovertemplate="%{x} examples: %{y:.1f}<extra>%{fullData.name}</extra>",
-        )
-        for place, result in enumerate(tuned)
-        for method, dash in (("prefix", "solid"), ("fine_tune", "dot"))
-    ]
+    traces = []
+    for place, result in enumerate(tuned):
+        for method, dash in (("prefix", "solid"), ("fine_tune", "dot")):
+            rows = [row for row in result["e2e"] if row["method"] == method]
+            traces.append(
+                go.Scatter(
+                    name=f"{TITLES[method]}, {result['base']}",
+                    x=[str(row["examples"]) for row in rows],
+                    y=[row["bleu"] for row in rows],
+                    error_y=intervals(rows, "bleu"),
+                    mode="lines+markers",
+                    line={"color": COLOURS[place], "dash": dash},
+                    hovertemplate="%{x} examples: %{y:.1f}<extra>%{fullData.name}</extra>",
+                )
+            )
     axis = {"title": "examples of E2E learned from", "type": "category"}
     drawn = figure(*traces, xaxis=axis, yaxis_title="BLEU", height=380)
-    note = f"Lines: {tuned[0]['e2e'][0]['inputs']} inputs of e2e:dev, greedy, 95% intervals over them. The other bases "
-    note += "came before this one and lie in the repository's history; all read the same held-out text. "
-    note += "python -m prefix_core measure --tune."
+    note = f"Lines: {tuned[0]['e2e'][0]['inputs']} inputs of e2e:dev, greedy, 95% intervals over them. All bases read "
+    note += "the same held-out text; python -m prefix_core measure --tune."
     return Shown(drawn, ["", *(found["base"] for found in table)], lines_of(table), note)
 
 

@@ -143,7 +143,7 @@ def test_tables_ask_for_what_their_text_says_in_so_many_words(data: Path) -> Non
 def test_one_table_for_several_bases_and_a_record(
     tiny_folder: Path, data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr(measure, "RECORD", tmp_path / "base.json")
+    monkeypatch.setattr(measure, "evidence_of", lambda name: tmp_path)
     monkeypatch.setattr(skills, "copying_prompts", lambda *given: copied(*given, count=4))
     monkeypatch.setattr(skills, "table_prompts", lambda name: told(name, count=2))
     options = ["measure", "--bases", str(tiny_folder), "--record"]
@@ -163,7 +163,7 @@ def test_one_table_for_several_bases_and_a_record(
         ("prefix", 20, 2, 3),
         ("fine_tune", 20, 2, 3),
     ]
-    measure.record([{"base_hash": row["base_hash"], "copying": {"names": 1.0}}])
+    measure.record([{"base": row["base"], "base_hash": row["base_hash"], "copying": {"names": 1.0}}])
     (again,) = json.loads((tmp_path / "base.json").read_text())
     assert again == {**row, "copying": {"names": 1.0}}  # what was not measured anew stays
 
