@@ -11,8 +11,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-ROWS = 192  # that are worked on at a time
+ROWS = 192  # that are worked on at a time: what a processor's cache holds
 BLOCK = 6 * ROWS  # whose part in the layer's own gradient is one matrix product
+GPU_ROWS = 8192  # of both: what keeps a GPU busy
 MULTIPLE = 32  # of which rows are made by pads: for every new size of product oneDNN makes a kernel
 
 
@@ -38,17 +39,18 @@ def _in_parts(
 ) -> tuple[Tensor, Tensor, Tensor]:
     """Losses (n,), and the gradients of their sum: of `hidden` and of `head` (fp32), empty where not wanted."""
     count, spare = len(hidden), -len(hidden) % MULTIPLE
+    at_a_time, block_rows = (ROWS, BLOCK) if hidden.is_cpu else (GPU_ROWS, GPU_ROWS)
     hidden, targets = F.pad(hidden, (0, 0, 0, spare)), F.pad(targets, (0, spare))
     losses = hidden.new_empty(len(hidden), dtype=torch.float32)
     gradient = torch.empty_like(hidden) if of_hidden else hidden.new_empty(0)
     head_gradient = torch.zeros_like(head, dtype=torch.float32) if of_head else head.new_empty(0)
-    errors = hidden.new_empty(min(BLOCK, len(hidden)) if of_head else 0, len(head))
+    errors = hidden.new_empty(min(block_rows, len(hidden)) if of_head else 0, len(head))
     fast = hidden.is_cpu and hidden.dtype == torch.float32 and torch.backends.mkldnn.is_available()
-    room = 0 if fast else min(ROWS, len(hidden))  # made once: memory is slow when it is new
+    room = 0 if fast else min(at_a_time, len(hidden))  # made once: memory is slow when it is new
     products = hidden.new_empty(room, len(head))
     wide = products if products.dtype == torch.float32 else torch.empty_like(products, dtype=torch.float32)
-    for start in range(0, len(hidden), ROWS):
-        part = slice(start, start + ROWS)
+    for start in range(0, len(hidden), at_a_time):
+        part = slice(start, start + at_a_time)
         rows, target = hidden[part], targets[part, None]
         if fast:  # by oneDNN, in two thirds of the time
             logits = torch.ops.mkldnn._linear_pointwise(rows, head, None, "none", [], "")
@@ -69,10 +71,10 @@ def _in_parts(
         if of_hidden:
             torch.mm(error, head, out=gradient[part])
         if of_head:
-            inside = start % BLOCK
+            inside = start % block_rows
             filled = inside + len(error)
             errors[inside:filled] = error
-            if filled == BLOCK or part.stop >= len(hidden):
+            if filled == block_rows or part.stop >= len(hidden):
                 block = hidden[start + len(error) - filled : start + len(error)]
                 head_gradient += errors[:filled].t() @ block
     return losses[:count], gradient[:count], head_gradient

@@ -17,6 +17,7 @@ from prefix_core.pretrain.text import decontaminate, evaluation_runs, mix
 from prefix_core.pretrain.tokenizer import train_tokenizer
 
 BATCH = 1000  # documents tokenised at a time
+DECIDES = ("seed", "start", "model", "data", "mixture")  # parts of a run file that the rows are made from
 
 
 class Prepared(NamedTuple):
@@ -54,10 +55,18 @@ def tokenised(documents: Iterable[str], tokenizer: PreTrainedTokenizerBase) -> I
 
 
 def prepare(settings: dict[str, Any], folder: Path, report: Callable[[str], object] = print) -> Prepared:
-    """Tokenizer, training rows and held-out rows of a run: made if `folder` hasn't got them, else read."""
+    """Tokenizer, training rows and held-out rows of a run: made if `folder` hasn't got them, else read.
+
+    Raises `InputError` where the folder holds those of another run file.
+    """
     shares, sizes, data = settings["mixture"], settings["model"], settings["data"]
     context = sizes["positions"]
     done = folder / "prepared.json"
+    made_from = {part: settings[part] for part in DECIDES if part in settings}
+    if done.exists() and json.loads(done.read_text()).get("made_from", made_from) != made_from:
+        raise InputError(
+            f"{folder} holds text prepared for another run file; name another --out, or delete that folder"
+        )
     if not done.exists():
         if sizes["vocabulary"] > 2**16:
             raise InputError("rows are stored as 16-bit ids: vocabulary can be at most 65536")
@@ -91,6 +100,7 @@ def prepare(settings: dict[str, Any], folder: Path, report: Callable[[str], obje
         tokenizer.save_pretrained(folder / "tokenizer")
         report("packing rows")
         counts.clear()
+        removed.clear()  # what the tokenizer read is not what the rows hold
         count = -(-data["tokens"] // context)
         packed = islice(pack(tokenised(clean(), tokenizer), context, tokenizer.eos_token_id), count)
         rows = np.fromiter((np.array(row, np.uint16) for row in packed), np.dtype((np.uint16, context + 1)), count)
@@ -101,7 +111,7 @@ def prepare(settings: dict[str, Any], folder: Path, report: Callable[[str], obje
             packed = islice(pack(ids, context, tokenizer.eos_token_id), data["held_out_rows"])
             held[name] = np.array(list(packed), np.uint16)
         np.savez(folder / "held_out.npz", **held)  # type: ignore[arg-type]
-        done.write_text(json.dumps({"bytes": dict(counts), "removed": dict(removed)}, indent=1))
+        done.write_text(json.dumps({"made_from": made_from, "bytes": dict(counts), "removed": dict(removed)}, indent=1))
         report(
             f"{count * context:,} tokens from {sum(counts.values()):,} bytes; removed {sum(removed.values())} documents"
         )

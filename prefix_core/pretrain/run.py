@@ -145,6 +145,9 @@ def pretrain(
 ) -> Path:
     """Train what `run_file` describes in the folder `out`, and return the path of the last checkpoint.
 
+    The state before the rate decays is kept as `before_decay.pt`: put in the checkpoint's place, a run of more steps or
+    minutes goes on from it and is annealed later.
+
     minutes: if given, train that long (checkpoints, measuring and time before a resume included) instead of the run
     file's number of steps. resume: go on from `out`'s checkpoint if there is one. Nothing is drawn at random after the
     model's initialisation, so a resumed run of a given number of steps gives the same weights as an uninterrupted one.
@@ -160,7 +163,7 @@ def pretrain(
     model.to(device)  # type: ignore[arg-type]
     optimizers = optimizers_for(model, plan["muon"], plan["adamw"], plan["weight_decay"])
     full_rates = [optimizer.param_groups[0]["lr"] for optimizer in optimizers]
-    checkpoint, state = out / "checkpoint.pt", {"step": 0, "seconds": 0.0}
+    checkpoint, state, steady = out / "checkpoint.pt", {"step": 0, "seconds": 0.0}, False
     if resume and checkpoint.exists():
         saved = torch.load(checkpoint, map_location=device, weights_only=True)
         model.load_state_dict(saved["model"])
@@ -209,6 +212,9 @@ def pretrain(
             step_loss.backward()
             torch.nn.utils.clip_grad_norm_(model.parameters(), plan["clip"])
             share = rate(progress() or 1 / plan["steps"], plan["warm_up"], plan["decay"])
+            if steady and share < 1:
+                save_checkpoint(out / "before_decay.pt", model, optimizers, state)
+            steady = share == 1
             for optimizer, full in zip(optimizers, full_rates, strict=True):
                 optimizer.param_groups[0]["lr"] = full * share
                 optimizer.step()
@@ -231,7 +237,9 @@ def pretrain(
             # not shortly before the end: the time it takes would be missing from the decay
             if state["seconds"] - measured_at > 60 * plan["measure_minutes"] < left_after(state["seconds"]):
                 measure()
-                measured_at = shown_at = state["seconds"] = time.monotonic() - began
+                measured_at = time.monotonic() - began
+                shown_at += measured_at - state["seconds"]  # the steps since then took no longer for it
+                state["seconds"] = measured_at
         save_checkpoint(checkpoint, model, optimizers, state)
         measure()
     return checkpoint

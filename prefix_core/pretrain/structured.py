@@ -7,7 +7,7 @@ Each function makes an endless stream of documents of one kind; `STREAMS` names 
 
 import random
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 from prefix_core.errors import InputError
 from prefix_core.pretrain import dialogue_acts
@@ -25,8 +25,11 @@ ENDS = (
     "Inn Café House Bridge Street Kitchen Park Tower Hall Lane Press Works Arms Court Palace Garden School Club".split()
 )
 ORDINARY = (
-    "colour size area food place owner code material year team price style near service level date kind guests rating"
+    "colour size area food place owner code material year team price style near service level date kind guests rating "
+    "author city capacity founder model genre language route speed length maker opened customers district position "
+    "number label menu view floor stage partner"
 ).split()
+NAMES = ("name", "name", "name", "Name", "title", "subject", "entity", "product")  # what a list calls what it is about
 
 
 def made_up_name(rng: random.Random) -> str:
@@ -57,21 +60,33 @@ def ordered(facts: list[Fact], rng: random.Random) -> list[Fact]:
     return rng.sample(facts, len(facts))
 
 
+def subject_first(facts: list[Fact], rng: random.Random) -> list[Fact]:
+    """The name, which triples take for their subject, and the rest as it is or shuffled; [] where there is no name."""
+    name = next((fact for fact in facts if fact[0] in NAMES), None)
+    rest = [fact for fact in facts if fact is not name]
+    return [name, *(rest if rng.random() < 0.5 else rng.sample(rest, len(rest)))] if name else []
+
+
+def arranged(facts: list[Fact], style: Style, rng: random.Random) -> list[Fact]:
+    """In an order that the style can say."""
+    return subject_first(facts, rng) if style.form == "triples" else ordered(facts, rng)
+
+
 def told(pairs: list[tuple[list[Fact], str]], rng: random.Random) -> str:
     """One document of one or more (facts, prose), all in the same style; now and then the prose first."""
     style = Style.draw(rng)
+    while style.form == "triples" and not all(subject_first(facts, rng) for facts, _ in pairs):
+        style = Style.draw(rng)
     if len(pairs) == 1 and rng.random() < 0.06:
         facts, prose = pairs[0]
-        return prose + rng.choice(["\nFacts:\n", "\n", "\nData: ", "\n\n"]) + style.write(ordered(facts, rng))
-    # triples take the first fact for their subject, so the name stays in front
-    shuffle = (lambda facts: facts) if style.form == "triples" else (lambda facts: ordered(facts, rng))
-    return "\n\n".join(style.example(shuffle(facts), prose) for facts, prose in pairs)
+        return prose + rng.choice(["\nFacts:\n", "\n", "\nData: ", "\n\n"]) + style.write(arranged(facts, style, rng))
+    return "\n\n".join(style.example(arranged(facts, style, rng), prose) for facts, prose in pairs)
 
 
 def dialogue_act_pairs(documents: list[str], rng: random.Random, held_out: bool = False) -> Iterator[str]:
     """Facts and prose on games, laptops, televisions and transport; a quarter of the documents show several."""
     names = short_titles(documents)
-    sources = dialogue_acts.read_pairs(dialogue_acts.HELD_OUT if held_out else dialogue_acts.SETS)
+    sources = dialogue_acts.read_pairs(dialogue_acts.HELD_OUT) if held_out else dialogue_acts.clean_pairs()
 
     def new_name() -> str:
         return rng.choice(names) if rng.random() < 0.5 else made_up_name(rng)
@@ -123,13 +138,24 @@ def headlines(documents: list[str], rng: random.Random) -> Iterator[str]:
         first, *rest = sentences(body.replace("\n", " ")) or [""]
         if len(rest) < 2 or not 30 < len(first) < 250:
             continue
-        if rng.random() < 0.4:
+        if rng.random() < 0.15:
+            yield rng.choice(["Title: {}\n\n{}.", "Headline: {}\n{}.", "# {}\n\n{}.", "{}: {}."]).format(title, body)
+        elif rng.random() < 0.4:
             yield body + "." + rng.choice(["\nTitle: ", "\nHeadline: ", "\n\nHeadline: ", "\n=> "]) + title
         else:
             cue = rng.choice(
                 ["\nSummary: ", "\nIn short: ", "\nTL;DR: ", "\n\nSummary:\n", "\nIn one sentence: ", " => "]
             )
             yield " ".join(rest) + "." + cue + first
+
+
+QUESTIONS: list[Callable[[str, str], str]] = [
+    lambda label, country: f"{label} of {country}?",
+    lambda label, country: f"What is the {label.lower()} of {country}?",
+    lambda label, country: f"{country}: {label.lower()}?",
+    lambda label, country: f"{country}, {label}:",
+    lambda label, country: f"Tell me of {country}: its {label.lower()}.",
+]
 
 
 def country_questions(documents: list[str], rng: random.Random) -> Iterator[str]:
@@ -140,21 +166,25 @@ def country_questions(documents: list[str], rng: random.Random) -> Iterator[str]
             line.split(": ", 1) for line in lines if re.match(r"[A-Z][a-z -]{3,30}: ", line) and len(line) < 300
         ]
         if labelled:
-            ask, answer = rng.choice([("Question: ", "Answer: "), ("Q: ", "A: "), ("", "")])
+            ask, answer = rng.choice([("Question: ", "Answer: "), ("Q: ", "A: "), ("", ""), ("- ", "  "), ("? ", "= ")])
+            form = rng.choice(QUESTIONS)
             chosen = rng.sample(labelled, min(len(labelled), rng.randint(1, 3)))
-            yield "\n".join(f"{ask}{label} of {country}?\n{answer}{text}" for label, text in chosen)
+            yield "\n".join(f"{ask}{form(label, country)}\n{answer}{text}" for label, text in chosen)
 
 
 def copying(documents: list[str], rng: random.Random) -> Iterator[str]:
-    """The same made-up facts twice, in two forms: nothing but the list itself says what comes next."""
+    """The same made-up facts twice, in two forms and orders: nothing but the list itself says what comes next."""
     titles = short_titles(documents)
     while True:
-        facts = [("name", made_up_name(rng))]
+        facts = [(rng.choice(NAMES), made_up_name(rng))]
         for field in rng.sample(ORDINARY, rng.randint(1, 5)):
             number = f"{rng.choice(['', '', '$', '£'])}{rng.randrange(10 ** rng.randint(1, 5))}"
             value = [made_up_name(rng), rng.choice(titles), number, rng.choice(WORDS).lower()]
             facts.append((field, rng.choice(value)))
-        yield Style.draw(rng).example(facts, Style.draw(rng).write(facts))
+        one, two = Style.draw(rng), Style.draw(rng)
+        facts = arranged(facts, one, rng)
+        again = facts if rng.random() < 0.5 and two.form != "triples" else arranged(facts, two, rng)
+        yield one.example(facts, two.write(again))
 
 
 def stream(name: str, held_out: bool, rng: random.Random) -> Iterator[str]:

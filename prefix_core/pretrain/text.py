@@ -14,6 +14,7 @@ import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import cache
 from hashlib import blake2b
+from itertools import chain
 from pathlib import Path
 
 from prefix_core.errors import InputError
@@ -73,20 +74,46 @@ def held_out_documents(source: str) -> tuple[str, ...]:
 
 def word_runs(text: str) -> Iterator[str]:
     """Every run of OVERLAP words, lower case, punctuation dropped."""
-    words = re.findall(r"[a-z0-9]+", text.lower())
+    words = plain_words(text)
     return (" ".join(words[i : i + OVERLAP]) for i in range(len(words) - OVERLAP + 1))
 
 
+def plain_words(text: str) -> list[str]:
+    """Its words in lower case, without punctuation."""
+    return re.findall(r"[a-z0-9]+", text.lower())
+
+
+def _references(family: str, name: str, split: str) -> Iterator[str]:
+    for record in read_records(family, name, split):
+        yield from record.get("references") or [record["summary"]]
+
+
+@cache
 def evaluation_runs() -> dict[str, str]:
     """Run of words -> the evaluated set whose test references hold it."""
     return {
         run: name
         for family, names in EVALUATED.items()
         for name in names
-        for record in read_records(family, name, "test")
-        for reference in record.get("references") or [record["summary"]]
+        for reference in _references(family, name, "test")
         for run in word_runs(reference)
     }
+
+
+@cache
+def _evaluated_lines() -> frozenset[str]:
+    """Whole test references, also those too short for a run, and FewShotWOZ's training ones, as plain words."""
+    tests = (
+        text for family, names in EVALUATED.items() for name in names for text in _references(family, name, "test")
+    )
+    learned = _references("table_to_text", "fewshotwoz", "train")
+    return frozenset(" ".join(plain_words(text)) for text in chain(tests, learned))
+
+
+def is_evaluated(reference: str) -> bool:
+    """Whether it is a reference of an evaluated set, or shares a run of words with a test reference of one."""
+    whole = " ".join(plain_words(reference)) in _evaluated_lines()
+    return whole or any(run in evaluation_runs() for run in word_runs(reference))
 
 
 def decontaminate(

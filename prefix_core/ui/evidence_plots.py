@@ -171,6 +171,9 @@ def _cell(figures: Mapping[str, float], kind: str) -> str:
     return f"{figures[kind]:,}" if kind in figures else ""
 
 
+FAILED = 2  # times the lowest loss of a sweep: a rate that failed would press all others into a line
+
+
 def sweep(entries: Sequence[Mapping[str, Any]]) -> Shown:
     """sweep.json: held-out loss by learning rate, a line for each method and size."""
     lines: dict[str, list[Mapping[str, Any]]] = {}
@@ -192,12 +195,18 @@ def sweep(entries: Sequence[Mapping[str, Any]]) -> Shown:
         )
     rates = sorted({entry["learning_rate"] for entry in entries})
     axis = {"title": "learning rate", "type": "log", "tickvals": rates}
-    drawn = figure(*traces, xaxis=axis, yaxis_title="held-out loss, nats a token", height=420)
+    losses = sorted(entry["held_out_loss"] for entry in entries)
+    shown = [loss for loss in losses if loss <= FAILED * losses[0]]
+    room = 0.05 * (shown[-1] - shown[0]) or 0.1
+    loss_axis = {"title": "held-out loss, nats a token", "range": [shown[0] - room, shown[-1] + room]}
+    drawn = figure(*traces, xaxis=axis, yaxis=loss_axis, height=420)
     rows = [
         [_setting(entry), f"{entry['learning_rate']:g}", f"{entry['steps']}", f"{entry['held_out_loss']:.3f}"]
         for entry in entries
     ]
     note = f"{entries[0]['base']}; {entries[0]['held_out_inputs']} held-out inputs of {entries[0]['task']}"
+    if beyond := len(losses) - len(shown):
+        note += f"; above the plot, in the table: {beyond} over {FAILED} times the lowest loss"
     return Shown(drawn, ["setting", "learning rate", "steps", "held-out loss"], rows, note)
 
 
@@ -214,6 +223,7 @@ FIGURES: dict[str, tuple[str, Callable[[Any], Shown]]] = {
 }
 BEYOND: dict[str, tuple[str, Callable[[Any], Shown]]] = {  # and those of no base that is run here
     "full_size": ("Models of full size", full_size),
+    "candidates": ("What to train a base on: three mixtures at small scale", bases),
 }
 
 

@@ -11,6 +11,7 @@ from transformers import AutoModelForCausalLM, AutoTokenizer
 from prefix_core.errors import ArtifactError, InputError
 from prefix_core.pretrain import export as exporting
 from prefix_core.pretrain import run
+from prefix_core.pretrain.card import SOURCES
 from prefix_core.pretrain.optimizer import Muon, optimizers_for, orthogonalise
 from prefix_core.pretrain.tokenizer import token_bytes, train_tokenizer
 
@@ -56,6 +57,18 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     (tmp_path / "prepared.json").write_text(json.dumps({"bytes": {"toy": 10}, "removed": {}}))
     (tmp_path / "run.toml").write_text(RUN.format(steps=12))
     return tmp_path
+
+
+@pytest.mark.parametrize("path", sorted(Path(run.__file__).parent.glob("runs/**/*.toml")), ids=lambda path: path.stem)
+def test_every_run_file_names_text_there_is_and_a_model_that_can_be_shipped(path: Path) -> None:
+    settings = run.read_run_file(path)
+    assert settings["mixture"].keys() <= SOURCES.keys()  # each with its licence
+    with torch.device("meta"):
+        model = run.new_model(settings["model"], settings["seed"])
+    sizes = [2 * weight.numel() for weight in model.parameters()]  # bytes in 16 bits
+    assert sum(sizes) < 64e6 and max(sizes) < 9.5e6  # no file holds less than a tensor
+    assert settings["model"]["positions"] % settings["training"].get("window", 1) == 0
+    assert settings["data"]["tokens"] < 2**31 and settings["training"]["steps"] > 0
 
 
 def test_tokenizer_keeps_any_text_and_counts_its_bytes(tmp_path: Path) -> None:
@@ -148,6 +161,33 @@ def test_a_resumed_run_equals_an_uninterrupted_one(folder: Path, monkeypatch: py
     assert said[0] == "resuming at step 5" and resumed["step"] == whole["step"] == 12
     for name, weight in whole["model"].items():
         torch.testing.assert_close(resumed["model"][name], weight, atol=0, rtol=0)
+
+
+def test_a_decayed_run_is_taken_up_again_where_its_rate_was_full(folder: Path) -> None:
+    at_once = RUN.replace("warm_up = 0.1", "warm_up = 0")  # no share of a run that grows longer
+    (folder / "run.toml").write_text(at_once.format(steps=12))
+    short = run.pretrain(folder / "run.toml", folder, report=lambda _: None)
+    before = torch.load(folder / "before_decay.pt", weights_only=True)
+    assert before["step"] == 9
+    (folder / "before_decay.pt").replace(short)
+    (folder / "run.toml").write_text(at_once.format(steps=20))
+    said: list[str] = []
+    taken_up = torch.load(run.pretrain(folder / "run.toml", folder, report=said.append), weights_only=True)
+    short.unlink()
+    whole = torch.load(run.pretrain(folder / "run.toml", folder, report=lambda _: None), weights_only=True)
+    assert said[0] == "resuming at step 9" and taken_up["step"] == 20
+    for name, weight in whole["model"].items():
+        torch.testing.assert_close(taken_up["model"][name], weight)
+
+
+def test_text_prepared_for_another_run_is_refused(folder: Path) -> None:
+    settings = run.read_run_file(folder / "run.toml")
+    kept = {part: settings[part] for part in ("seed", "model", "data", "mixture")}
+    (folder / "prepared.json").write_text(json.dumps({"made_from": kept, "bytes": {"toy": 10}, "removed": {}}))
+    run.pretrain(folder / "run.toml", folder, report=lambda _: None)
+    (folder / "run.toml").write_text(RUN.format(steps=12).replace("toy = 1", "toy = 1\nother = 2"))
+    with pytest.raises(InputError, match="prepared for another run file"):
+        run.pretrain(folder / "run.toml", folder, report=lambda _: None)
 
 
 def test_a_time_budget_ends_the_run(folder: Path) -> None:

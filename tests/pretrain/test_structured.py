@@ -8,7 +8,7 @@ import pytest
 from prefix_core.pretrain import dialogue_acts
 from prefix_core.pretrain.facts import facts_of, sentences
 from prefix_core.pretrain.forms import Style
-from prefix_core.pretrain.structured import copying, entity_facts, headlines, told
+from prefix_core.pretrain.structured import copying, entity_facts, headlines, subject_first, told
 
 FACTS = [("name", "Tormar House"), ("type", "museum, and archive"), ("opened", "1987"), ("near", 'the "Old" Mill')]
 PROSE = "Tormar House is a small museum in Belwyn, Ostland. It was designed by Ana Ruiz and opened in 1987."
@@ -66,7 +66,7 @@ def test_names_and_numbers_are_swapped_in_facts_and_prose_alike() -> None:
         facts, told_prose = dialogue_acts.vary(("rnnlg_tv", record, prose), lambda: "Iron Bell", random.Random(seed))
         (_, name), (_, price), (field, port) = facts
         assert name in told_prose and price in told_prose
-        assert field == "has usb port" and port in {"true", "yes"}
+        assert field in dialogue_acts.VARIANTS["has usb port"] and port in {"true", "yes"}
 
 
 def test_other_numbers_keep_their_shape() -> None:
@@ -83,6 +83,15 @@ def test_streams_are_repeatable_and_endless() -> None:
     for make, texts in [(entity_facts, documents), (copying, documents), (headlines, [article])]:
         one, two = make(texts, random.Random(1)), make(texts, random.Random(1))
         assert [next(one) for _ in range(60)] == [next(two) for _ in range(60)]
+
+
+def test_triples_say_something_of_what_has_the_name() -> None:
+    facts = [("act", "inform"), ("town", "Belwyn"), ("kind", "mill"), ("name", "Iron Bell"), ("opened", "1987")]
+    orders = {tuple(field for field, _ in subject_first(facts, random.Random(seed))) for seed in range(30)}
+    assert {order[0] for order in orders} == {"name"} and len(orders) > 5
+    assert all(sorted(order) == sorted(field for field, _ in facts) for order in orders)
+    assert subject_first(facts[:3], random.Random(0)) == []  # nothing has a name: other styles say it
+    assert told([(facts[:3], "A mill in Belwyn.")], random.Random(0))
 
 
 def test_told_holds_all_values_once_more_than_the_prose() -> None:

@@ -44,6 +44,21 @@ def test_a_planted_overlap_is_found_and_reported() -> None:
     assert len(said) == 1 and "toy" in said[0]
 
 
+def test_a_reference_of_an_evaluated_set_is_known_whole_or_by_a_part(monkeypatch: pytest.MonkeyPatch) -> None:
+    long = "one two three four five six seven eight nine ten eleven twelve thirteen fourteen"
+    learned = {("fewshotwoz", "train"): "A bus at ten."}
+    monkeypatch.setattr(text, "_references", lambda _, *of: [learned[of]] if of in learned else [long, "It is cheap."])
+    for known in (text.evaluation_runs, text._evaluated_lines):
+        known.cache_clear()
+    try:
+        assert text.is_evaluated("it is cheap") and text.is_evaluated("A bus, at ten!")
+        assert text.is_evaluated(f"So: {long}, fifteen.")
+        assert not text.is_evaluated("It is cheap, too.") and not text.is_evaluated(long.replace("seven", "other"))
+    finally:
+        for known in (text.evaluation_runs, text._evaluated_lines):
+            known.cache_clear()
+
+
 def test_held_out_is_a_small_fixed_share() -> None:
     chosen = [text.is_held_out(f"document {n}") for n in range(20_000)]
     assert 60 < sum(chosen) < 140

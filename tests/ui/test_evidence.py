@@ -91,6 +91,16 @@ def test_every_file_there_is_can_be_drawn(path: Path) -> None:
         assert plots.scores(facts, None, plots.metrics_of(facts)[0]).rows
 
 
+def test_a_rate_that_failed_does_not_flatten_the_sweep() -> None:
+    setting = {"base": "b", "task": "e2e", "method": "fine_tune", "steps": 9, "held_out_inputs": 4, "batch": 16}
+    setting |= {"prefix_length": 5, "mlp_width": 512, "initial_words": "", "precision": "float32"}
+    losses = {0.001: 2.2, 0.002: 2.0, 0.1: 9.0}
+    shown = plots.sweep([setting | {"learning_rate": rate, "held_out_loss": loss} for rate, loss in losses.items()])
+    low, high = shown.plot.layout.yaxis.range
+    assert 1.5 < low < 2.0 and 2.2 < high < 3
+    assert len(shown.rows) == 3 and "9.000" in shown.rows[2] and "1 over 2 times the lowest loss" in shown.note
+
+
 def test_words_stand_on_the_left_of_their_column_and_numbers_on_the_right() -> None:
     assert "<b>" not in plots.table_html(["<b>"], [["<b>", "<b>"]], "<b>")
     shown = plots.table_html(["run", "start", "BLEU"], [["a", "a word", "12.5"], ["b", "", ""]], "runs")
