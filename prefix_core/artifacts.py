@@ -23,7 +23,7 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from prefix_core import compact
-from prefix_core.base import Base
+from prefix_core.base import EMBEDDED, Base
 from prefix_core.errors import ArtifactError
 from prefix_core.methods import get_trained
 from prefix_core.methods.method import Steered
@@ -167,13 +167,14 @@ def read_card(folder: Path) -> Card:
 def load(folder: Path, base: Base) -> tuple[Steered, Card]:
     """What `save` wrote, on the base it was trained on.
 
-    A folder of PEFT's own, which has no card, is taken as a prefix for any base that it fits.
+    A folder of PEFT's own has no card: it is taken for a base that it fits and, if it names one, of that name.
 
     Raises `ArtifactError` for another base, and for files that are broken or do not fit.
     """
     if not folder.is_dir():
         raise ArtifactError(f"there is no folder {folder}")
     if not (folder / CARD).exists() and (folder / PEFT_CONFIG).exists():
+        _refuse_other_name(folder, base)
         card = Card(base.name, base.weights_hash, base.parameters, task="", method="prefix")
     else:
         card = read_card(folder)
@@ -266,6 +267,16 @@ def _refuse_peft(base: Base) -> None:
         )
 
 
+def _refuse_other_name(folder: Path, base: Base) -> None:
+    """Without a card, the name in PEFT's configuration is all that tells the base; folders may have moved."""
+    named = str(_peft_config(folder).get("base_model_name_or_path") or base.name)
+    if named != base.name and Path(named).name not in {Path(base.name).name, EMBEDDED.name * (base.name == "embedded")}:
+        raise ArtifactError(
+            f"{folder.name} was trained on {named!r}, by its {PEFT_CONFIG}, not on {base.name!r}; load that base, or, "
+            "if the two have the same weights, change base_model_name_or_path there"
+        )
+
+
 def to_peft(kept: dict[str, Tensor]) -> Tensor:
     """keys and values (layers, P, kv_heads, head_dim) -> PEFT's (P, layers * 2 * kv_heads * head_dim)."""
     pair = torch.stack([kept["keys"], kept["values"]], 2)  # (layers, P, 2, kv_heads, head_dim)
@@ -275,14 +286,11 @@ def to_peft(kept: dict[str, Tensor]) -> Tensor:
 def from_peft(folder: Path, base: Base) -> dict[str, Tensor]:
     """The prefix in a folder in PEFT's format, whoever wrote it, as keys and values for `base`."""
     _refuse_peft(base)
-    path = folder / PEFT_WEIGHTS
+    path, config = folder / PEFT_WEIGHTS, _peft_config(folder)
     try:
-        config = json.loads((folder / PEFT_CONFIG).read_text(encoding="utf-8"))
         size = path.stat().st_size
-    except (OSError, ValueError) as error:
+    except OSError as error:
         raise ArtifactError(f"{folder.name} is not a PEFT prefix: {error}") from error
-    if not isinstance(config, dict):
-        raise ArtifactError(f"{PEFT_CONFIG} is not a PEFT configuration")
     if config.get("peft_type") != "PREFIX_TUNING" or config.get("task_type") != "CAUSAL_LM":
         raise ArtifactError(
             f"{PEFT_CONFIG} says peft_type {config.get('peft_type')!r}, task_type {config.get('task_type')!r}; "
@@ -298,6 +306,16 @@ def from_peft(folder: Path, base: Base) -> dict[str, Tensor]:
         raise ArtifactError(f"{path.name} holds {found}; this base needs one prompt_embeddings of (length, {width})")
     pair = rows.float().view(len(rows), shape.layers, 2, shape.kv_heads, shape.head_dim).transpose(0, 1)
     return {"keys": pair[:, :, 0].contiguous(), "values": pair[:, :, 1].contiguous()}
+
+
+def _peft_config(folder: Path) -> dict[str, Any]:
+    try:
+        config = json.loads((folder / PEFT_CONFIG).read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise ArtifactError(f"{folder.name} is not a PEFT prefix: {error}") from error
+    if not isinstance(config, dict):
+        raise ArtifactError(f"{PEFT_CONFIG} is not a PEFT configuration")
+    return config
 
 
 def peft_config(base: Base, kept: dict[str, Tensor]) -> dict[str, Any]:

@@ -33,6 +33,7 @@ from prefix_core.places import ASSETS
 
 EMBEDDED = ASSETS / "base"
 DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16}
+DEVICES = ("cpu", "cuda")
 
 # Architectures whose attention takes a prefix here, by `model_type`, each tested; the rest are refused with a reason.
 DECODERS = ("gpt2", "opt", "llama", "mistral", "qwen2", "qwen3", "gemma", "gemma3_text")
@@ -151,6 +152,8 @@ def load_base(name: str = "embedded", device: str = "cpu", dtype: str = "fp32") 
         torch.device(device)
     except RuntimeError as error:
         raise BaseError(f"device {device!r} is not known; use cpu or cuda") from error
+    if torch.device(device).type not in DEVICES:
+        raise BaseError(f"device {device!r} cannot be computed on here; use cpu or cuda")
     if device.startswith("cuda") and not torch.cuda.is_available():
         raise BaseError(f"device {device!r} was asked for, but no CUDA device is available; use cpu")
     place = str(EMBEDDED) if name == "embedded" else name

@@ -64,19 +64,22 @@ def encode_pairs(
     task: Task,
     examples: Sequence[Example],
     prefix_length: int,
-    too_long: TooLong = "refuse",
+    too_long: TooLong | None = None,
     kind: str = "example",
     infix: bool = False,
 ) -> list[Pair]:
-    """A pair for every reference. Raises `InputError` naming the example that is empty or too long."""
+    """A pair for every reference; too_long None: as the task does.
+
+    Raises `InputError` naming the example that is empty or too long.
+    """
     pairs = []
     for number, example in enumerate(examples, 1):
         where = f"{kind} {number}" + (f" ({example.id})" if example.id else "")
         text = task.linearize(example.source)
         for reference in example.references:
             target = [*base.encode(" ".join(reference.split())), base.end]
-            cut: TooLong = "cut" if task.cut else too_long
-            encoded = encode_input(base, text, task.separator, "", prefix_length, len(target), cut, where, infix)
+            way, room = too_long or task.too_long, len(target)
+            encoded = encode_input(base, text, task.separator, "", prefix_length, room, way, where, infix)
             pairs.append(Pair(encoded.tokens, target))
     if not pairs:
         raise InputError("there are no examples to learn from; give at least one input with its text")

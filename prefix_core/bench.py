@@ -315,8 +315,13 @@ def measure(side: str, dtype: str, name: str, seconds: float, tokens: int = NEW_
 
 
 def _memory() -> dict[str, float]:
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return {"peak_megabytes": round(peak / (1e6 if sys.platform == "darwin" else 1e3), 1)}
+    """This process's peak. Linux hands `ru_maxrss` down from the process that started it, but not VmHWM."""
+    try:
+        status = Path("/proc/self/status").read_text()
+        peak = int(status.partition("VmHWM:")[2].split()[0]) / 1e3
+    except OSError:
+        peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (1e6 if sys.platform == "darwin" else 1e3)
+    return {"peak_megabytes": round(peak, 1)}
 
 
 if __name__ == "__main__":

@@ -15,8 +15,8 @@ from prefix_core.places import EVIDENCE, evidence_of
 
 FULL_SIZE = "full_size.json"  # what `bench --shape` measured
 
-# The rows of a table in their order. What is trained is shipped where the row has its method's name; the two at 0.1% of
-# the base, the paper's size, are measured beside it.
+# The rows of a table in their order. What the app offers has its method's name; the two at 0.1% of the base, the
+# paper's size, lie beside it.
 ROWS = (
     "prefix",
     "prefix_small",
@@ -83,16 +83,18 @@ def trained_row(name: str, folder: Path, card: artifacts.Card, split: str) -> di
 
 
 def outdated(folder: Path | None = None, root: Path | None = None) -> list[str]:
-    """Why the evidence is older than the artifacts under `root`: a line for each artifact that was not measured.
+    """Why the evidence is older than the artifacts under `root`: a line for each table that tells of other weights.
 
-    folder: where the evidence lies; None for each base's own place.
+    folder: where the evidence lies; None for each base's own place. The dev set's table has to know every artifact.
     """
     reasons = []
     for place, card in artifacts.shipped(root).items():
-        path = path_of(card.task, "dev", folder or evidence_of(card.base))
-        row = read(path, card.base_hash).get(card.method)
-        if row is None:
-            reasons.append(f"{path.name} has no row of {place.parent.name}/{place.name} on this base")
-        elif row["weights"] != artifacts.fingerprint(place):
-            reasons.append(f"{path.name} was measured on other weights than those in {place.parent.name}/{place.name}")
+        where, what = folder or evidence_of(card.base), f"{place.parent.name}/{place.name}"
+        weights, dev = artifacts.fingerprint(place), path_of(card.task, "dev", where)
+        for path in (dev, *sorted(where.glob(f"{card.task}-*.json"))):
+            row = read(path).get(place.name)
+            if path == dev and (row is None or not read(path, card.base_hash)):
+                reasons.append(f"{path.name} has no row of {what} on this base")
+            elif row is not None and row["weights"] != weights:
+                reasons.append(f"{path.name} was measured on other weights than those in {what}")
     return reasons

@@ -152,7 +152,7 @@ def _row(base: Base, request: Request, decoding: Decoding, pane: int, where: str
     limit = decoding.max_new_tokens or task.max_new_tokens
     length = steered.prefix.length if steered.prefix else 0
     text = task.linearize(request.source)
-    too_long = "cut" if task.cut else decoding.too_long
+    too_long = decoding.too_long or task.too_long
     infix = steered.prefix is not None and steered.prefix.infix
     encoded = encode_input(base, text, task.separator, steered.words, length, limit, too_long, where, infix)
     return Row(encoded.tokens, steered.prefix, limit, stop_tokens(base, task), pane), encoded.cut

@@ -147,11 +147,9 @@ def train_row(
     dev: Sequence[Example],
     data: dict[str, Any],
 ) -> Path:
-    """Train a row and save it, unless that is done; returns its folder. What is not shipped lies among the runs."""
+    """Train a row and save it, unless that is done; returns its folder. Raises `InputError` where it diverges."""
     method = TRAINED_ROWS[row]
-    runs = RUNS / base.weights_hash[:12] / task.name
-    shipped = artifacts.folder_of(base, task.name, method)
-    folder = shipped if row == method else runs / row
+    folder = artifacts.folder_of(base, task.name, row)
     made_from = [base.weights_hash, _but_precision(asdict(settings)), data["hash"]]
     if (folder / artifacts.CARD).exists():
         card = artifacts.read_card(folder)
@@ -160,11 +158,17 @@ def train_row(
             print(f"{folder}: up to date", file=sys.stderr)
             return folder
     digest = hashlib.sha256(json.dumps([*made_from, settings.precision]).encode()).hexdigest()[:8]
-    checkpoint = runs / f"{row}-{digest}.safetensors"
+    checkpoint = RUNS / base.weights_hash[:12] / task.name / f"{row}-{digest}.safetensors"
     events = train(
         base, task, method, learned, settings, one_text_each(dev[:HELD_OUT]), checkpoint=checkpoint, too_long="cut"
     )
     result = follow(events, f"{task.name} {row}")
+    if result.ended == "diverged":
+        checkpoint.unlink(missing_ok=True)
+        raise InputError(
+            f"{task.name}, {row}: the loss was no number any more at step {result.steps}; nothing was saved. Lower the "
+            "method's rate in prefix_core/settings.py"
+        )
     bits = 8 if len(DATA) * base.parameters * bytes_per_number(8) <= ROOM else 4
     card = artifacts.save(folder, base, result.kept, artifacts.describe(base, task.name, result, data), bits)
     if method in artifacts.WHOLE_LAYERS:

@@ -57,6 +57,7 @@ def markdown(folder: Path = EVIDENCE) -> str:
         path = path_of(task, "dev", folder)
         evidence = json.loads(path.read_text(encoding="utf-8")) if path.exists() else None
         found = [json.loads(other.read_text(encoding="utf-8")) for other in sorted(folder.glob(f"{task}-*.json"))]
+        found = [other for other in found if not evidence or other["base_hash"] == evidence["base_hash"]]
         sections.append(section(task, evidence, paper["tasks"][task], paper["split"]) + others(task, found))
     if (path := folder / FULL_SIZE).exists():
         sections.append(full_size(json.loads(path.read_text(encoding="utf-8"))))

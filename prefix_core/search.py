@@ -24,7 +24,8 @@ class Decoding:
     """How tokens are chosen. beams 1 and temperature 0: greedy. The paper: 5 beams (XSUM: 6, length penalty 0.8).
 
     max_new_tokens: None for the task's own. top_p: the smallest set of tokens with that much probability is drawn
-    from. seed: row i of a request draws from its own generator, seeded with (seed, i), whatever else is in the batch.
+    from. too_long: None for the task's own way: an article is cut, a table refused. seed: row i of a request draws from
+    its own generator, seeded with (seed, i), whatever else is in the batch.
     """
 
     max_new_tokens: int | None = None
@@ -33,7 +34,7 @@ class Decoding:
     temperature: float = 0.0
     top_p: float = 1.0
     seed: int = 0
-    too_long: TooLong = "refuse"
+    too_long: TooLong | None = None
 
     def __post_init__(self) -> None:
         if not 1 <= self.beams <= MOST_BEAMS or (self.max_new_tokens is not None and self.max_new_tokens < 1):

@@ -178,9 +178,7 @@ def _read_fields(text: str) -> Table:
     """`field : value | field : value`, or one `field: value` a line; a line may start with a bullet."""
     pieces = [piece for line in text.splitlines() for piece in _split_pipes(line) if piece.strip()]
     if len(pieces) == 1:
-        parts = [part for part in re.split("[,;]", pieces[0]) if part.strip()]
-        if all(re.search(r"[^\W\d]", part.replace("：", ":").rpartition(":")[0]) for part in parts):  # name: A, area: B
-            pieces = parts
+        pieces = _split_commas(pieces[0])
     cells = []
     for number, piece in enumerate(pieces, 1):
         match = re.fullmatch(r"(?:[-*•]\s+)?([^:：]*)[:：](.*)", piece.strip().rstrip(",; "), re.DOTALL)
@@ -188,6 +186,18 @@ def _read_fields(text: str) -> Table:
             raise InputError(f"row {number}: “{_flat(piece)[:40]}” has no colon. Write field : value")
         cells.append((f"row {number}", _unquote(match[1]), _unquote(match[2])))
     return _table(cells)
+
+
+def _split_commas(line: str) -> list[str]:
+    """`name: A, area: B` in its fields; a part without a field's name belongs to the value before: `near: A, B`."""
+    parts: list[str] = []
+    for part in re.split("(?<=[,;])", line):
+        named = re.search(r"[^\W\d]", part.replace("：", ":").rpartition(":")[0])
+        if parts and not named:
+            parts[-1] += part
+        elif part.strip(" ,;"):
+            parts.append(part)
+    return [part.rstrip(",; ") for part in parts]
 
 
 def _read_markdown(text: str, attributes: Collection[str]) -> Table:

@@ -91,7 +91,7 @@ def train(
     samples: int = 0,
     checkpoint: Path | None = None,
     should_stop: Callable[[], bool] = lambda: False,
-    too_long: TooLong = "refuse",
+    too_long: TooLong | None = None,
     workers: Workers = ALONE,
 ) -> Iterator[TrainingEvent]:
     """Train `method` on `examples`; yields an event a step and a closing one with the result.

@@ -116,6 +116,21 @@ def test_another_base_is_refused(tiny: Base, trained: dict[str, Trained], tmp_pa
             artifacts.load(tmp_path / method, other)
 
 
+def test_a_prefix_of_pefts_own_is_for_the_base_that_it_names(
+    tiny: Base, trained: dict[str, Trained], tmp_path: Path
+) -> None:
+    saved(tiny, trained["prefix"], tmp_path)
+    (tmp_path / artifacts.CARD).unlink()
+    config = tmp_path / artifacts.PEFT_CONFIG
+    facts = json.loads(config.read_text())
+    for name in (tiny.name, f"/elsewhere/{Path(tiny.name).name}", None):
+        config.write_text(json.dumps(facts | {"base_model_name_or_path": name}))
+        assert artifacts.load(tmp_path, tiny)[1].method == "prefix"
+    config.write_text(json.dumps(facts | {"base_model_name_or_path": "somebody/other-model"}))
+    with pytest.raises(ArtifactError, match="trained on 'somebody/other-model'"):
+        artifacts.load(tmp_path, tiny)
+
+
 def test_broken_and_foreign_files_are_refused_with_the_reason(
     tiny: Base, trained: dict[str, Trained], tmp_path: Path
 ) -> None:

@@ -1,6 +1,8 @@
 """The bench runs every side in both dtypes and agrees, token for token, where it must."""
 
 import json
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -41,6 +43,15 @@ def test_the_sides_take_turns(monkeypatch: pytest.MonkeyPatch) -> None:
     result = bench(seconds=3.0)
     assert asked == [(side, dtype) for dtype in ("fp32", "bf16") for _ in range(3) for side in benching.SIDES]
     assert result["transformers"]["bf16"]["milliseconds_per_token_1"] == 15.0  # of 12, 15 and 18
+
+
+def test_a_process_is_not_charged_with_the_memory_of_the_one_that_started_it() -> None:
+    code = "import json; from prefix_core.bench import _memory; print(json.dumps(_memory()))"
+    alone = json.loads(subprocess.run([sys.executable, "-c", code], capture_output=True, check=True).stdout)
+    held = bytearray(800_000_000)
+    held[::4096] = b"x" * len(held[::4096])
+    beside = json.loads(subprocess.run([sys.executable, "-c", code], capture_output=True, check=True).stdout)
+    assert abs(beside["peak_megabytes"] - alone["peak_megabytes"]) < 50 < alone["peak_megabytes"]
 
 
 @pytest.mark.parametrize("kind", DECODERS)

@@ -147,12 +147,62 @@ def test_bad_use_is_one_clear_line_and_exit_code_2(
     assert printed.out == "" and printed.err.count("\n") == 1 and says in printed.err
 
 
-def test_unknown_words_are_answered_by_usage_and_exit_code_2(capsys: pytest.CaptureFixture[str]) -> None:
-    for arguments in ([], ["writ"], ["generate"], ["generate", "--text", "x", "--method", "magic"]):
-        with pytest.raises(SystemExit) as stopped:
-            main(arguments)
-        assert stopped.value.code == 2
-    assert "usage: python -m prefix_core" in capsys.readouterr().err
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        ([], "COMMAND"),
+        (["writ"], "writ"),
+        (["generate"], "--text"),
+        (["generate", "--text", "x", "--method", "magic"], "magic"),
+        (["evaluate", "--data", "x.csv", "--limit", "-5"], "'-5' is no whole number of at least 1"),
+    ],
+)
+def test_bad_use_is_answered_by_one_line_and_exit_code_2(
+    arguments: list[str], said: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit) as stopped:
+        main(arguments)
+    told = capsys.readouterr().err
+    assert stopped.value.code == 2 and told.count("\n") == 1 and said in told and "--help" in told
+
+
+def test_an_input_is_cut_or_refused_as_asked_and_what_is_cut_is_told(
+    tiny_folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    options = ["--base", str(tiny_folder), "--method", "prompt", "--max-new-tokens", "4", "--json", "--text"]
+    article, table = "A long story goes on and on. " * 300, f"name[{'very ' * 400}]"
+    for task, text, choice, code in [
+        ("summarization", article, [], 0),
+        ("summarization", article, ["--no-cut"], 2),
+        ("e2e", table, [], 2),
+        ("e2e", table, ["--cut"], 0),
+    ]:
+        assert main(["generate", "--task", task, *options, text, *choice]) == code
+        printed = capsys.readouterr()
+        if code == 0:
+            cut = json.loads(printed.out)["cut"]
+            assert cut > 0 and f"cut at its end, by {cut} tokens" in printed.err
+        else:
+            assert "shorten" in printed.err.lower() and printed.err.count("\n") == 1
+
+
+def test_a_device_that_is_not_computed_on_is_refused(tiny_folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for device, said in (("mps", "cannot be computed on here"), ("gpu", "not known")):
+        assert main(["generate", "--base", str(tiny_folder), "--device", device, "--text", TABLE]) == 2
+        assert said in capsys.readouterr().err
+
+
+def test_after_a_rate_too_high_a_lower_one_can_be_tried_at_once(
+    tiny_folder: Path, data: dict[str, Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert train(tiny_folder, data["csv"], tmp_path, "--learning-rate", "1e38") == 2
+    assert "lower --learning-rate" in capsys.readouterr().err
+    assert train(tiny_folder, data["csv"], tmp_path, "--learning-rate", "1e-3") == 0
+
+
+def test_bad_data_leave_no_folder(tiny_folder: Path, tmp_path: Path) -> None:
+    assert train(tiny_folder, tmp_path / "none.csv", tmp_path / "out") == 2
+    assert not (tmp_path / "out").exists()
 
 
 def test_it_runs_as_a_module_and_never_loads_the_screen(tiny_folder: Path, e2e: Task) -> None:

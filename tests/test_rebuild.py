@@ -8,6 +8,7 @@ import pytest
 
 from prefix_core import artifacts, evidence, rebuild
 from prefix_core.base import Base
+from prefix_core.errors import InputError
 from prefix_core.places import evidence_of
 from prefix_core.tables import to_mr
 from prefix_core.tasks.task import Task
@@ -43,8 +44,9 @@ def test_everything_is_made_once_and_measured(tiny: Base, own: dict[str, Path], 
     rebuild.rebuild(tiny, folder=folder)
     rows = table(folder)
     assert list(rows) == [name for name in evidence.ROWS if name != "lead"]
-    cards = {card.method: card for card in artifacts.shipped().values()}
-    assert set(cards) == {name for name, row in rows.items() if row["shipped"]}
+    cards = {place.name: card for place, card in artifacts.shipped().items()}
+    assert set(cards) == set(rebuild.TRAINED_ROWS) == {name for name in rows if not name.startswith("prompt")}
+    assert {name for name, row in rows.items() if row["shipped"]} == {card.method for card in cards.values()}
     for name, row in rows.items():
         assert row["inputs"] == 5 and row["interval"]["bleu"][0] <= row["bleu"] <= row["interval"]["bleu"][1] + 1
         assert name.startswith("prompt") or row["training"]["steps"] == 3
@@ -99,8 +101,25 @@ def test_evidence_that_is_older_than_the_artifacts_is_told(tiny: Base, own: dict
     kept = artifacts.from_peft(prefix, tiny)
     artifacts.save(prefix, tiny, {name: tensor + 1 for name, tensor in kept.items()}, artifacts.read_card(prefix))
     assert evidence.outdated(folder) == ["e2e.json was measured on other weights than those in e2e/prefix"]
+    rebuild.rebuild(tiny, rows=["adapter"], splits=["test"], folder=folder)
+    assert len(evidence.outdated(folder)) == 1  # the test set's table fits
+    (adapter,) = (place for place, card in artifacts.shipped().items() if card.method == "adapter")
+    stored = artifacts.read_tensors(artifacts.tensor_files(adapter))
+    artifacts.save(adapter, tiny, {name: 2 * tensor for name, tensor in stored.items()}, artifacts.read_card(adapter))
+    assert [line.split()[0] for line in evidence.outdated(folder)] == ["e2e.json", "e2e-test.json", "e2e.json"]
+    artifacts.save(adapter, tiny, stored, artifacts.read_card(adapter))
     artifacts.write_card(prefix, replace(artifacts.read_card(prefix), base_hash="another"))
     assert evidence.outdated(folder) == ["e2e.json has no row of e2e/prefix on this base"]
+
+
+def test_a_training_that_diverges_ships_nothing(
+    tiny: Base, own: dict[str, Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    wild = rebuild.defaults("adapter", tiny.parameters, "").replaced(learning_rate=1e38)
+    monkeypatch.setattr(rebuild, "defaults", lambda *_: wild)
+    with pytest.raises(InputError, match="e2e, adapter: the loss was no number"):
+        rebuild.rebuild(tiny, rows=["adapter"], folder=own["evidence"])
+    assert not artifacts.shipped() and not table(own["evidence"])
 
 
 def test_a_bases_evidence_has_its_own_place() -> None:

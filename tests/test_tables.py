@@ -164,6 +164,17 @@ def test_repeated_attributes_are_kept():
     assert read_table("food[Italian], food[French]") == (("food", "Italian"), ("food", "French"))
 
 
+def test_a_comma_in_a_value_does_not_end_it():
+    line = "name: Blue Spice, eatType: coffee shop, near: St. John's, Cambridge; open: 9:30, 14:30"
+    assert read_table(line) == (
+        ("name", "Blue Spice"),
+        ("eatType", "coffee shop"),
+        ("near", "St. John's, Cambridge"),
+        ("open", "9:30, 14:30"),
+    )
+    assert read_table("name: Bread, Salt and Wine") == (("name", "Bread, Salt and Wine"),)
+
+
 def test_numbers_and_booleans_are_written_as_they_stand():
     table = read_table('{"rating": 4.50, "phone": "01223", "familyFriendly": true}')
     assert table == (("rating", "4.50"), ("phone", "01223"), ("familyFriendly", "yes"))

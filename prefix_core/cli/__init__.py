@@ -3,14 +3,22 @@
 import argparse
 import sys
 from collections.abc import Sequence
+from typing import NoReturn
 
 from prefix_core.cli import learn, measure, write
 from prefix_core.errors import PrefixError
 
 
+class Parser(argparse.ArgumentParser):
+    """Answers bad use by one line, without the list of all options before it."""
+
+    def error(self, message: str) -> NoReturn:
+        self.exit(2, f"{self.prog}: {message}; --help explains\n")
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; returns the exit code: 0, or 2 with one line on standard error for bad use."""
-    parser = argparse.ArgumentParser(
+    parser = Parser(
         prog="python -m prefix_core",
         description="Prefix-tuning: steer a frozen language model with a small learned prefix.",
         epilog="'python -m prefix_core COMMAND --help' explains a command.",

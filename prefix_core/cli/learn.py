@@ -10,7 +10,7 @@ from pathlib import Path
 
 from prefix_core import artifacts
 from prefix_core.cli import options
-from prefix_core.cli.options import named_base, named_precision, named_task, show
+from prefix_core.cli.options import count, named_base, named_precision, named_task, show, too_long
 from prefix_core.errors import InputError
 from prefix_core.examples import load_examples
 from prefix_core.methods import METHODS, TRAINED
@@ -26,7 +26,6 @@ def run_train(asked: argparse.Namespace) -> None:
     workers = join(asked.device)
     task, base = named_task(asked), named_base(asked)
     out = Path(asked.out)
-    out.mkdir(parents=True, exist_ok=True)
     examples = load_examples(asked.data, task)
     if asked.held_out:
         held_out = load_examples(asked.held_out, task, asked.held_out_limit)
@@ -55,17 +54,19 @@ def run_train(asked: argparse.Namespace) -> None:
     costs = f"{trained:,} parameters to train, {kept:,} to keep: {share:.2f}% of the base, {size:,} bytes"
     if workers.first:
         print(f"{costs}; {workers.count} processes" if workers.count > 1 else costs, file=sys.stderr)
+    out.mkdir(parents=True, exist_ok=True)
     checkpoint = out / "checkpoint.safetensors"
     with until_interrupted() as interrupted:
         events = train(
             base, task, asked.method, learned, settings, held_out,
-            checkpoint=checkpoint, should_stop=interrupted, too_long="cut" if asked.cut else "refuse",
+            checkpoint=checkpoint, should_stop=interrupted, too_long=too_long(asked),
             workers=workers,
         )  # fmt: skip
         result = follow(events, f"{task.name} {asked.method}", silent=not workers.first)
     if not workers.first:
         return
     if result.ended == "diverged" and not result.best_step:
+        checkpoint.unlink(missing_ok=True)
         raise InputError(f"the loss was no number any more at step {result.steps}; choose a lower --learning-rate")
     data = {"file": Path(asked.data).name, **facts(learned)}
     if task.name == custom.NAME:
@@ -124,20 +125,22 @@ def add(commands: options.Commands) -> None:
     command.add_argument("--method", default="prefix", choices=TRAINED, help="(default: %(default)s)")
     command.add_argument("--data", required=True, help=options.DATA_HELP)
     command.add_argument("--out", required=True, help="folder for the result; a run cut short goes on from here")
-    command.add_argument("--examples", type=int, help="learn from so many texts, drawn by the seed (default: all)")
+    command.add_argument("--examples", type=count, help="learn from so many texts, drawn by the seed (default: all)")
     command.add_argument("--held-out", help="file of held-out examples (default: some of --data)")
-    command.add_argument("--held-out-limit", type=int, default=200, help="(default: %(default)s)")
-    command.add_argument("--seed", type=int, default=0)
-    command.add_argument("--cut", action="store_true", help="cut inputs that are too long instead of refusing them")
-    command.add_argument("--preset", choices=["paper"], help="the paper's settings instead of those found for the base")
-    command.add_argument("--steps", type=int, help="optimizer steps (default: from --epochs)")
-    command.add_argument("--epochs", type=float)
-    command.add_argument("--batch", type=int, help="texts a step, of all processes together")
+    command.add_argument("--held-out-limit", type=count, default=200, help="so many at most (default: %(default)s)")
     command.add_argument(
-        "--accumulate", type=int, help="run a batch in so many parts, one after another: less memory, the same step"
+        "--seed", type=int, default=0, help="of all that is drawn; same seed, same result (default: 0)"
     )
-    command.add_argument("--learning-rate", type=float)
-    command.add_argument("--length", type=int, help="prefix: its length in tokens")
+    options.add_cut(command)
+    command.add_argument("--preset", choices=["paper"], help="the paper's settings instead of those found for the base")
+    command.add_argument("--steps", type=count, help="optimizer steps (default: from --epochs)")
+    command.add_argument("--epochs", type=float, help="how often to read all examples (default: the method's)")
+    command.add_argument("--batch", type=count, help="texts a step, of all processes together")
+    command.add_argument(
+        "--accumulate", type=count, help="run a batch in so many parts, one after another: less memory, the same step"
+    )
+    command.add_argument("--learning-rate", type=float, help="the highest, after the warm-up (default: the method's)")
+    command.add_argument("--length", type=count, help="prefix: its length in tokens")
     command.add_argument(
         "--variant", choices=VARIANTS,
         help="prefix: one of the paper's ablations: vectors between input and output (infix), or input embeddings "
@@ -145,7 +148,7 @@ def add(commands: options.Commands) -> None:
     )  # fmt: skip
     command.add_argument("--mlp-width", type=int, help="prefix: units of the paper's MLP, 512 there; 0 for none")
     command.add_argument("--words", help="prefix: the words whose activations it starts from; '' for random")
-    command.add_argument("--patience", type=int, help="stop after so many held-out measurements without a gain")
+    command.add_argument("--patience", type=count, help="stop after so many held-out measurements without a gain")
     command.add_argument("--adapter-share", type=float, help="adapter: its size as a share of the base, such as 0.03")
     command.set_defaults(run=run_train)
 
@@ -155,13 +158,16 @@ def add(commands: options.Commands) -> None:
     command.add_argument("--task", default="e2e", choices=TASKS, help="(default: %(default)s)")
     command.add_argument("--methods", nargs="+", default=list(TRAINED), choices=TRAINED)
     command.add_argument("--data", required=True, help="a file of examples")
-    command.add_argument("--steps", type=int, default=150, help="of every candidate (default: %(default)s)")
-    command.add_argument("--held-out-limit", type=int, default=40, help="inputs measured (default: %(default)s)")
-    command.add_argument("--seed", type=int, default=0)
+    command.add_argument("--steps", type=count, default=150, help="of every candidate (default: %(default)s)")
+    command.add_argument("--held-out-limit", type=count, default=40, help="inputs measured (default: %(default)s)")
+    command.add_argument("--seed", type=int, default=0, help="of the split into learned and held-out (default: 0)")
     command.set_defaults(run=run_sweep)
 
     command = commands.add_parser("pretrain", help="make the embedded base model from text")
-    command.add_argument("--run-file", default=str(Path(__file__).parent.parent / "pretrain" / "runs" / "third.toml"))
+    command.add_argument(
+        "--run-file", default=str(Path(__file__).parent.parent / "pretrain" / "runs" / "third.toml"),
+        help="shape, text and rates (default: %(default)s)",
+    )  # fmt: skip
     command.add_argument("--out", default="runs/base", help="folder for checkpoints; goes on from there")
     command.add_argument(
         "--minutes", type=float,

@@ -4,9 +4,10 @@ import argparse
 import sys
 from pathlib import Path
 
+from prefix_core.artifacts import artifact_root
 from prefix_core.base import load_base
 from prefix_core.cli import options
-from prefix_core.cli.options import named_base, named_precision, show
+from prefix_core.cli.options import count, named_base, named_precision, show
 from prefix_core.errors import InputError
 from prefix_core.evidence import FULL_SIZE, ROWS, outdated
 from prefix_core.full_shape import SHAPES
@@ -56,6 +57,10 @@ def run_rebuild(asked: argparse.Namespace) -> None:
     base = named_base(asked)
     precision, folder = named_precision(asked, base), asked.evidence
     rebuild(base, asked.tasks, asked.methods, asked.splits, asked.steps, asked.limit, folder, precision=precision)
+    if base.name == "embedded":
+        from prefix_core.ui.precompute import precompute
+
+        precompute(base.name, artifact_root(), report=lambda line: print(line, file=sys.stderr))
 
 
 def run_results(asked: argparse.Namespace) -> None:
@@ -101,12 +106,14 @@ def add(commands: options.Commands) -> None:
         "--tune", nargs="*", type=size, metavar="TEXTS",
         help="also train on so many E2E texts and score on E2E's dev set; without numbers: 100 500 all (slow)",
     )  # fmt: skip
-    command.add_argument("--steps", type=int, default=1000, help="of each of those at most (default: %(default)s)")
-    command.add_argument("--limit", type=int, help="score on the first so many dev inputs (default: all)")
+    command.add_argument("--steps", type=count, default=1000, help="of each of those at most (default: %(default)s)")
+    command.add_argument("--limit", type=count, help="score on the first so many dev inputs (default: all)")
     command.add_argument("--record", action="store_true", help="keep the results with the first base's evidence")
     command.set_defaults(run=run_measure)
 
-    command = commands.add_parser("rebuild", help="train and score everything shipped for a base")
+    command = commands.add_parser(
+        "rebuild", help="train and score everything shipped for a base; write the opening comparisons"
+    )
     options.add_placed_base(command)
     options.add_precision(command)
     command.add_argument("--tasks", nargs="+", default=[], choices=[name for name in TASKS if name != "custom"])
@@ -114,8 +121,8 @@ def add(commands: options.Commands) -> None:
     command.add_argument(
         "--splits", nargs="+", default=[], help="what to score on, such as dev or test (default: all but test)"
     )
-    command.add_argument("--steps", type=int, help="optimizer steps of each (default: its own)")
-    command.add_argument("--limit", type=int, help="score on the first so many inputs (default: all)")
+    command.add_argument("--steps", type=count, help="optimizer steps of each (default: its own)")
+    command.add_argument("--limit", type=count, help="score on the first so many inputs (default: all)")
     command.add_argument("--evidence", type=Path, help="folder for what is measured (default: the base's own)")
     command.set_defaults(run=run_rebuild)
 
@@ -128,6 +135,6 @@ def add(commands: options.Commands) -> None:
     options.add_placed_base(command)
     studies = "lengths, variants, few_examples, initial_words, topics"
     command.add_argument("names", nargs="*", metavar="STUDY", help=studies)
-    command.add_argument("--limit", type=int, default=200, help="score on the first so many inputs (%(default)s)")
+    command.add_argument("--limit", type=count, default=200, help="score on the first so many inputs (%(default)s)")
     command.add_argument("--evidence", type=Path, help="folder for what is measured (default: the base's own)")
     command.set_defaults(run=run_study)

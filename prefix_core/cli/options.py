@@ -7,6 +7,7 @@ from typing import Any
 
 from prefix_core import artifacts
 from prefix_core.base import DTYPES, Base, fastest_precision, load_base
+from prefix_core.encoding import TooLong
 from prefix_core.errors import InputError
 from prefix_core.generate import Decoding
 from prefix_core.methods import METHODS, prompt
@@ -37,7 +38,7 @@ def add_placed_base(command: argparse.ArgumentParser) -> None:
 
 
 def add_device(command: argparse.ArgumentParser) -> None:
-    command.add_argument("--device", default="cpu", help="cpu or cuda (default: %(default)s)")
+    command.add_argument("--device", default="cpu", help="cpu, cuda or cuda:1 (default: %(default)s)")
 
 
 def add_task(command: argparse.ArgumentParser) -> None:
@@ -62,8 +63,26 @@ def add_decoding(command: argparse.ArgumentParser) -> None:
 
 
 def add_room(command: argparse.ArgumentParser) -> None:
-    command.add_argument("--max-new-tokens", type=int, help="(default: the task's)")
-    command.add_argument("--cut", action="store_true", help="cut an input that is too long instead of refusing it")
+    command.add_argument("--max-new-tokens", type=count, help="(default: the task's)")
+    add_cut(command)
+
+
+def add_cut(command: argparse.ArgumentParser) -> None:
+    command.add_argument(
+        "--cut", action=argparse.BooleanOptionalAction,
+        help="cut an input that is too long, or refuse it (default: cut articles, refuse tables)",
+    )  # fmt: skip
+
+
+def too_long(asked: argparse.Namespace) -> TooLong | None:
+    return None if asked.cut is None else "cut" if asked.cut else "refuse"
+
+
+def count(text: str) -> int:
+    """A whole number of at least 1."""
+    if text.isdecimal() and int(text) > 0:
+        return int(text)
+    raise argparse.ArgumentTypeError(f"{text!r} is no whole number of at least 1")
 
 
 def add_precision(command: argparse.ArgumentParser) -> None:
@@ -141,7 +160,7 @@ def asked_decoding(asked: argparse.Namespace) -> Decoding:
         temperature=asked.temperature,
         top_p=asked.top_p,
         seed=asked.seed,
-        too_long="cut" if asked.cut else "refuse",
+        too_long=too_long(asked),
     )
 
 

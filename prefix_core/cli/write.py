@@ -10,11 +10,19 @@ from tqdm import tqdm
 from prefix_core import artifacts
 from prefix_core.base import Base
 from prefix_core.cli import options
-from prefix_core.cli.options import asked_decoding, named_base, named_steered, named_task, shipped_folder, show
+from prefix_core.cli.options import (
+    asked_decoding,
+    named_base,
+    named_steered,
+    named_task,
+    shipped_folder,
+    show,
+    too_long,
+)
 from prefix_core.errors import InputError
 from prefix_core.evaluate import evaluate
 from prefix_core.examples import load_examples
-from prefix_core.generate import Decoding, Request, write
+from prefix_core.generate import Decoding, Request, tokens_cut, write
 from prefix_core.tasks import TASKS, get_task
 from prefix_core.together import together
 
@@ -23,8 +31,12 @@ def run_generate(asked: argparse.Namespace) -> None:
     task, base = named_task(asked), named_base(asked)
     text = standard_input() if asked.text == "-" else asked.text
     steered = named_steered(base, task, asked)
-    output = write(base, [Request(steered, task, task.read(text))], asked_decoding(asked))[0]
-    show(asked, {"task": task.name, "method": asked.method, "output": output}, output)
+    request, decoding = Request(steered, task, task.read(text)), asked_decoding(asked)
+    cut = tokens_cut(base, request, decoding)
+    output = write(base, [request], decoding)[0]
+    if cut:
+        print(f"prefix_core: the input was cut at its end, by {cut} tokens, to fit the context", file=sys.stderr)
+    show(asked, {"task": task.name, "method": asked.method, "output": output, "cut": cut}, output)
 
 
 def run_evaluate(asked: argparse.Namespace) -> None:
@@ -53,7 +65,7 @@ def run_together(asked: argparse.Namespace) -> None:
         steered, _ = artifacts.load(shipped_folder(base, task, "prefix"), base)
         sources = [task.read(text)] if text is not None else [example.source for example in task.pool()[:2]]
         requests += [Request(steered, task, source) for source in sources]
-    decoding = Decoding(max_new_tokens=asked.max_new_tokens, too_long="cut" if asked.cut else "refuse")
+    decoding = Decoding(max_new_tokens=asked.max_new_tokens, too_long=too_long(asked))
     for event in together(base, requests, decoding):
         result = event.result
     assert result is not None  # nobody stops it
@@ -89,7 +101,7 @@ def run_list(asked: argparse.Namespace) -> None:
     cards = artifacts.shipped()
     rows = [{"folder": str(folder), **asdict(card)} for folder, card in cards.items()]
     lines = [
-        f"{card.task:<13} {card.method:<11} {card.kept:>12,} parameters {card.bytes:>12,} bytes "
+        f"{card.task:<13} {folder.name:<13} {card.trained:>12,} trained {card.kept:>12,} kept {card.bytes:>12,} bytes "
         f"(unpacked {card.full_bytes:,})  {folder}"
         for folder, card in cards.items()
     ]
@@ -116,7 +128,7 @@ def add(commands: options.Commands) -> None:
     for add_some in OF_WRITING:
         add_some(command)
     command.add_argument("--data", required=True, help=options.DATA_HELP)
-    command.add_argument("--limit", type=int, help="the first so many inputs")
+    command.add_argument("--limit", type=options.count, help="score on the first so many inputs (default: all)")
     command.add_argument("--outputs", help="write the outputs to this file, a line each")
     command.set_defaults(run=run_evaluate)
 

@@ -53,6 +53,11 @@ class Task:
     cut: bool = False
     separator: str = "\n"
 
+    @property
+    def too_long(self) -> Literal["refuse", "cut"]:
+        """What becomes of an input longer than the context where nothing was said."""
+        return "cut" if self.cut else "refuse"
+
     def prompt(self, source: Any) -> str:
         """The model's input for every method that has learned the task: the linearized source and a separator."""
         return self.linearize(source) + self.separator

@@ -59,11 +59,11 @@ def _connect_input(scenes: Scenes, arrival: Arrival) -> None:
     """Grid and text follow each other; a link says what stands there."""
     page, whose = scenes.page, scenes.whose
 
-    def follow_text(token: str, key: str, text: str) -> tuple[Any, ...]:
-        return inputs.follow_text(find(key, whose(token)), text)
+    def follow_text(token: str, key: str, text: str, rows: list[list[Any]]) -> tuple[Any, ...]:
+        return inputs.follow_text(find(key, whose(token)), text, rows)
 
-    def follow_grid(token: str, key: str, rows: list[list[Any]]) -> tuple[Any, ...]:
-        return inputs.follow_grid(find(key, whose(token)), rows)
+    def follow_grid(token: str, key: str, rows: list[list[Any]], text: str) -> tuple[Any, ...]:
+        return inputs.follow_grid(find(key, whose(token)), rows, text)
 
     def link(token: str, key: str, *asked: Any) -> tuple[str, str]:
         draft, methods, settings = Draft(*asked[:3]), asked[3], Settings(*asked[4:])
@@ -75,8 +75,8 @@ def _connect_input(scenes: Scenes, arrival: Arrival) -> None:
             return "", problem_html(error)
 
     text, grid, rest = page.input.text, page.input.grid, [page.input.problem, page.input.typed]
-    text.input(follow_text, [arrival.token, page.tasks, text], [grid, *rest], **LATEST)
-    grid.input(follow_grid, [arrival.token, page.tasks, grid], [text, *rest], **LATEST)
+    text.input(follow_text, [arrival.token, page.tasks, text, grid], [grid, *rest], **LATEST)
+    grid.input(follow_grid, [arrival.token, page.tasks, grid, text], [text, *rest], **LATEST)
     linked = page.link.click(link, [arrival.token, *page.asked], [page.query, page.input.problem], **QUICK)
     linked.then(None, page.query, None, js=COPY_LINK, **QUICK)
 

@@ -16,6 +16,8 @@ LABELS = {
     "triples": "As text: subject | relation | object, CSV, Markdown, JSON",
     "text": "The article",
 }
+LEFT_ALONE = "The text below cannot be read, so it stays as you typed it; what is written comes from the grid. "
+LEFT_ALONE += "Mend the text, or empty it to have it follow the grid again."
 PLACEHOLDERS = {
     "table": "name[Blue Spice], eatType[coffee shop], area[riverside]",
     "triples": "Blue Heron Airport | city served | Marlow",
@@ -98,21 +100,35 @@ def look(card: TaskCard, draft: Draft) -> str:
     return problem + hint_html(hint(card, draft.text) if draft.typed == "text" else "")
 
 
-def follow_text(card: TaskCard, text: str) -> tuple[Any, str, str]:
-    """The grid follows the text; where it cannot be read the grid stays, and the reason is shown."""
+def follow_text(card: TaskCard, text: str, rows: list[list[Any]]) -> tuple[Any, str, str]:
+    """The grid follows the text, and keeps its unfinished rows, which no text can say; `rows` are those it has.
+
+    Where the text cannot be read the grid stays, and the reason is shown.
+    """
     said = look(card, Draft("text", [], text))
     try:
-        return card.task.to_grid(card.task.read(text)), said, "text"
+        return [*card.task.to_grid(card.task.read(text)), *filter(unfinished, rows)], said, "text"
     except InputError:
         return gr.skip(), said, "text"
 
 
-def follow_grid(card: TaskCard, rows: list[list[Any]]) -> tuple[Any, str, str]:
-    """The text follows the grid, in the task's own notation."""
+def follow_grid(card: TaskCard, rows: list[list[Any]], text: str) -> tuple[Any, str, str]:
+    """The text follows the grid, in the task's own notation; `text` is what it was, and stays if it cannot be read."""
     try:
-        return card.task.to_text(card.task.read(rows)), "", "grid"
+        written = card.task.to_text(card.task.read(rows))
     except InputError as error:
         return gr.skip(), problem_html(error), "grid"
+    if text.strip():
+        try:
+            card.task.read(text)
+        except InputError:
+            return gr.skip(), hint_html(LEFT_ALONE), "grid"
+    return written, "", "grid"
+
+
+def unfinished(row: list[Any]) -> bool:
+    """Whether a row of the grid has cells with something in them, and others with nothing."""
+    return len({bool(str(cell or "").strip()) for cell in row}) == 2
 
 
 def _labels(card: TaskCard) -> list[str]:

@@ -25,7 +25,7 @@ def choose(
         raise InputError(f"There is no decoding '{decoding}'. Choose one of: {', '.join(DECODINGS)}.")
     if not 1 <= max_new_tokens <= MOST_TOKENS:
         raise InputError(f"Max new tokens is {max_new_tokens}; it must be from 1 to {MOST_TOKENS}.")
-    chosen = Decoding(int(max_new_tokens), too_long="cut" if cut else "refuse")
+    chosen = Decoding(int(max_new_tokens), too_long="cut" if cut else None)
     if decoding == "greedy":
         return chosen
     if decoding == "beam":

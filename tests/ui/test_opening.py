@@ -1,15 +1,17 @@
 """The precomputed comparisons are shown for the weights they were computed with, and for no others."""
 
+import shutil
 import subprocess
 import sys
 from dataclasses import replace
 from pathlib import Path
 
+from prefix_core.artifacts import folder_of
 from prefix_core.base import Base
 from prefix_core.ui.cards import SHIPPED
 from prefix_core.ui.engine import load_engine
 from prefix_core.ui.opening import read_opening, save_openings
-from prefix_core.ui.precompute import opening
+from prefix_core.ui.precompute import opening, precompute
 
 
 def test_fresh_then_stale(tiny: Base, artifacts: Path, tmp_path: Path) -> None:
@@ -31,6 +33,18 @@ def test_fresh_then_stale(tiny: Base, artifacts: Path, tmp_path: Path) -> None:
     assert read_opening(tiny.name, artifacts, "e2e", path) is None  # an input the task cannot read
     path.write_text(path.read_text()[:-40])
     assert read_opening(tiny.name, artifacts, "e2e", path) is None  # broken
+
+
+def test_only_what_does_not_fit_is_written_anew(tiny: Base, artifacts: Path, tmp_path: Path) -> None:
+    root, path, said = Path(shutil.copytree(artifacts, tmp_path / "root")), tmp_path / "precomputed.json", []
+    for _ in range(2):
+        precompute(tiny.name, root, path, said.append)
+    shutil.rmtree(folder_of(tiny, "e2e", "top_layers", root))  # one method fewer
+    precompute(tiny.name, root, path, said.append)
+    told = [line.partition(": ")[2] for line in said]
+    assert told == ["written anew", "up to date", "written anew"]
+    opened = read_opening(tiny.name, root, "e2e", path)
+    assert opened is not None and [pane.method for pane in opened.panes] == ["prefix", "fine_tune", "prompt"]
 
 
 def test_the_page_is_laid_out_without_torch() -> None:
