@@ -170,7 +170,7 @@ def test_an_input_is_cut_or_refused_as_asked_and_what_is_cut_is_told(
     tiny_folder: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     options = ["--base", str(tiny_folder), "--method", "prompt", "--max-new-tokens", "4", "--json", "--text"]
-    article, table = "A long story goes on and on. " * 300, f"name[{'very ' * 400}]"
+    article, table = "A long story goes on and on. " * 300, " ".join(f"name[{'very ' * 90}]" for _ in range(6))
     for task, text, choice, code in [
         ("summarization", article, [], 0),
         ("summarization", article, ["--no-cut"], 2),

@@ -23,8 +23,9 @@ BYTES = 12_000  # read of each source, in whole documents
 LONGEST = 3_000  # characters read of one document, so that no source is one document
 TOGETHER = 4096  # tokens run at once
 LONG_SOURCE = "wikipedia_featured"
-LONG = 5_000  # characters that fill a context of MOST_POSITIONS with any tokenizer
+LONG = 8_000  # characters, which fill a context of MOST_POSITIONS and more with any tokenizer
 MOST_POSITIONS = 1024
+PIECE = 256  # positions
 
 
 def held_out_text(source: str) -> list[str]:
@@ -43,13 +44,8 @@ def held_out_text(source: str) -> list[str]:
 
 
 def long_text() -> list[str]:
-    """Stretches of long held-out documents, from a word anywhere in them: what stands late in one is no other text."""
-    rng, found = random.Random("long"), []
-    for document in held_out_documents(LONG_SOURCE):
-        if len(document) > LONG:
-            start = document.find(" ", rng.randrange(len(document) - LONG)) + 1
-            found.append(document[start:])
-    return found
+    """Long held-out documents: one context and more of text that hangs together."""
+    return [document for document in held_out_documents(LONG_SOURCE) if len(document) > LONG]
 
 
 @torch.inference_mode()
@@ -108,23 +104,29 @@ def by_source(base: Base, texts: dict[str, list[str]]) -> dict[str, float]:
 def by_position(base: Base, texts: Sequence[str]) -> dict[str, Any]:
     """Nats per token along the context, or its first MOST_POSITIONS, of texts long enough to fill it.
 
-    quarters: mean of each quarter of the context. middle: of positions 256 to 512. later: the last quarter minus
-    `middle`, and error: its standard error over the texts. What a context or the texts are too short for is None.
+    A window slides over each text by a quarter of the context, so that most of it stands in every quarter once.
+    quarters: mean of each quarter. middle: of positions PIECE to 2 PIECE. later: what the very same tokens cost in the
+    last quarter, minus what they cost in the middle, with less before them; error: its standard error over the texts.
+    What a context or the texts are too short for is None.
     """
     context = min(base.shape.positions, MOST_POSITIONS)
-    rows = [[base.end, *base.encode(text)[:context]] for text in texts]
-    full = [row for row in rows if len(row) == context + 1]
+    step = context // 4
+    tokens = [base.encode(text) for text in texts]
+    windows = [[some[at : at + context] for at in range(0, len(some) - context + 1, step)] for some in tokens]
+    full = [own for own in windows if own]
     measured: dict[str, Any] = {"context": context, "texts": len(full), "quarters": None, "middle": None}
     measured.update(later=None, error=None)
     if len(full) > 1:
-        losses = torch.stack(token_losses(base, full))  # (texts, context)
-        measured["quarters"] = [quarter.mean().item() for quarter in losses.tensor_split(4, 1)]
-        if context >= 512:
-            middle = losses[:, 256:512].mean(1)
-            measured["middle"] = middle.mean().item()
-            if context > 512:
-                later = losses.tensor_split(4, 1)[3].mean(1) - middle
-                measured.update(later=later.mean().item(), error=later.std().item() / math.sqrt(len(full)))
+        found = iter(token_losses(base, [[base.end, *row] for own in full for row in own]))
+        losses = [torch.stack([next(found) for _ in own]) for own in full]  # of each text: (windows, context)
+        along = torch.stack([own.mean(0) for own in losses])
+        measured["quarters"] = [quarter.mean().item() for quarter in along.tensor_split(4, 1)]
+        if context >= 2 * PIECE:
+            measured["middle"] = along[:, PIECE : 2 * PIECE].mean().item()
+        pairs = [own for own in losses if len(own) > 2]
+        if step == PIECE and len(pairs) > 1:  # a window's last quarter is the second of the next but one
+            later = torch.stack([(own[:-2, 3 * step :] - own[2:, step : 2 * step]).mean() for own in pairs])
+            measured.update(later=later.mean().item(), error=later.std().item() / math.sqrt(len(pairs)))
     return measured
 
 
