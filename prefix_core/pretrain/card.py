@@ -154,8 +154,9 @@ Weights are stored as {dtype}; held-out loss in nats a token: {rounded}.
 {text_table(counts, before)}
 
 One document in 200 of each open source, and the official test splits of the data-to-text sets, were held out. E2E
-(original and cleaned), WebNLG, DART, XSUM, RNNLG restaurant and hotel and FewShotWOZ were not used; documents that
-share 13 words in a row with a test reference of one of them were removed ({removed}).
+(original and cleaned), WebNLG, DART, XSUM, RNNLG restaurant and hotel and FewShotWOZ were not used: lines that RNNLG
+laptop and tv share with FewShotWOZ were left out, and documents that share 13 words in a row with a test reference of
+one of these sets were removed (each time they were drawn: {removed}).
 
 ## Training
 

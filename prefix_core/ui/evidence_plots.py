@@ -122,7 +122,8 @@ def bases(table: Sequence[dict[str, Any]]) -> Shown:
             )
     axis = {"title": "examples of E2E learned from", "type": "category"}
     drawn = figure(*traces, xaxis=axis, yaxis_title="BLEU", height=380)
-    note = f"Lines: {tuned[0]['e2e'][0]['inputs']} inputs of e2e:dev, greedy, 95% intervals over them. All bases read "
+    inputs, steps = tuned[0]["e2e"][0]["inputs"], max(row["steps"] for result in tuned for row in result["e2e"])
+    note = f"Lines: {inputs} inputs of e2e:dev after {steps} steps at most, greedy, 95% intervals. All bases read "
     note += "the same held-out text; python -m prefix_core measure --tune."
     return Shown(drawn, ["", *(found["base"] for found in table)], lines_of(table), note)
 
