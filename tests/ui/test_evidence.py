@@ -67,7 +67,14 @@ def test_what_is_missing_or_broken_is_said(tmp_path: Path) -> None:
 def test_bases_stand_side_by_side() -> None:
     measured = {"parameters": 9, "vocabulary": 5, "positions": 8, "bits_per_byte": {"news": 1.5}, "tables": {}}
     measured |= {"by_position": {"middle": None, "quarters": None, "later": None}, "copying": {"names": 50.0}}
-    told = {"texts": 20, "steps": 7, "bleu": 40.0, "slot_coverage": 70.0, "inputs": 3, "interval": {"bleu": [35.0, 46.0]}}
+    told = {
+        "texts": 20,
+        "steps": 7,
+        "bleu": 40.0,
+        "slot_coverage": 70.0,
+        "inputs": 3,
+        "interval": {"bleu": [35.0, 46.0]},
+    }
     tuned = [{**told, "examples": size, "method": "prefix"} for size in (100, "all")]
     facts = [{"base": "new", **measured, "e2e": tuned}, {"base": "old", **measured}]
     shown, _ = drawn("base", facts)
