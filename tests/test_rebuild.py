@@ -112,6 +112,21 @@ def test_evidence_that_is_older_than_the_artifacts_is_told(tiny: Base, own: dict
     assert evidence.outdated(folder) == ["e2e.json has no row of e2e/prefix on this base"]
 
 
+def test_a_prompt_shows_no_example_that_it_is_asked_for(
+    tiny: Base, own: dict[str, Path], e2e: Task, capsys: pytest.CaptureFixture[str]
+) -> None:
+    pool = "".join(
+        json.dumps({"mr": to_mr(example.source), "references": list(example.references)}) + "\n"
+        for example in e2e.pool()[:2]
+    )
+    other = pool.replace("[", "[Other ")
+    for text, rows in ((pool, {"prompt_0"}), (other, {"prompt_0", "prompt_3"})):
+        own["test"].write_text(text)
+        rebuild.rebuild(tiny, rows=["prompt_0", "prompt_3"], splits=["test"], folder=own["evidence"])
+        assert set(table(own["evidence"], "e2e-test.json")) == rows
+    assert "the examples shown are among those asked for" in capsys.readouterr().err
+
+
 def test_a_training_that_diverges_ships_nothing(
     tiny: Base, own: dict[str, Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
