@@ -226,8 +226,8 @@ def score_untrained(base: Base, task: Task, row: str, split: str, examples: Sequ
     if evidence.read(path, base.weights_hash).get(row, {}).get("inputs") == len(examples):
         print(f"{path.name}, {row}: up to date", file=sys.stderr)
         return
-    pool = [example.source for example in task.pool()] if SHOTS.get(row) else []
-    if any(example.source in pool for example in examples):
+    shown = [example.source for example in prompt.shown(task, SHOTS.get(row, 0))]
+    if any(example.source in shown for example in examples):
         print(f"{task.name}, {row} on {split}: left out, the examples shown are among those asked for", file=sys.stderr)
         return
     if row == "lead":

@@ -9,6 +9,7 @@ import pytest
 from prefix_core import artifacts, evidence, rebuild
 from prefix_core.base import Base
 from prefix_core.errors import InputError
+from prefix_core.methods import prompt
 from prefix_core.places import evidence_of
 from prefix_core.tables import to_mr
 from prefix_core.tasks.task import Task
@@ -115,13 +116,9 @@ def test_evidence_that_is_older_than_the_artifacts_is_told(tiny: Base, own: dict
 def test_a_prompt_shows_no_example_that_it_is_asked_for(
     tiny: Base, own: dict[str, Path], e2e: Task, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    pool = "".join(
-        json.dumps({"mr": to_mr(example.source), "references": list(example.references)}) + "\n"
-        for example in e2e.pool()[:2]
-    )
-    other = pool.replace("[", "[Other ")
-    for text, rows in ((pool, {"prompt_0"}), (other, {"prompt_0", "prompt_3"})):
-        own["test"].write_text(text)
+    shown = to_mr(prompt.shown(e2e, 3)[0].source)
+    for mr, rows in ((shown, {"prompt_0"}), (shown.replace("[", "[Other "), {"prompt_0", "prompt_3"})):
+        own["test"].write_text(json.dumps({"mr": mr, "references": ["It is so."]}))
         rebuild.rebuild(tiny, rows=["prompt_0", "prompt_3"], splits=["test"], folder=own["evidence"])
         assert set(table(own["evidence"], "e2e-test.json")) == rows
     assert "the examples shown are among those asked for" in capsys.readouterr().err
