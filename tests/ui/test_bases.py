@@ -59,7 +59,7 @@ def test_only_what_was_measured_on_a_pages_own_base_is_shown(page: Page, two: Ap
     assert headings[-1] == "Models of full size" and "How the defaults were chosen" not in headings
     client = Client(two.url, verbose=False)
     assert "e2e" in client.predict(api_name="/evidence")["names"]
-    assert client.predict(api_name="/evidence_1")["names"] == ["full_size", "paper"]
+    assert client.predict(api_name="/evidence_1")["names"] == ["candidates", "full_size", "paper"]
 
 
 def test_programs_choose_a_base_by_the_endpoints_number(two: App) -> None:
