@@ -169,7 +169,6 @@ def train_row(
     )
     result = follow(events, f"{task.name} {row}")
     if result.ended == "diverged":
-        checkpoint.unlink(missing_ok=True)
         raise InputError(
             f"{task.name}, {row}: the loss was no number any more at step {result.steps}; nothing was saved. Lower the "
             "method's rate in prefix_core/settings.py"

@@ -97,9 +97,10 @@ def train(
     """Train `method` on `examples`; yields an event a step and a closing one with the result.
 
     Keeps the parameters of the best held-out loss, or the last where nothing was measured. With a `checkpoint` file
-    the run is saved there every minute and at its end, and goes on from there to the same result. `should_stop` is
-    asked before every step. Several `workers` that train together each yield the same events; the first alone writes
-    and shows samples. Raises `InputError` for no or too long examples, or a checkpoint of another run.
+    the run is saved there every minute and at its end, and goes on from there to the same result; of one that diverged
+    nothing stays there. `should_stop` is asked before every step. Several `workers` that train together each yield the
+    same events; the first alone writes and shows samples. Raises `InputError` for no or too long examples, or a
+    checkpoint of another run.
     """
     module = get_trained(method)
     adaptation: Adaptation = module.start(base, settings)
@@ -176,7 +177,10 @@ def train(
             saved = now
         yield event()
     if checkpoint is not None and workers.first and progress.step > first_step:
-        save_run(checkpoint, run)
+        if ended == "diverged":  # it would diverge again, and keep a run of other settings from its place
+            checkpoint.unlink(missing_ok=True)
+        else:
+            save_run(checkpoint, run)
     measured = isfinite(progress.best_loss)
     kept = run.best if measured or ended == "diverged" else adaptation.kept()
     yield event(

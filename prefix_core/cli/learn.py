@@ -66,7 +66,6 @@ def run_train(asked: argparse.Namespace) -> None:
     if not workers.first:
         return
     if result.ended == "diverged" and not result.best_step:
-        checkpoint.unlink(missing_ok=True)
         raise InputError(f"the loss was no number any more at step {result.steps}; choose a lower --learning-rate")
     data = {"file": Path(asked.data).name, **facts(learned)}
     if task.name == custom.NAME:

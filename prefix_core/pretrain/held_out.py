@@ -112,8 +112,8 @@ def by_position(base: Base, texts: Sequence[str]) -> dict[str, Any]:
     context = min(base.shape.positions, MOST_POSITIONS)
     step = context // 4
     tokens = [base.encode(text) for text in texts]
-    windows = [[some[at : at + context] for at in range(0, len(some) - context + 1, step)] for some in tokens]
-    full = [own for own in windows if own]
+    slid = [[some[at : at + context] for at in range(0, len(some) - context + 1, step)] for some in tokens]
+    full = [own for own in slid if own]
     measured: dict[str, Any] = {"context": context, "texts": len(full), "quarters": None, "middle": None}
     measured.update(later=None, error=None)
     if len(full) > 1:

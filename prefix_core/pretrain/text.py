@@ -88,26 +88,25 @@ def _references(family: str, name: str, split: str) -> Iterator[str]:
         yield from record.get("references") or [record["summary"]]
 
 
+def _test_references() -> Iterator[tuple[str, str]]:
+    """(evaluated set, reference)."""
+    for family, names in EVALUATED.items():
+        for name in names:
+            yield from ((name, reference) for reference in _references(family, name, "test"))
+
+
 @cache
 def evaluation_runs() -> dict[str, str]:
     """Run of words -> the evaluated set whose test references hold it."""
-    return {
-        run: name
-        for family, names in EVALUATED.items()
-        for name in names
-        for reference in _references(family, name, "test")
-        for run in word_runs(reference)
-    }
+    return {run: name for name, reference in _test_references() for run in word_runs(reference)}
 
 
 @cache
 def _evaluated_lines() -> frozenset[str]:
     """Whole test references, also those too short for a run, and FewShotWOZ's training ones, as plain words."""
-    tests = (
-        text for family, names in EVALUATED.items() for name in names for text in _references(family, name, "test")
-    )
     learned = _references("table_to_text", "fewshotwoz", "train")
-    return frozenset(" ".join(plain_words(text)) for text in chain(tests, learned))
+    texts = chain((reference for _, reference in _test_references()), learned)
+    return frozenset(" ".join(plain_words(text)) for text in texts)
 
 
 def is_evaluated(reference: str) -> bool:
