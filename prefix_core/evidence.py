@@ -92,8 +92,8 @@ def outdated(folder: Path | None = None, root: Path | None = None) -> list[str]:
         where, what = folder or evidence_of(card.base), f"{place.parent.name}/{place.name}"
         weights, dev = artifacts.fingerprint(place), path_of(card.task, "dev", where)
         for path in (dev, *sorted(where.glob(f"{card.task}-*.json"))):
-            row = read(path).get(place.name)
-            if path == dev and (row is None or not read(path, card.base_hash)):
+            row = read(path, card.base_hash if path == dev else None).get(place.name)
+            if row is None and path == dev:
                 reasons.append(f"{path.name} has no row of {what} on this base")
             elif row is not None and row["weights"] != weights:
                 reasons.append(f"{path.name} was measured on other weights than those in {what}")
