@@ -52,9 +52,9 @@ def bring_rows(page: Page, path: Path) -> None:
     page.locator("#training-file input[type=file]").set_input_files(path)
 
 
-def shorten(page: Page, epochs: int = 2) -> None:
+def shorten(page: Page, epochs: int = 2, length: int = 4) -> None:
     page.get_by_text("Length, epochs, learning rate").click()
-    for label, value in (("Prefix length", 4), ("Epochs", epochs)):
+    for label, value in (("Prefix length", length), ("Epochs", epochs)):
         field = page.get_by_label(f"number input for {label}")
         field.fill(str(value))
         field.press("Tab")
@@ -140,7 +140,7 @@ def watch_it_move(page: Page) -> None:
 def test_a_run_is_found_again_after_a_reload_then_stopped_and_removed(app: App, page: Page) -> None:
     page.locator("#training-sample").click()
     expect(page.locator("#training-plan")).to_contain_text(PLAN)
-    shorten(page, epochs=100)
+    shorten(page, epochs=100, length=100)  # long steps: the run must not end before it is stopped
     start(page)
     expect(page.locator("#training-status")).to_contain_text("step", timeout=PATIENCE)
     show_again = time.monotonic()
