@@ -5,7 +5,8 @@ from pathlib import Path
 
 _ROOT = Path(__file__).parent.parent
 ASSETS = _ROOT / "assets"
-EVIDENCE = ASSETS / "evidence"  # of the embedded base; of others in folders there
+EVIDENCE = ASSETS / "evidence"  # of the default base; of others in folders there
+DEFAULT_BASE = "smollm2"
 SHIPPED = _ROOT / "trained_prefixes"  # artifacts; PREFIX_ARTIFACTS names another folder
 
 
@@ -16,10 +17,10 @@ def folder_name(base: str) -> str:
 
 def evidence_of(base: str, root: Path = EVIDENCE) -> Path:
     """Where what is measured on a base lies."""
-    return root if base == "embedded" else root / folder_name(base)
+    return root if base == DEFAULT_BASE else root / folder_name(base)
 
 
 def named_bases() -> list[str]:
     """The bases that PREFIX_BASE names, with commas between several; the first is the one taken where one is needed."""
     names = os.environ.get("PREFIX_BASE", "").split(",")
-    return list(dict.fromkeys(filter(None, map(str.strip, names)))) or ["embedded"]
+    return list(dict.fromkeys(filter(None, map(str.strip, names)))) or [DEFAULT_BASE]

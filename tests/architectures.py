@@ -18,9 +18,10 @@ from transformers import (
 )
 from transformers.masking_utils import eager_mask
 
-from prefix_core.base import Base, load_base
-from prefix_core.prefix import Prefix
-from prefix_core.search import BeamSearch, Decoding, Row, Search
+from prefix_core.model.base import Base
+from prefix_core.model.loading import load_base
+from prefix_core.model.prefix import Prefix
+from prefix_core.writing.search import BeamSearch, Decoding, Row, Search
 from tests.conftest import make_gpt2, make_tokenizer
 
 LONG = 512  # positions

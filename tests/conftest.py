@@ -8,7 +8,8 @@ import torch
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
 from transformers import GPT2Config, GPT2LMHeadModel, PreTrainedTokenizerFast
 
-from prefix_core.base import Base, load_base
+from prefix_core.model.base import Base
+from prefix_core.model.loading import load_base
 from prefix_core.tasks import get_task
 from prefix_core.tasks.task import Task
 

@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 
 from prefix_core.cli import main
-from prefix_core.settings import MLP_RATE
-from prefix_core.tables import to_mr
+from prefix_core.data.tables import to_mr
+from prefix_core.methods.settings import MLP_RATE
 from prefix_core.tasks.task import Task
 
 TABLE = "name[The Copper Kettle], eatType[coffee shop], area[city centre]"
@@ -105,7 +105,7 @@ def test_training_in_bf16_is_asked_for_and_refused_where_it_would_take_days(
     tiny_folder: Path, data: dict[str, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys
 ) -> None:
     for native, code in ((True, 0), (False, 2)):
-        monkeypatch.setattr("prefix_core.base.native_bf16", lambda native=native: native)
+        monkeypatch.setattr("prefix_core.model.base.native_bf16", lambda native=native: native)
         out = tmp_path / str(native)
         assert train(tiny_folder, data["csv"], out, "--precision", "bf16") == code
     assert "no bf16 arithmetic" in capsys.readouterr().err
@@ -206,13 +206,15 @@ def test_bad_data_leave_no_folder(tiny_folder: Path, tmp_path: Path) -> None:
 
 
 def test_it_runs_as_a_module_and_never_loads_the_screen(tiny_folder: Path, e2e: Task) -> None:
-    code = "import sys, prefix_core.cli, prefix_core.rebuild; assert not {'gradio', 'plotly'} & set(sys.modules)"
+    code = (
+        "import sys, prefix_core.cli, prefix_core.studies.rebuild; assert not {'gradio', 'plotly'} & set(sys.modules)"
+    )
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
     done = subprocess.run(
         [sys.executable, "-m", "prefix_core", "--help"], capture_output=True, text=True, check=False, env=os.environ
     )
     assert done.returncode == 0
-    for command in ("generate", "train", "evaluate", "list", "bench", "pretrain"):
+    for command in ("generate", "train", "evaluate", "list", "bench"):
         assert f"    {command} " in done.stdout
 
 

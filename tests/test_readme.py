@@ -3,7 +3,7 @@
 import re
 from pathlib import Path
 
-from prefix_core import results
+from prefix_core.studies import results
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text(encoding="utf-8")

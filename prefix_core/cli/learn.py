@@ -1,4 +1,4 @@
-"""The commands that learn: train on examples, sweep settings, pretrain a base."""
+"""The commands that learn: train on examples, sweep settings."""
 
 import argparse
 import signal
@@ -8,18 +8,18 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from prefix_core import artifacts
+from prefix_core.artifacts import artifacts
 from prefix_core.cli import options
 from prefix_core.cli.options import count, named_base, named_precision, named_task, show, too_long
+from prefix_core.data.examples import load_examples
+from prefix_core.data.split import draw, facts, one_text_each, split
 from prefix_core.errors import InputError
-from prefix_core.examples import load_examples
 from prefix_core.methods import METHODS, TRAINED
-from prefix_core.progress import follow
-from prefix_core.settings import PAPER, VARIANTS, defaults, through_mlp
-from prefix_core.split import draw, facts, one_text_each, split
+from prefix_core.methods.settings import PAPER, VARIANTS, defaults, through_mlp
 from prefix_core.tasks import TASKS, custom, get_task
-from prefix_core.train import train
-from prefix_core.workers import join
+from prefix_core.training.progress import follow
+from prefix_core.training.train import train
+from prefix_core.training.workers import join
 
 
 def run_train(asked: argparse.Namespace) -> None:
@@ -98,22 +98,13 @@ def until_interrupted() -> Iterator[Callable[[], bool]]:
 
 
 def run_sweep(asked: argparse.Namespace) -> None:
-    from prefix_core.sweep import sweep
+    from prefix_core.studies.sweep import sweep
 
     task, base = get_task(asked.task), named_base(asked)
     learned, held_out = split(load_examples(asked.data, task), None, asked.seed)
     watched = one_text_each(held_out[: asked.held_out_limit])
     rows = sweep(base, task, asked.methods, learned, watched, asked.steps)
     show(asked, rows, "\n".join(f"{row['held_out_loss']:.4f}  {row}" for row in rows))
-
-
-def run_pretrain(asked: argparse.Namespace) -> None:
-    from prefix_core.pretrain.export import export
-    from prefix_core.pretrain.run import pretrain
-
-    pretrain(asked.run_file, asked.out, minutes=asked.minutes)
-    if asked.export:
-        export(asked.run_file, asked.out, asked.export)
 
 
 def add(commands: options.Commands) -> None:
@@ -161,17 +152,3 @@ def add(commands: options.Commands) -> None:
     command.add_argument("--held-out-limit", type=count, default=40, help="inputs measured (default: %(default)s)")
     command.add_argument("--seed", type=int, default=0, help="of the split into learned and held-out (default: 0)")
     command.set_defaults(run=run_sweep)
-
-    command = commands.add_parser("pretrain", help="make the embedded base model from text")
-    command.add_argument(
-        "--run-file", default=str(Path(__file__).parent.parent / "pretrain" / "runs" / "third.toml"),
-        help="shape, text and rates (default: %(default)s)",
-    )  # fmt: skip
-    command.add_argument("--out", default="runs/base", help="folder for checkpoints; goes on from there")
-    command.add_argument(
-        "--minutes", type=float,
-        help="end the whole run after so many minutes, those before a resume and those spent measuring included; the "
-        "rate then decays along the clock (default: the run file's steps)",
-    )  # fmt: skip
-    command.add_argument("--export", help="write the finished base to this folder, such as assets/base")
-    command.set_defaults(run=run_pretrain)

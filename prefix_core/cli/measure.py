@@ -1,22 +1,21 @@
-"""The commands that measure: speed, how good a base is, everything shipped for it, the paper's findings on it."""
+"""The commands that measure: speed, everything shipped for it, the paper's findings on it."""
 
 import argparse
 import sys
 from pathlib import Path
 
-from prefix_core.artifacts import artifact_root
-from prefix_core.base import load_base
+from prefix_core.artifacts.artifacts import artifact_root
 from prefix_core.cli import options
 from prefix_core.cli.options import count, named_base, named_precision, show
 from prefix_core.errors import InputError
-from prefix_core.evidence import FULL_SIZE, ROWS, outdated
-from prefix_core.full_shape import SHAPES
-from prefix_core.places import named_bases
+from prefix_core.places import DEFAULT_BASE
+from prefix_core.studies.evidence import FULL_SIZE, ROWS, outdated
+from prefix_core.studies.full_shape import SHAPES
 from prefix_core.tasks import TASKS
 
 
 def run_bench(asked: argparse.Namespace) -> None:
-    from prefix_core.bench import bench, bench_shape, record, table
+    from prefix_core.studies.bench import bench, bench_shape, record, table
 
     if asked.tokens < 2:
         raise InputError(f"--tokens is {asked.tokens}; the first one is left out, so at least 2 are needed")
@@ -29,42 +28,20 @@ def run_bench(asked: argparse.Namespace) -> None:
     show(asked, result, table(result))
 
 
-def run_measure(asked: argparse.Namespace) -> None:
-    from prefix_core.pretrain import measure as measuring
-    from prefix_core.pretrain.base_table import table
-
-    bases = [load_base(name, asked.device) for name in asked.bases]
-    results = measuring.measure(bases, lambda line: print(line, file=sys.stderr))
-    if asked.tune is not None:
-        sizes = [None if size == "all" else int(size) for size in asked.tune] or measuring.SIZES
-        for base, result in zip(bases, results, strict=True):
-            result["e2e"] = measuring.tune(base, sizes, asked.steps, asked.limit)
-    if asked.record:
-        measuring.record(results)
-    show(asked, results, table(results))
-
-
-def size(text: str) -> str:
-    """A number of texts, or "all"."""
-    if text == "all" or (text.isdigit() and int(text) > 0):
-        return text
-    raise argparse.ArgumentTypeError(f"{text!r} is neither a number of texts nor 'all'")
-
-
 def run_rebuild(asked: argparse.Namespace) -> None:
-    from prefix_core.rebuild import rebuild
+    from prefix_core.studies.rebuild import rebuild
 
     base = named_base(asked)
     precision, folder = named_precision(asked, base), asked.evidence
     rebuild(base, asked.tasks, asked.methods, asked.splits, asked.steps, asked.limit, folder, precision=precision)
-    if base.name == "embedded":
+    if base.name == DEFAULT_BASE:
         from prefix_core.ui.precompute import precompute
 
         precompute(base.name, artifact_root(), report=lambda line: print(line, file=sys.stderr))
 
 
 def run_results(asked: argparse.Namespace) -> None:
-    from prefix_core import results
+    from prefix_core.studies import results
 
     if asked.check:
         reasons = outdated()
@@ -78,7 +55,7 @@ def run_results(asked: argparse.Namespace) -> None:
 
 
 def run_study(asked: argparse.Namespace) -> None:
-    from prefix_core.study import STUDIES, study
+    from prefix_core.studies.study import STUDIES, study
 
     base = named_base(asked)
     for name in asked.names or STUDIES:
@@ -94,22 +71,6 @@ def add(commands: options.Commands) -> None:
     command.add_argument("--shape", choices=SHAPES, help="a model of full size with random weights instead of --base")
     command.add_argument("--record", action="store_true", help=f"keep a shape's result in assets/evidence/{FULL_SIZE}")
     command.set_defaults(run=run_bench)
-
-    command = commands.add_parser("measure", help="how good a base is: one table, a column a base")
-    command.add_argument(
-        "--base", "--bases", dest="bases", nargs="+", default=named_bases(),
-        help="one or several, side by side: 'embedded', folders, Hub names (default: %(default)s)",
-    )  # fmt: skip
-    options.add_device(command)
-    options.add_json(command)
-    command.add_argument(
-        "--tune", nargs="*", type=size, metavar="TEXTS",
-        help="also train on so many E2E texts and score on E2E's dev set; without numbers: 100 500 all (slow)",
-    )  # fmt: skip
-    command.add_argument("--steps", type=count, default=1000, help="of each of those at most (default: %(default)s)")
-    command.add_argument("--limit", type=count, help="score on the first so many dev inputs (default: all)")
-    command.add_argument("--record", action="store_true", help="keep the results with the first base's evidence")
-    command.set_defaults(run=run_measure)
 
     command = commands.add_parser(
         "rebuild", help="train and score everything shipped for a base; write the opening comparisons"

@@ -5,17 +5,18 @@ import json
 from pathlib import Path
 from typing import Any
 
-from prefix_core import artifacts
-from prefix_core.base import DTYPES, Base, fastest_precision, load_base
-from prefix_core.encoding import TooLong
+from prefix_core.artifacts import artifacts
 from prefix_core.errors import InputError
-from prefix_core.generate import Decoding
 from prefix_core.methods import METHODS, prompt
 from prefix_core.methods.method import Steered
+from prefix_core.methods.settings import PRECISIONS
+from prefix_core.model.base import Base, fastest_precision
+from prefix_core.model.encoding import TooLong
+from prefix_core.model.loading import DTYPES, load_base
 from prefix_core.places import named_bases
-from prefix_core.settings import PRECISIONS
 from prefix_core.tasks import TASKS, custom, get_task, task_of
 from prefix_core.tasks.task import Task
+from prefix_core.writing.generate import Decoding
 
 Commands = argparse._SubParsersAction
 
@@ -26,7 +27,7 @@ def add_base(command: argparse.ArgumentParser) -> None:
     command.add_argument(
         "--base",
         default=named_bases()[0],
-        help="the frozen model: 'embedded', a folder, or a Hub name such as gpt2-medium (default: %(default)s)",
+        help="the frozen model: 'smollm2', a folder, or a Hub name such as gpt2-medium (default: %(default)s)",
     )
 
 

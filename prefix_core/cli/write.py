@@ -7,8 +7,7 @@ from pathlib import Path
 
 from tqdm import tqdm
 
-from prefix_core import artifacts
-from prefix_core.base import Base
+from prefix_core.artifacts import artifacts
 from prefix_core.cli import options
 from prefix_core.cli.options import (
     asked_decoding,
@@ -19,12 +18,13 @@ from prefix_core.cli.options import (
     show,
     too_long,
 )
+from prefix_core.data.examples import load_examples
 from prefix_core.errors import InputError
-from prefix_core.evaluate import evaluate
-from prefix_core.examples import load_examples
-from prefix_core.generate import Decoding, Request, tokens_cut, write
+from prefix_core.model.base import Base
+from prefix_core.studies.evaluate import evaluate
 from prefix_core.tasks import TASKS, get_task
-from prefix_core.together import together
+from prefix_core.writing.generate import Decoding, Request, tokens_cut, write
+from prefix_core.writing.together import together
 
 
 def run_generate(asked: argparse.Namespace) -> None:

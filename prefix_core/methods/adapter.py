@@ -6,11 +6,11 @@ A bottleneck after the attention and after the MLP of every layer; the base stay
 import torch
 from torch import Tensor, nn
 
-from prefix_core.base import Base
 from prefix_core.errors import ArtifactError
-from prefix_core.gpt2 import Bottleneck, Network
 from prefix_core.methods.method import Adaptation, Steered, count, fitting
-from prefix_core.settings import Settings
+from prefix_core.methods.settings import Settings
+from prefix_core.model.base import Base
+from prefix_core.model.network import Bottleneck, Network
 
 PARTS = ("down", "down_bias", "up", "up_bias")
 
@@ -31,7 +31,7 @@ class Adapter(Adaptation):
         self._network = self.multiplied(base.layered("adapter"))
 
     def network(self) -> Network:
-        dtype = self._network.tokens.dtype
+        dtype = self._network.dtype
         return with_adapters(self._network, {name: tensor.to(dtype) for name, tensor in self.tensors.items()})
 
     def kept(self) -> dict[str, Tensor]:

@@ -4,11 +4,12 @@ import copy
 
 from torch import Tensor
 
-from prefix_core.base import AnyNetwork, Base, as_network
 from prefix_core.errors import ArtifactError
-from prefix_core.gpt2 import Network, cast, pack
 from prefix_core.methods.method import Adaptation, Steered, count, fitting
-from prefix_core.settings import Settings
+from prefix_core.methods.settings import Settings
+from prefix_core.model.base import AnyNetwork, Base
+from prefix_core.model.modules import ModuleNetwork
+from prefix_core.model.network import cast, pack, read_network
 
 
 class FineTuning(Adaptation):
@@ -16,13 +17,14 @@ class FineTuning(Adaptation):
 
     def __init__(self, base: Base, settings: Settings) -> None:
         super().__init__(base, settings)
-        self.model = copy.deepcopy(base.model).float().requires_grad_(True)  # small steps are lost in 16 bits
-        self.dtype = base.network.tokens.dtype
+        model = copy.deepcopy(base.modules).float() if base.modules is not None else base.to_transformers()
+        self.model = model.requires_grad_(True)  # in fp32: small steps are lost in 16 bits
+        self.packed, self.dtype = base.modules is None, base.network.dtype
 
     def network(self) -> AnyNetwork:
-        network = as_network(self.model)
-        if not isinstance(network, Network):
-            return network  # the others stay in fp32
+        if not self.packed:
+            return ModuleNetwork(self.model)  # the others stay in fp32
+        network = read_network(self.model.config, dict(self.model.named_parameters()))
         return self.multiplied(cast(network, self.dtype))
 
     def kept(self) -> dict[str, Tensor]:
@@ -31,7 +33,7 @@ class FineTuning(Adaptation):
 
 def origin(base: Base) -> dict[str, Tensor]:
     """The base's tensors from which training starts, by the names they are kept under."""
-    return dict(base.model.named_parameters())
+    return dict(base.tensors)
 
 
 def start(base: Base, settings: Settings) -> FineTuning:
@@ -45,13 +47,17 @@ def costs(base: Base, settings: Settings) -> tuple[int, int]:
 
 def steer(base: Base, kept: dict[str, Tensor]) -> Steered:
     """Raises `ArtifactError` if these are not weights of this base's architecture and size."""
-    if set(kept) != set(origin(base)):
+    wanted = origin(base)
+    if set(kept) != set(wanted):
         raise ArtifactError(f"these weights are not those of a model like base {base.name!r}: their names differ")
-    model = copy.deepcopy(base.model, {id(parameter): parameter for parameter in base.model.parameters()})
-    try:
-        model.load_state_dict(fitting(base, kept), assign=True, strict=False)
-        model.tie_weights()
-    except RuntimeError as error:
-        raise ArtifactError(f"these weights do not fit base {base.name!r}: {str(error).splitlines()[-1]}") from error
-    network = as_network(model.requires_grad_(False))
-    return Steered("fine_tune", pack(network) if isinstance(network, Network) else network, kept=count(kept))
+    for name, tensor in kept.items():
+        if tensor.shape != wanted[name].shape:
+            sizes = f"{name} is {tuple(tensor.shape)}, here {tuple(wanted[name].shape)}"
+            raise ArtifactError(f"these weights do not fit base {base.name!r}: {sizes}")
+    tensors = fitting(base, kept)
+    if base.modules is None:
+        return Steered("fine_tune", pack(read_network(base.config, tensors)), kept=count(kept))
+    model = copy.deepcopy(base.modules, {id(parameter): parameter for parameter in base.modules.parameters()})
+    model.load_state_dict(tensors, assign=True, strict=False)
+    model.tie_weights()
+    return Steered("fine_tune", ModuleNetwork(model.requires_grad_(False)), kept=count(kept))

@@ -6,11 +6,11 @@ from typing import TypeVar
 import torch
 from torch import Tensor, nn
 
-from prefix_core.base import AnyNetwork, Base
-from prefix_core.gpt2 import Layer, Network, cast_products
-from prefix_core.module_network import ModuleNetwork
-from prefix_core.prefix import Prefix
-from prefix_core.settings import Settings
+from prefix_core.methods.settings import Settings
+from prefix_core.model.base import AnyNetwork, Base
+from prefix_core.model.modules import ModuleNetwork
+from prefix_core.model.network import Layer, Network, cast_products
+from prefix_core.model.prefix import Prefix
 
 Multiplied = TypeVar("Multiplied", AnyNetwork, Network, Layer)
 
@@ -83,4 +83,4 @@ def count(tensors: dict[str, Tensor]) -> int:
 
 def fitting(base: Base, tensors: dict[str, Tensor]) -> dict[str, Tensor]:
     """The tensors on the base's device, in its arithmetic."""
-    return {name: tensor.detach().to(base.network.tokens) for name, tensor in tensors.items()}
+    return {name: base.computed(tensor.detach()) for name, tensor in tensors.items()}

@@ -9,11 +9,9 @@ from dataclasses import replace
 import torch
 from torch import Tensor
 
-from prefix_core.base import AnyNetwork, Base
 from prefix_core.errors import ArtifactError, InputError
 from prefix_core.methods.method import Adaptation, Steered, count
-from prefix_core.prefix import Prefix
-from prefix_core.prefix_encoder import (
+from prefix_core.methods.prefix_encoder import (
     EmbeddingEncoder,
     PrefixEncoder,
     parameters_trained,
@@ -21,7 +19,9 @@ from prefix_core.prefix_encoder import (
     units_of,
     word_start,
 )
-from prefix_core.settings import Settings
+from prefix_core.methods.settings import Settings
+from prefix_core.model.base import AnyNetwork, Base
+from prefix_core.model.prefix import Prefix
 
 PREFIX, INFIX = ("keys", "values"), ("infix_keys", "infix_values")  # the names they are kept under
 

@@ -2,10 +2,10 @@
 
 import random
 
-from prefix_core.base import Base
+from prefix_core.data.examples import Example
 from prefix_core.errors import InputError
-from prefix_core.examples import Example
 from prefix_core.methods.method import Steered
+from prefix_core.model.base import Base
 from prefix_core.tasks.task import Task
 
 

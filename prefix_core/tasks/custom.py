@@ -6,10 +6,10 @@ from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import Any
 
+from prefix_core.data.examples import Example, example_of, pick
+from prefix_core.data.tables import flatten
 from prefix_core.errors import InputError
-from prefix_core.examples import Example, example_of, pick
-from prefix_core.metrics import rouge, text_scores
-from prefix_core.tables import flatten
+from prefix_core.scores.metrics import rouge, text_scores
 from prefix_core.tasks.task import Task, first_line
 
 NAME = "custom"

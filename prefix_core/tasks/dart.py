@@ -9,10 +9,10 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
+from prefix_core.data.examples import Example, example_of
+from prefix_core.data.tables import Table
 from prefix_core.errors import InputError
-from prefix_core.examples import Example, example_of
-from prefix_core.slots import Coverage
-from prefix_core.tables import Table
+from prefix_core.scores.slots import Coverage
 from prefix_core.tasks import e2e, triples
 from prefix_core.tasks.triples import Triples
 from prefix_core.tasks.webnlg import WEBNLG

@@ -4,11 +4,11 @@ import re
 from collections.abc import Sequence
 from typing import Any
 
+from prefix_core.data.examples import Example, example_of, pick
+from prefix_core.data.tables import Table, attribute_key, from_grid, from_json, read_table, to_grid, to_mr
 from prefix_core.errors import InputError
-from prefix_core.examples import Example, example_of, pick
-from prefix_core.metrics import text_scores
-from prefix_core.slots import Coverage, Vocabulary, coverage, percent_said
-from prefix_core.tables import Table, attribute_key, from_grid, from_json, read_table, to_grid, to_mr
+from prefix_core.scores.metrics import text_scores
+from prefix_core.scores.slots import Coverage, Vocabulary, coverage, percent_said
 from prefix_core.tasks.task import Task, first_line
 
 INPUT_COLUMNS = ("table", "mr", "source", "input", "meaning_representation")

@@ -8,10 +8,10 @@ import re
 from collections.abc import Sequence
 from typing import Any
 
+from prefix_core.data.examples import REFERENCE_COLUMNS, Example, example_of, pick
+from prefix_core.data.tables import flatten, visible
 from prefix_core.errors import InputError
-from prefix_core.examples import REFERENCE_COLUMNS, Example, example_of, pick
-from prefix_core.metrics import rouge
-from prefix_core.tables import flatten, visible
+from prefix_core.scores.metrics import rouge
 from prefix_core.tasks.task import Task, first_line
 
 INPUT_COLUMNS = ("article", "document", "text", "source", "input")

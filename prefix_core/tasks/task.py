@@ -3,14 +3,14 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cache
-from pathlib import Path
 from typing import Any, Literal
 
-from prefix_core.examples import Example, load_examples
-from prefix_core.slots import Coverage
+from prefix_core.data.examples import Example, load_examples
+from prefix_core.places import ASSETS
+from prefix_core.scores.slots import Coverage
 
 Kind = Literal["table", "triples", "text"]
-OWN_EXAMPLES = Path(__file__).parents[2] / "assets" / "examples"
+OWN_EXAMPLES = ASSETS / "examples"
 
 
 @dataclass(frozen=True)

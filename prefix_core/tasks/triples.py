@@ -12,11 +12,11 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+from prefix_core.data.examples import Example, example_of, pick
+from prefix_core.data.tables import MAX_ATTRIBUTE, MAX_ROWS, MAX_TEXT, MAX_VALUE, flatten, visible
 from prefix_core.errors import InputError
-from prefix_core.examples import Example, example_of, pick
-from prefix_core.metrics import ter, text_scores
-from prefix_core.slots import Coverage, Vocabulary, coverage, fold, percent_said
-from prefix_core.tables import MAX_ATTRIBUTE, MAX_ROWS, MAX_TEXT, MAX_VALUE, flatten, visible
+from prefix_core.scores.metrics import ter, text_scores
+from prefix_core.scores.slots import Coverage, Vocabulary, coverage, fold, percent_said
 from prefix_core.tasks.wording import DATES, wording
 
 Triples = tuple[tuple[str, str, str], ...]

@@ -5,8 +5,8 @@ The 2017 challenge: ten categories to learn from, five more in the test set that
 
 from collections.abc import Sequence
 
-from prefix_core.examples import Example
-from prefix_core.metrics import bleu, ter
+from prefix_core.data.examples import Example
+from prefix_core.scores.metrics import bleu, ter
 from prefix_core.tasks import triples
 from prefix_core.tasks.task import Task, first_line
 

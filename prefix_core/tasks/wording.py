@@ -3,7 +3,7 @@
 import re
 from functools import cache
 
-from prefix_core.slots import literal
+from prefix_core.scores.slots import literal
 
 MONTHS = ["january", "february", "march", "april", "may", "june", "july", "august", "september"]
 MONTHS += ["october", "november", "december"]

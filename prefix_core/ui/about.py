@@ -7,7 +7,7 @@ import gradio as gr
 
 from prefix_core.errors import PrefixError
 from prefix_core.places import ASSETS
-from prefix_core.sizes import MODELS, Cost, Model, cost
+from prefix_core.studies.sizes import MODELS, Cost, Model, cost
 from prefix_core.ui.engine import Loading
 from prefix_core.ui.panes import share, size
 from prefix_core.ui.status import problem_html

@@ -14,8 +14,9 @@ os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")  # read when gradio i
 import gradio as gr
 
 from prefix_core.errors import PrefixError
+from prefix_core.places import ASSETS
 from prefix_core.ui import about, batch, compare, evidence, inside, training
-from prefix_core.ui.engine import ASSETS, Engine, Loading, base_folder, from_environment, shown_name
+from prefix_core.ui.engine import Engine, Loading, base_card, from_environment, shown_name
 from prefix_core.ui.panes import number, size
 from prefix_core.ui.theme import theme
 from prefix_core.ui.visitors import Visitors, recognise
@@ -109,7 +110,7 @@ def header_html(name: str, engine: Engine | None = None, problem: str = "") -> s
     title = f'<div class="title"><h1>{TITLE}</h1><p class="lead">{lead}</p></div>'
     if problem:
         return f'<div class="masthead">{title}<p class="failure" role="alert">{escape(problem)}</p></div>'
-    facts, bad_at = "loading …", weakness(base_folder(name)) or BAD_AT
+    facts, bad_at = "loading …", weakness(base_card(name)) or BAD_AT
     if engine is not None:
         base, shape = engine.base, engine.base.shape
         facts = f"{number(base.parameters)} parameters · {shape.layers} layers · {size(base.bytes)} in memory"
@@ -117,10 +118,10 @@ def header_html(name: str, engine: Engine | None = None, problem: str = "") -> s
     return f'<div class="masthead">{title}<div class="base">{about}</div></div>'
 
 
-def weakness(folder: Path) -> str:
-    """The first sentence under "What it is bad at" in the base's own README; "" where it says nothing."""
+def weakness(card: Path) -> str:
+    """The first sentence under "What it is bad at" in the base's card; "" where it says nothing."""
     try:
-        text = (folder / "README.md").read_text(encoding="utf-8")
+        text = card.read_text(encoding="utf-8")
     except OSError:
         return ""
     found = re.search(r"^#+ what it is bad at\s+(.+?\.)(?=\s)", text, re.IGNORECASE | re.MULTILINE | re.DOTALL)

@@ -156,8 +156,8 @@ def write(loading: Loading, visitors: Visitors, token: str, going: Going, *rows:
 def _pictures(
     loading: Loading, visitors: Visitors, token: str, going: Going, wanted: Sequence[tuple[str, str]]
 ) -> Iterator[tuple[Any, Any, Any]]:
-    from prefix_core.generate import Decoding
-    from prefix_core.together import together
+    from prefix_core.writing.generate import Decoding
+    from prefix_core.writing.together import together
 
     engine = loading.wait()
     rows, requests = order(engine, offered(loading, visitors, token), wanted)
@@ -199,8 +199,8 @@ def _endpoint(loading: Loading, visitors: Visitors) -> None:
             if len(wanted) > MOST_ROWS or not 1 <= max_new_tokens <= MOST_TOKENS:
                 raise InputError(f"A batch takes up to {MOST_ROWS} rows and 1 to {MOST_TOKENS} new tokens.")
             engine = loading.wait()
-            from prefix_core.generate import Decoding
-            from prefix_core.together import together
+            from prefix_core.writing.generate import Decoding
+            from prefix_core.writing.together import together
 
             found, requests = order(engine, offered(loading, visitors, visitor), wanted)
             with WRITING.join() as place:

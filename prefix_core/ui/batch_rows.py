@@ -15,8 +15,8 @@ from prefix_core.ui.panes import seconds, size
 from prefix_core.ui.prefixes import Choice, chosen
 
 if TYPE_CHECKING:
-    from prefix_core.generate import Request
-    from prefix_core.together import Together
+    from prefix_core.writing.generate import Request
+    from prefix_core.writing.together import Together
 
 ROWS = 5
 PLAIN, PLAIN_TITLE = "none", "No prefix"
@@ -65,8 +65,8 @@ def order(
     engine: Engine, offered: dict[str, Choice], wanted: Sequence[tuple[str, str]]
 ) -> tuple[list[Row], list[Request]]:
     """What is to be written, row by row; empty rows are left out. Raises `InputError` naming the row (from 1)."""
-    from prefix_core.generate import Request
     from prefix_core.methods.method import Steered
+    from prefix_core.writing.generate import Request
 
     rows, requests = [], []
     for number, (name, text) in enumerate(wanted, 1):
@@ -101,7 +101,7 @@ def rows_html(rows: Sequence[Row], writing: bool = False) -> str:
 
 def costs_html(rows: Sequence[Row], result: Together, model: int) -> str:
     """Time and storage as bars, every row counted as a task of its own. model: parameters of the base."""
-    from prefix_core.artifacts import bytes_per_parameter
+    from prefix_core.artifacts.artifacts import bytes_per_parameter
 
     one_model = COPY_BYTES * model
     prefixes = round(bytes_per_parameter("prefix") * sum(row.parameters for row in rows))

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from prefix_core.data.examples import Example
 from prefix_core.errors import InputError
-from prefix_core.examples import Example
 from prefix_core.tasks import TASKS, Task
 from prefix_core.ui.engine import METHODS, Engine
 from prefix_core.ui.prefixes import OWN

@@ -12,13 +12,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from prefix_core.errors import ArtifactError, PrefixError
-from prefix_core.places import ASSETS, SHIPPED, named_bases
+from prefix_core.places import ASSETS, DEFAULT_BASE, SHIPPED, named_bases
 from prefix_core.tasks import Task
 
 if TYPE_CHECKING:
-    from prefix_core.artifacts import Shelf
-    from prefix_core.base import Base
+    from prefix_core.artifacts.artifacts import Shelf
     from prefix_core.methods.method import Steered
+    from prefix_core.model.base import Base
 
 METHODS = ("prefix", "fine_tune", "top_layers", "adapter", "prompt")
 ONE_AT_A_TIME = threading.Lock()  # transformers cannot load two models at once
@@ -40,7 +40,7 @@ class Engine:
 
     def steer(self, task: Task, method: str, shots: int) -> Steered:
         """The base as `method` leaves it; `shots` are a prompt's examples. Raises `PrefixError`."""
-        from prefix_core.artifacts import folder_of
+        from prefix_core.artifacts.artifacts import folder_of
         from prefix_core.methods import prompt
 
         if method == "prompt":
@@ -49,7 +49,7 @@ class Engine:
             return self.shelf.get(folder_of(self.base, task.name, method, self.root))[0]
 
     def _obstacle(self, task: Task, method: str) -> str:
-        from prefix_core.artifacts import CARD, folder_of, read_card
+        from prefix_core.artifacts.artifacts import CARD, folder_of, read_card
 
         folder = folder_of(self.base, task.name, method, self.root)
         if method == "prompt":
@@ -103,8 +103,8 @@ def load_engine(name: str, root: Path | None = None) -> Engine:
     """The base called `name` and its shelf. `root` None: the artifacts that come with the program."""
     import torch
 
-    from prefix_core.artifacts import Shelf
-    from prefix_core.base import load_base
+    from prefix_core.artifacts.artifacts import Shelf
+    from prefix_core.model.loading import load_base
 
     # Two comparisons may run at once; together they get the processor's cores, and no more.
     torch.set_num_threads(max(1, (os.cpu_count() or 2) // 2))
@@ -121,9 +121,9 @@ def from_environment() -> tuple[list[str], Path | None]:
 
 
 def shown_name(base: str) -> str:
-    return "Embedded base" if base == "embedded" else base.rstrip("/").split("/")[-1]
+    return "SmolLM2-135M" if base == DEFAULT_BASE else base.rstrip("/").split("/")[-1]
 
 
-def base_folder(name: str) -> Path:
-    """Where a base that is no Hub name lies."""
-    return ASSETS / "base" if name == "embedded" else Path(name)
+def base_card(name: str) -> Path:
+    """The text that tells what a base is, of the default one or of one in a folder."""
+    return ASSETS / f"{name}.md" if name == DEFAULT_BASE else Path(name) / "README.md"

@@ -10,7 +10,7 @@ from typing import Any
 import gradio as gr
 
 from prefix_core.errors import PrefixError
-from prefix_core.places import EVIDENCE, evidence_of
+from prefix_core.places import DEFAULT_BASE, EVIDENCE, evidence_of
 from prefix_core.tasks import TASKS
 from prefix_core.ui import evidence_plots as plots
 from prefix_core.ui.engine import Loading
@@ -72,7 +72,7 @@ def introduction(base: str) -> str:
 
 def command(name: str, base: str) -> str:
     """What to type, as HTML."""
-    return escape(f"python -m prefix_core {name}" + ("" if base == "embedded" else f" --base {quote(base)}"))
+    return escape(f"python -m prefix_core {name}" + ("" if base == DEFAULT_BASE else f" --base {quote(base)}"))
 
 
 def belongs(facts: Any, base_hash: str) -> bool:

@@ -10,7 +10,6 @@ from typing import Any
 
 import plotly.graph_objects as go
 
-from prefix_core.pretrain.base_table import lines_of
 from prefix_core.ui import study_plots
 from prefix_core.ui.plots import COLOURS, GREY, figure
 from prefix_core.ui.shown import METRICS, TITLES, Shown, intervals
@@ -100,32 +99,6 @@ def speed(table: Mapping[str, Any]) -> Shown:
     note = f"{table['base']} base, {table['threads']} threads, a prefix of {table['prefix_length']}"
     note += "; against PEFT and transformers on the same weights, in the same run; python -m prefix_core bench."
     return Shown(drawn, ["", *KINDS.values()], rows, note)
-
-
-def bases(table: Sequence[dict[str, Any]]) -> Shown:
-    """base.json: E2E after so many examples, on this base and those measured beside it; then all else of them."""
-    tuned = [result for result in table if "e2e" in result]
-    traces = []
-    for place, result in enumerate(tuned):
-        for method, dash in (("prefix", "solid"), ("fine_tune", "dot")):
-            rows = [row for row in result["e2e"] if row["method"] == method]
-            traces.append(
-                go.Scatter(
-                    name=f"{TITLES[method]}, {result['base']}",
-                    x=[str(row["examples"]) for row in rows],
-                    y=[row["bleu"] for row in rows],
-                    error_y=intervals(rows, "bleu"),
-                    mode="lines+markers",
-                    line={"color": COLOURS[place], "dash": dash},
-                    hovertemplate="%{x} examples: %{y:.1f}<extra>%{fullData.name}</extra>",
-                )
-            )
-    axis = {"title": "examples of E2E learned from", "type": "category"}
-    drawn = figure(*traces, xaxis=axis, yaxis_title="BLEU", height=380)
-    inputs, steps = tuned[0]["e2e"][0]["inputs"], max(row["steps"] for result in tuned for row in result["e2e"])
-    note = f"Lines: {inputs} inputs of e2e:dev after {steps} steps at most, greedy, 95% intervals. All bases read "
-    note += "the same held-out text; python -m prefix_core measure --tune."
-    return Shown(drawn, ["", *(found["base"] for found in table)], lines_of(table), note)
 
 
 def full_size(table: Mapping[str, Mapping[str, Any]]) -> Shown:
@@ -219,12 +192,10 @@ FIGURES: dict[str, tuple[str, Callable[[Any], Shown]]] = {
     "initial_words": ("Where a prefix starts", study_plots.initial_words),
     "topics": ("A topic never learned from", study_plots.topics),
     "sweep": ("How the defaults were chosen", sweep),
-    "base": ("How good the base is", bases),
     "bench": ("Speed and memory", speed),
 }
 BEYOND: dict[str, tuple[str, Callable[[Any], Shown]]] = {  # and those of no base that is run here
     "full_size": ("Models of full size", full_size),
-    "candidates": ("What to train a base on: three mixtures at small scale", bases),
 }
 
 

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import gradio as gr
 
-from prefix_core.ui.engine import ASSETS
+from prefix_core.places import ASSETS
 
 TEMPLATE = """
 <div class="rows" role="region" aria-label="Table" tabindex="-1"><table>

@@ -18,7 +18,7 @@ from prefix_core.ui.status import problem_html, status_html
 from prefix_core.ui.visitors import Arrival, Visitors
 
 if TYPE_CHECKING:
-    from prefix_core.token_space import Space, View
+    from prefix_core.studies.token_space import Space, View
 
 AT_ONCE = 2
 INSIDE = "inside"
@@ -85,7 +85,7 @@ class Insight:
         return view, picked
 
     def space(self, engine: Engine) -> Space:
-        from prefix_core.token_space import Space  # needs torch and scikit-learn
+        from prefix_core.studies.token_space import Space  # needs torch and scikit-learn
 
         if self._space is None:
             self._space = Space(engine.base)
@@ -170,7 +170,7 @@ def draw(
     except PrefixError as error:
         yield problem_html(error), gr.skip(), gr.skip()
         return
-    from prefix_core.prefix import Prefix
+    from prefix_core.model.prefix import Prefix
     from prefix_core.ui import space_plot
 
     titles = {choice.name: choice.title for choice in picked}
@@ -195,7 +195,7 @@ def coordinates(
         view, _ = insight.view(token, names, int(layer), part, fit, bare and layer == "1")
     except PrefixError as error:
         return "", problem_html(error)
-    from prefix_core.token_space import to_csv
+    from prefix_core.studies.token_space import to_csv
 
     return to_csv(view), gr.skip()
 
@@ -245,7 +245,7 @@ def _endpoints(insight: Insight) -> None:
         visitor: str = "",
     ) -> str:
         """The same points as CSV: kind, name, number, token, x, y, z, nearest, distance. Parameters as /inside."""
-        from prefix_core.token_space import to_csv
+        from prefix_core.studies.token_space import to_csv
 
         return to_csv(seen(prefixes, layer, part, fit, bare, visitor))
 

@@ -5,9 +5,10 @@ from typing import Any
 
 import gradio as gr
 
+from prefix_core.places import ASSETS
 from prefix_core.ui import decoding, inputs
 from prefix_core.ui.cards import TaskCard, cards
-from prefix_core.ui.engine import ASSETS, METHODS
+from prefix_core.ui.engine import METHODS
 from prefix_core.ui.opening import Opening
 from prefix_core.ui.orders import Turn, draw
 from prefix_core.ui.panes import KINDS, Pane

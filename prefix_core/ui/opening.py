@@ -14,7 +14,6 @@ from typing import Any
 from prefix_core.errors import InputError
 from prefix_core.places import ASSETS, SHIPPED
 from prefix_core.tasks import get_task
-from prefix_core.ui.engine import base_folder
 from prefix_core.ui.panes import Pane
 
 FILE = ASSETS / "examples" / "precomputed.json"
@@ -39,10 +38,10 @@ class Opening:
         return get_task(self.task).read(self.text)
 
 
-def fingerprint(base: str, root: Path, folders: tuple[str, ...]) -> str:
-    """SHA-256 over the weight files of the base and of the artifacts: another file, another fingerprint."""
+def fingerprint(root: Path, folders: tuple[str, ...]) -> str:
+    """SHA-256 over the weight files of the artifacts: another file, another fingerprint."""
     digest = sha256()
-    for folder in (base_folder(base), *(root / name for name in folders)):
+    for folder in (root / name for name in folders):
         for path in sorted(folder.glob("*.safetensors")):
             digest.update(path.name.encode())
             digest.update(_digest(path, path.stat().st_mtime_ns))
@@ -74,6 +73,6 @@ def read_opening(base: str, root: Path | None, task: str, path: Path = FILE) -> 
         opening.source  # noqa: B018 -- the task can still read it
     except (OSError, ValueError, TypeError, KeyError, InputError):
         return None
-    if opening.base != base or opening.weights != fingerprint(base, root or SHIPPED, opening.folders):
+    if opening.base != base or opening.weights != fingerprint(root or SHIPPED, opening.folders):
         return None
     return opening

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from html import escape
 from typing import Literal
 
-from prefix_core.slots import Coverage
+from prefix_core.scores.slots import Coverage
 from prefix_core.ui.differences import differences
 
 State = Literal["waiting", "writing", "finished", "stopped", "failed"]

@@ -6,13 +6,13 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from prefix_core.artifacts import folder_of
-from prefix_core.generate import Decoding
+from prefix_core.artifacts.artifacts import folder_of
 from prefix_core.ui.cards import SHIPPED, TaskCard
 from prefix_core.ui.engine import Engine, load_engine
 from prefix_core.ui.opening import FILE, Opening, fingerprint, read_opening, save_openings
 from prefix_core.ui.references import references_of, scored
 from prefix_core.ui.run import compare_all
+from prefix_core.writing.generate import Decoding
 
 
 def precompute(base: str, root: Path | None, path: Path = FILE, report: Callable[[str], object] = print) -> None:
@@ -52,7 +52,7 @@ def opening(engine: Engine, card: TaskCard) -> Opening | None:
         base=engine.base.name,
         base_hash=engine.base.weights_hash,
         folders=names,
-        weights=fingerprint(engine.base.name, engine.root, names),
+        weights=fingerprint(engine.root, names),
         task=card.key,
         text=card.task.to_text(source),
         panes=tuple(scored(panes, references_of(card, source))),

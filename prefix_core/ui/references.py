@@ -29,7 +29,7 @@ def scores(text: str, references: Sequence[str]) -> dict[str, float]:
     """bleu: smoothed, as a single text may share no four words; rouge_l: see `metrics`. Both 0-100."""
     from sacrebleu.metrics import BLEU
 
-    from prefix_core.metrics import rouge_l
+    from prefix_core.scores.metrics import rouge_l
 
     bleu = BLEU(lowercase=True, effective_order=True).sentence_score(text, list(references)).score
     return {"bleu": float(bleu), "rouge_l": float(rouge_l([text], [references]))}

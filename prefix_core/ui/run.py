@@ -5,12 +5,12 @@ from dataclasses import replace
 from typing import Any
 
 from prefix_core.errors import InputError, PrefixError
-from prefix_core.generate import Decoding, Request, stream
 from prefix_core.methods.method import Steered
-from prefix_core.settings import LARGEST_SEED
+from prefix_core.methods.settings import LARGEST_SEED
 from prefix_core.ui.cards import ALL_METHODS, TaskCard
 from prefix_core.ui.engine import METHODS, MOST_SHOTS, MOST_TOKENS, Engine
 from prefix_core.ui.panes import Pane
+from prefix_core.writing.generate import Decoding, Request, stream
 
 DECODINGS = ("greedy", "beam", "sampling")
 BEAMS = 5  # the paper's

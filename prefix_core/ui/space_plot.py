@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import plotly.graph_objects as go
 
-from prefix_core.token_space import Neighbour, Points, View
+from prefix_core.studies.token_space import Neighbour, Points, View
 from prefix_core.ui.plots import COLOURS, GREY, SYMBOLS, figure
 
 AXES = ("x", "y", "z")

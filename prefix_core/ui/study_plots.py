@@ -1,4 +1,4 @@
-"""The studies of assets/evidence (see `prefix_core.study`) as plots and tables: a function for each. Pure functions."""
+"""The studies of assets/evidence as plots and tables: a pure function for each."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any, TypeAlias

@@ -13,8 +13,8 @@ from typing import Any
 import gradio as gr
 
 from prefix_core.errors import InputError, PrefixError
+from prefix_core.methods.settings import defaults_on_few
 from prefix_core.places import ASSETS
-from prefix_core.settings import defaults_on_few
 from prefix_core.ui import training_api, training_views
 from prefix_core.ui.engine import Loading
 from prefix_core.ui.status import problem_html, status_html

@@ -11,9 +11,9 @@ import zipfile
 import zlib
 from pathlib import Path, PurePosixPath
 
-from prefix_core.artifacts import CARD, PEFT_CONFIG, PEFT_WEIGHTS, load, save
-from prefix_core.base import Base
+from prefix_core.artifacts.artifacts import CARD, PEFT_CONFIG, PEFT_WEIGHTS, load, save
 from prefix_core.errors import ArtifactError, InputError
+from prefix_core.model.base import Base
 from prefix_core.tasks import task_of
 from prefix_core.ui.visitors import OwnPrefix
 

@@ -6,9 +6,9 @@ from dataclasses import dataclass, replace
 from pathlib import PurePath
 from typing import TYPE_CHECKING
 
+from prefix_core.data.split import facts, split
 from prefix_core.errors import InputError
-from prefix_core.settings import Settings, defaults, defaults_on_few
-from prefix_core.split import facts, split
+from prefix_core.methods.settings import Settings, defaults, defaults_on_few
 from prefix_core.tasks import get_task
 from prefix_core.tasks.custom import NAME as CUSTOM
 from prefix_core.tasks.custom import custom, facts_of
@@ -18,8 +18,8 @@ from prefix_core.ui.training_run import Order
 from prefix_core.ui.training_sheet import Sheet, check_columns, default_template, examples
 
 if TYPE_CHECKING:
-    from prefix_core.base import Base
-    from prefix_core.examples import Example
+    from prefix_core.data.examples import Example
+    from prefix_core.model.base import Base
     from prefix_core.tasks import Task
 
 METHODS = {"prefix": "Prefix-tuning", "both": "Prefix-tuning, then full fine-tuning"}
@@ -48,7 +48,7 @@ class Wish:
 
 def order(wish: Wish, base: Base, limits: Limits) -> Order:
     """The checked order. Raises `InputError` saying which row, column or setting has to change."""
-    from prefix_core.base import fastest_precision
+    from prefix_core.model.base import fastest_precision
 
     if wish.sheet is None:
         raise InputError("There are no rows yet. Bring a file, paste rows, or try the sample set.")

@@ -17,16 +17,16 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
+from prefix_core.data.examples import Example
 from prefix_core.errors import InputError, PrefixError
-from prefix_core.examples import Example
-from prefix_core.settings import Settings
+from prefix_core.methods.settings import Settings
 from prefix_core.tasks import Task
 from prefix_core.ui.engine import Loading
 from prefix_core.ui.training_limits import Limits
 from prefix_core.ui.visitors import MOST_PREFIXES, Moment, OwnPrefix, Visitor, Visitors
 
 if TYPE_CHECKING:
-    from prefix_core.base import Base
+    from prefix_core.model.base import Base
 
 ROOT = Path(__file__).parents[2]
 State = Literal["waiting", "loading", "training", "scoring", "done", "stopped", "failed"]
@@ -256,9 +256,9 @@ class Trainings:
 
     def _take_home(self, training: Training, visitor: Visitor, base: Base, folder: Path) -> None:
         """The best prefix so far becomes the visitor's own, with the way it went."""
-        from prefix_core.artifacts import describe, read_tensors
+        from prefix_core.artifacts.artifacts import describe, read_tensors
         from prefix_core.methods import prefix
-        from prefix_core.train import Trained
+        from prefix_core.training.train import Trained
 
         track = next((track for track in training.tracks if track.method == "prefix"), None)
         if track is None or not track.best_step:

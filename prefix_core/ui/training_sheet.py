@@ -11,9 +11,9 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
+from prefix_core.data.examples import Example, read_records
+from prefix_core.data.tables import flatten
 from prefix_core.errors import InputError
-from prefix_core.examples import Example, read_records
-from prefix_core.tables import flatten
 from prefix_core.tasks import Task
 from prefix_core.tasks.custom import NAME as CUSTOM
 from prefix_core.tasks.e2e import E2E

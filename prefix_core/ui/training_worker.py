@@ -17,17 +17,18 @@ from typing import Any
 import torch
 from safetensors.torch import save_file
 
-from prefix_core.artifacts import bytes_per_parameter
-from prefix_core.base import Base, load_base
-from prefix_core.batches import encode_pairs
+from prefix_core.artifacts.artifacts import bytes_per_parameter
+from prefix_core.data.examples import Example
 from prefix_core.errors import PrefixError
-from prefix_core.evaluate import evaluate
-from prefix_core.examples import Example
 from prefix_core.methods import get_trained, prompt
 from prefix_core.methods.method import Steered
-from prefix_core.settings import Settings
+from prefix_core.methods.settings import Settings
+from prefix_core.model.base import Base
+from prefix_core.model.loading import load_base
+from prefix_core.studies.evaluate import evaluate
 from prefix_core.tasks import Task, task_of
-from prefix_core.train import held_out_mean, sample, train
+from prefix_core.training.batches import encode_pairs
+from prefix_core.training.train import held_out_mean, sample, train
 
 NICENESS = 5  # a comparison beside it gets about three quarters of a core that both want
 MEASUREMENTS = 16  # of the held-out loss in a run

@@ -23,7 +23,7 @@ from prefix_core.errors import InputError
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from prefix_core.artifacts import Card
+    from prefix_core.artifacts.artifacts import Card
     from prefix_core.methods.method import Steered
     from prefix_core.tasks import Task
     from prefix_core.ui.training_run import Training

@@ -5,8 +5,8 @@ import json
 import pytest
 
 from prefix_core.cli import main
+from prefix_core.data.examples import load_examples
 from prefix_core.errors import InputError
-from prefix_core.examples import load_examples
 from prefix_core.tasks.custom import custom, facts_of, of_data
 
 ROWS = [{"Title": f"Item {i}", "body": f"text {i},\nmore", "note": f"Item {i} has a text."} for i in range(8)]

@@ -4,9 +4,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from prefix_core.data.tables import to_grid, to_mr
 from prefix_core.errors import InputError
-from prefix_core.slots import coverage, fold
-from prefix_core.tables import to_grid, to_mr
+from prefix_core.scores.slots import coverage, fold
 from prefix_core.tasks import TASKS, get_task
 from prefix_core.tasks.e2e import NAMES, slots
 

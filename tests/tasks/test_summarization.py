@@ -2,14 +2,14 @@
 
 import pytest
 
-from prefix_core.batches import encode_pairs
 from prefix_core.errors import InputError
-from prefix_core.generate import Decoding, Request, stream
 from prefix_core.methods import prompt
-from prefix_core.settings import Settings
+from prefix_core.methods.settings import Settings
 from prefix_core.tasks import get_task
 from prefix_core.tasks.summarization import lead
-from prefix_core.train import train
+from prefix_core.training.batches import encode_pairs
+from prefix_core.training.train import train
+from prefix_core.writing.generate import Decoding, Request, stream
 
 NEWS = get_task("summarization")
 

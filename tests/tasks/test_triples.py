@@ -9,8 +9,8 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
+from prefix_core.data.tables import MAX_ROWS, flatten
 from prefix_core.errors import InputError
-from prefix_core.tables import MAX_ROWS, flatten
 from prefix_core.tasks import triples
 from prefix_core.tasks.triples import linearize, open_relation, open_value, read, slots, to_grid, to_text
 

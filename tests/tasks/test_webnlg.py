@@ -4,8 +4,8 @@ import json
 
 import pytest
 
+from prefix_core.data.examples import load_examples
 from prefix_core.errors import InputError
-from prefix_core.examples import load_examples
 from prefix_core.tasks import get_task
 
 WEBNLG = get_task("webnlg")

@@ -17,13 +17,13 @@ from urllib.request import urlopen
 import pytest
 from playwright.sync_api import Browser, Page, expect, sync_playwright
 
-from prefix_core import evidence
-from prefix_core.artifacts import describe, folder_of, save
-from prefix_core.base import Base
+from prefix_core.artifacts.artifacts import describe, folder_of, save
+from prefix_core.methods.settings import SMALL
+from prefix_core.model.base import Base
 from prefix_core.places import evidence_of
-from prefix_core.settings import SMALL
+from prefix_core.studies import evidence
 from prefix_core.tasks import get_task
-from prefix_core.train import train
+from prefix_core.training.train import train
 
 ROOT = Path(__file__).parents[2]
 CHROMIUM = ("chromium", "chromium-browser", "google-chrome")

@@ -8,7 +8,7 @@ from gradio_client.exceptions import AppError
 from playwright.sync_api import Page, expect
 
 from prefix_core.places import ASSETS
-from prefix_core.sizes import MODELS
+from prefix_core.studies.sizes import MODELS
 from prefix_core.ui.about import STEPS, calculate, costs_html, guide_html
 from prefix_core.ui.engine import Loading
 from tests.ui.conftest import App
@@ -30,7 +30,7 @@ def test_the_papers_prefix_is_what_the_tab_opens_on() -> None:
 
 
 def test_a_model_that_is_not_there_is_said() -> None:
-    assert "There is no model &#x27;GPT-5&#x27;" in calculate(Loading("embedded", None), "GPT-5", 5, 2)
+    assert "There is no model &#x27;GPT-5&#x27;" in calculate(Loading("smollm2", None), "GPT-5", 5, 2)
 
 
 def test_the_calculator_answers_a_visitor_and_a_program(app: App, page: Page) -> None:

@@ -10,14 +10,14 @@ from gradio_client import Client
 from gradio_client.exceptions import AppError
 from playwright.sync_api import Page, expect
 
-from prefix_core.base import Base
+from prefix_core.model.base import Base
 from prefix_core.tasks import get_task
-from prefix_core.together import Together
 from prefix_core.ui import batch
 from prefix_core.ui.batch import Going, follow, halt, offer, write
 from prefix_core.ui.batch_rows import PLAIN, PLAIN_TEXT, ROWS, Row, costs_html, example, rows_html
 from prefix_core.ui.engine import Loading
 from prefix_core.ui.visitors import OwnPrefix, Visitor, Visitors
+from prefix_core.writing.together import Together
 from tests.ui.conftest import App
 
 PUB = "name[Blue Spice], eatType[pub]"

@@ -14,7 +14,7 @@ from gradio_client import Client
 from gradio_client.exceptions import AppError
 from gradio_client.utils import apply_diff
 
-from prefix_core.base import Base
+from prefix_core.model.base import Base
 from prefix_core.ui import endpoints
 from prefix_core.ui.cards import SHIPPED
 from prefix_core.ui.endpoints import facts

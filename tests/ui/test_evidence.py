@@ -52,11 +52,11 @@ def test_what_is_missing_or_broken_is_said(tmp_path: Path) -> None:
     nothing = missing_html([], "gpt2")
     assert "Nothing was measured" in nothing and "python -m prefix_core rebuild --base gpt2<" in nothing
     assert "Restaurants (E2E)" in nothing and "Speed and memory" in nothing
-    assert "<b>" not in missing_html([], "<b>") and missing_html([*TASKS, *plots.FIGURES], "embedded") == ""
+    assert "<b>" not in missing_html([], "<b>") and missing_html([*TASKS, *plots.FIGURES], "smollm2") == ""
     (tmp_path / "e2e.json").write_text(json.dumps(TABLE))
     (tmp_path / "e2e-test.json").write_text(json.dumps(TABLE))
     assert list(score_tables(tmp_path)) == ["e2e", "e2e-test"]
-    some = missing_html(["e2e"], "embedded")
+    some = missing_html(["e2e"], "smollm2")
     assert "Restaurants (E2E)" not in some and "Speed and memory" in some and "rebuild<" in some
     assert belongs({"base_hash": "a"}, "a") and not belongs({"base_hash": "b"}, "a") and belongs({}, "a")
     assert belongs([{"base_hash": "b"}, {"base_hash": "a"}], "a") and not belongs([{"base_hash": "b"}], "a")

@@ -12,7 +12,7 @@ from gradio_client import Client
 from gradio_client.exceptions import AppError
 from playwright.sync_api import Page, expect
 
-from prefix_core.base import Base
+from prefix_core.model.base import Base
 from prefix_core.tasks import get_task
 from prefix_core.ui import space_plot
 from prefix_core.ui.engine import Loading

@@ -6,8 +6,8 @@ import sys
 from dataclasses import replace
 from pathlib import Path
 
-from prefix_core.artifacts import folder_of
-from prefix_core.base import Base
+from prefix_core.artifacts.artifacts import folder_of
+from prefix_core.model.base import Base
 from prefix_core.ui.cards import SHIPPED
 from prefix_core.ui.engine import load_engine
 from prefix_core.ui.opening import read_opening, save_openings

@@ -7,8 +7,8 @@ from typing import Any
 import gradio as gr
 import pytest
 
-from prefix_core.base import Base
 from prefix_core.errors import InputError
+from prefix_core.model.base import Base
 from prefix_core.ui import orders
 from prefix_core.ui.cards import SHIPPED
 from prefix_core.ui.engine import Loading

@@ -10,10 +10,10 @@ import pytest
 import torch
 from safetensors.torch import save
 
-from prefix_core.artifacts import CARD, PEFT_CONFIG, PEFT_WEIGHTS, Card
-from prefix_core.base import Base
+from prefix_core.artifacts.artifacts import CARD, PEFT_CONFIG, PEFT_WEIGHTS, Card
 from prefix_core.errors import ArtifactError
 from prefix_core.methods import prefix as prefix_method
+from prefix_core.model.base import Base
 from prefix_core.tasks import get_task
 from prefix_core.ui.training_files import file_name, pack, unpack
 from prefix_core.ui.visitors import OwnPrefix

@@ -6,9 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from prefix_core.base import Base
 from prefix_core.errors import ArtifactError, InputError
-from prefix_core.generate import Request, write
+from prefix_core.model.base import Base
 from prefix_core.places import ASSETS
 from prefix_core.ui.engine import Loading
 from prefix_core.ui.training_files import pack, unpack
@@ -19,6 +18,7 @@ from prefix_core.ui.training_run import Training, Trainings
 from prefix_core.ui.training_sheet import Sheet, read_file
 from prefix_core.ui.training_views import duration, preview, progress, samples, table
 from prefix_core.ui.visitors import Visitor, Visitors
+from prefix_core.writing.generate import Request, write
 
 LIMITS = Limits(waiting=2)
 HOSTILE = "<img src=x onerror=alert(1)>"
@@ -172,7 +172,7 @@ def test_it_trains_in_what_this_processor_is_fastest_in(
     sheet: Sheet, tiny: Base, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for native, precision in ((True, "bf16"), (False, "fp32")):
-        monkeypatch.setattr("prefix_core.base.native_bf16", lambda native=native: native)
+        monkeypatch.setattr("prefix_core.model.base.native_bf16", lambda native=native: native)
         methods = order(wish(sheet, method="both"), tiny, LIMITS).methods
         assert {method: settings.precision for method, settings in methods.items()} == {
             "prefix": precision,

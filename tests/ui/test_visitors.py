@@ -5,10 +5,10 @@ from dataclasses import dataclass
 import pytest
 import torch
 
-from prefix_core.artifacts import Card
-from prefix_core.base import Base
+from prefix_core.artifacts.artifacts import Card
 from prefix_core.errors import InputError
 from prefix_core.methods import prefix as prefix_method
+from prefix_core.model.base import Base
 from prefix_core.tasks import get_task
 from prefix_core.ui.visitors import HOUR, MOST_PREFIXES, Moment, OwnPrefix, Visitors
 

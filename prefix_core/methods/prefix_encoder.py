@@ -1,0 +1,155 @@
+"""What is trained: the prefix itself, or the paper's reparameterization of it (section 4.3), dropped afterwards.
+
+A prefix starts as the keys and values that the base computes for real words (section 7.4: it decides the results
+when examples are few). What is trained is what to add to them, zero at step 0, with or without the MLP.
+
+Without it, the paper found training unstable. The keys and values of different layers are of very different size (in
+the embedded base from 0.2 to 8), which one learning rate fits badly. Here each layer's learn in units of their own
+size, keys in smaller ones; so trained, a prefix of this base learns faster than through the MLP
+(assets/evidence/sweep.json).
+"""
+
+import torch
+from torch import Tensor, nn
+
+from prefix_core.errors import InputError
+from prefix_core.model.base import Base, Shape
+from prefix_core.model.packed_batch import DistanceBias, Rows
+from prefix_core.model.prefix import Prefix, stack
+from prefix_core.model.reading import like_keys, read
+
+KEY_UNIT = 0.3  # of the standard deviation of a layer's keys; values move in their whole one
+
+
+class PrefixEncoder(nn.Module):
+    """Makes a `Prefix` when called. `start` is (2, layers, P, kv_heads, head_dim): keys, values at step 0.
+
+    width: units of the MLP (the paper's 512 or 800); None trains keys and values directly, in `units`
+    (2, layers, 1, 1, 1). An encoder-decoder's three sites have an embedding and an MLP each, as in the paper's code.
+    """
+
+    start: Tensor
+    units: Tensor
+
+    def __init__(
+        self, start: Tensor, shape: Shape, width: int | None, generator: torch.Generator, units: Tensor | float = 1.0
+    ) -> None:
+        super().__init__()
+        self.width = width
+        if width is None:
+            self.register_buffer("start", start.clone())
+            self.register_buffer("units", torch.as_tensor(units))
+            self.added = nn.Parameter(torch.zeros_like(start))
+            return
+        sites = [len(layers) for layers in shape.sites.values()]
+        self.sites: nn.ModuleList | None = None
+        if len(sites) > 1 and start.shape[1] == sum(sites):
+            parts = start.split(sites, 1)
+            self.sites = nn.ModuleList(PrefixEncoder(part, shape, width, generator) for part in parts)
+            return
+        self.register_buffer("start", start.clone())
+        layers, length = start.shape[1:3]
+        self.embedding = nn.Parameter(torch.randn(length, shape.hidden, generator=generator))
+        self.inner = nn.Linear(shape.hidden, width)
+        self.outer = nn.Linear(width, 2 * layers * shape.kv_heads * shape.head_dim)
+        with torch.no_grad():
+            self.inner.weight.copy_(torch.randn(self.inner.weight.shape, generator=generator) / shape.hidden**0.5)
+            self.inner.bias.zero_()
+            self.outer.weight.zero_()
+            self.outer.bias.zero_()
+
+    def forward(self) -> Prefix:
+        if self.width is None:
+            keys, values = self.start + self.units * self.added
+        elif self.sites is not None:
+            parts = [site() for site in self.sites]
+            keys, values = torch.cat([part.keys for part in parts]), torch.cat([part.values for part in parts])
+        else:
+            rows = self.outer(torch.tanh(self.inner(self.embedding)))  # (P, 2 * layers * kv_heads * head_dim)
+            two, layers, length, heads, size = self.start.shape
+            keys, values = self.start + rows.view(length, two, layers, heads, size).permute(1, 2, 0, 3, 4)
+        return Prefix(keys, values)
+
+
+def units_of(start: Tensor) -> Tensor:
+    """What a step of 1 adds to each layer's keys and values, (2, layers, 1, 1, 1): their size, keys KEY_UNIT of it."""
+    size = start.std((2, 3, 4), keepdim=True, correction=0)
+    return size * torch.tensor([KEY_UNIT, 1.0], device=start.device).view(2, 1, 1, 1, 1)
+
+
+def parameters_trained(shape: Shape, length: int, width: int | None) -> int:
+    """How many parameters training will move, known before it starts: with the MLP far more than are kept."""
+    if width is None:
+        return shape.prefix_parameters(length)
+    out = 2 * shape.prefix_layers * shape.kv_heads * shape.head_dim
+    return len(shape.sites) * (length * shape.hidden + (shape.hidden + 1) * width) + (width + 1) * out
+
+
+class EmbeddingEncoder(nn.Module):
+    """Makes a `Prefix` of input embeddings, which alone are trained (P, width): prompt tuning, the paper's section 7.2.
+
+    Its keys and values are what the frozen base computes from them, as if P words of no language stood there. In an
+    encoder-decoder they would depend on the input, which they see: it is refused with an `InputError`.
+    """
+
+    start: Tensor
+    unit: Tensor
+
+    def __init__(self, base: Base, words: str, length: int, generator: torch.Generator) -> None:
+        super().__init__()
+        self.shape, self.network = base.shape, base.network
+        vocabulary = len(base.network.tokens)
+        drawn = torch.randint(vocabulary, (length,), generator=generator).tolist()
+        tokens = [*base.before, *said(base, words, length)][:length] if words else drawn
+        start = base.network.embed(torch.tensor(tokens, device=base.device))
+        self.register_buffer("start", start.detach().float().clone())
+        self.register_buffer("unit", self.start.std(correction=0))
+        self.added = nn.Parameter(torch.zeros_like(self.start))
+
+    @property
+    def embeddings(self) -> Tensor:
+        return self.start + self.unit * self.added  # (P, width)
+
+    def forward(self) -> Prefix:
+        network, embeddings, found = self.network, self.embeddings, []
+        rows = Rows([len(embeddings)], stack([None], self.shape, like_keys(network)))
+
+        def attend(layer: int, q: Tensor, keys: Tensor, values: Tensor, *bias: DistanceBias | None) -> Tensor:
+            found.append((keys, values))
+            return rows(layer, q, keys, values, *bias)
+
+        network.hidden(embeddings.to(network.dtype), rows.positions, attend)
+        keys, values = zip(*found, strict=True)
+        return Prefix(torch.stack(keys), torch.stack(values))
+
+
+@torch.no_grad()
+def word_start(base: Base, words: str, length: int, infix: bool = False) -> Tensor:
+    """Keys and values of what begins every text (the end token) and of `words`, said until they make `length`.
+
+    An encoder-decoder reads them and writes them, too; an infix begins no text. Returns (2, layers, length, kv_heads,
+    head_dim) in fp32. Raises `InputError` if `words` holds no token.
+    """
+    tokens = said(base, words, length)
+    written = tokens[: max(0, length - len(base.begin))] if base.begin else []
+    found: dict[int, Tensor] = {}  # by layer: (2, P, kv_heads, head_dim)
+
+    def watch(layer: int, keys: Tensor, values: Tensor) -> None:
+        found[layer] = torch.stack([keys, values])[:, :length].float()
+
+    first = [] if infix else base.before
+    read(base, base.network, [[*first, *tokens][:length]], [[written]], [None], watch=watch)
+    return torch.stack([found[layer] for layer in range(base.shape.prefix_layers)], 1)
+
+
+def said(base: Base, words: str, length: int) -> list[int]:
+    """The tokens of `words` again and again, at least `length` of them; raises `InputError` if there are none."""
+    tokens = base.encode(words)
+    if not tokens:
+        raise InputError("the initial words are empty; give a word or two that name the task, such as 'summarize:'")
+    return tokens * (length // len(tokens) + 1)
+
+
+def random_start(shape: Shape, length: int, generator: torch.Generator) -> Tensor:
+    """Random keys and values (standard deviation 0.02, as the networks' own weights): the paper's weaker choice."""
+    return 0.02 * torch.randn(2, shape.prefix_layers, length, shape.kv_heads, shape.head_dim, generator=generator)

@@ -1,0 +1,170 @@
+"""Any architecture but GPT-2: the modules of `transformers`, with our attention put into them.
+
+They hand queries, keys and values to a function registered by a name; ours hands them to `attend`. So packed rows,
+prefixes, masks and caches are the same for every base (`inject.py`, `encoder_decoder.py`), and the library's own cache
+is not used: in it a prefix falls out of sight after a sliding window, and hides an encoder's output.
+"""
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+from transformers import AttentionInterface, PreTrainedModel
+
+# (layer, queries, keys, values, distance bias or None) -> (N, heads * head_dim), as the rows of `inject.py` are called
+Attend = Callable[..., Tensor]
+
+ATTENTION = "prefix_core"  # the name our attention is registered by
+
+
+class Window(NamedTuple):
+    """Sliding-window attention: only the last `size` tokens are seen (and a prefix, which has no distance)."""
+
+    size: int
+
+    def __call__(self, distance: Tensor) -> Tensor:
+        return torch.zeros_like(distance, dtype=torch.float32).masked_fill_(distance >= self.size, float("-inf"))[None]
+
+
+class RelativeBias:
+    """T5's learned bias by distance (Raffel et al. 2020, section 2.1), which a stack's first layer holds for all."""
+
+    def __init__(self, first: Any) -> None:
+        self.first = first
+
+    def __call__(self, distance: Tensor) -> Tensor:
+        buckets = self.first._relative_position_bucket(
+            -distance,
+            bidirectional=not self.first.is_decoder,
+            num_buckets=self.first.relative_attention_num_buckets,
+            max_distance=self.first.relative_attention_max_distance,
+        )
+        return self.first.relative_attention_bias(buckets).movedim(-1, 0)
+
+
+class NoPositions(nn.Embedding):
+    """BART counts positions itself, as if a batch were one row; they are added before it instead."""
+
+    def forward(self, *args: Any, **options: Any) -> Tensor:
+        return self.weight.new_zeros(())
+
+
+def attention(
+    module: Any,
+    query: Tensor,
+    key: Tensor,
+    value: Tensor,
+    mask: None,
+    *,
+    attend: Attend,
+    scaling: float,
+    sliding_window: int | None = None,
+    **others: Any,
+) -> tuple[Tensor, None]:
+    """What `transformers` calls: query (1, heads, N, head_dim), key, value (1, kv_heads, n, head_dim)."""
+    q, k, v = (tensor[0].transpose(0, 1) for tensor in (query, key, value))
+    q = q * (scaling * q.shape[-1] ** 0.5)  # `attend` divides by the root
+    bias = Window(sliding_window) if sliding_window else module.distance_bias
+    return attend(module.prefix_layer, q, k, v, bias).view(1, len(q), *q.shape[1:]), None
+
+
+AttentionInterface.register(ATTENTION, attention)
+
+
+class ModuleNetwork:
+    """A model of `transformers`, loaded with `attn_implementation=ATTENTION`, run as `gpt2.Network` is.
+
+    Encoder-decoders also `encode`; their `hidden` is the decoder's, and needs what `encode` returned, the first time.
+    """
+
+    def __init__(self, model: PreTrainedModel) -> None:
+        self.model: Any = model
+        self.decoder: Any = self.model.get_decoder()
+        self.encoder: Any = None
+        if model.config.is_encoder_decoder:
+            self.encoder = self.model.get_encoder()
+        own, cross = attentions(self.decoder, cross=False), attentions(self.decoder, cross=True)
+        sources = attentions(self.encoder, cross=False) if self.encoder is not None else []
+        for layer, module in enumerate([*own, *cross, *sources]):
+            module.prefix_layer, module.distance_bias = layer, None
+            if hasattr(module, "compute_bias"):  # T5 counts distances itself, as if a batch were one row
+                module.has_relative_attention_bias, module.compute_bias = True, no_bias
+        for stack in (own, sources):
+            bias = RelativeBias(stack[0]) if stack and hasattr(stack[0], "compute_bias") else None
+            for module in stack:
+                module.distance_bias = bias
+        self.positioned = model.config.model_type == "bart"
+        if self.positioned:
+            self.encoder.embed_positions.__class__ = self.decoder.embed_positions.__class__ = NoPositions
+
+    @property
+    def dtype(self) -> torch.dtype:
+        """Of hidden states, keys and values."""
+        return self.tokens.dtype
+
+    @property
+    def device(self) -> torch.device:
+        return self.tokens.device
+
+    @property
+    def tokens(self) -> Tensor:
+        """(vocabulary, hidden)."""
+        return self.model.get_input_embeddings().weight
+
+    def encode(self, tokens: Tensor, positions: Tensor, attend: Attend) -> Tensor:
+        """States of packed source tokens: (N,), (N,) -> (N, hidden)."""
+        return self._run(self.encoder, tokens, positions, attend)
+
+    def hidden(
+        self,
+        tokens: Tensor,
+        positions: Tensor,
+        attend: Attend,
+        keep: Tensor | None = None,
+        sources: Tensor | None = None,
+    ) -> Tensor:
+        """As in `gpt2.Network`; sources: (M, hidden), what `encode` made of the rows' sources."""
+        more = {}
+        if self.encoder is not None:  # once its sources are seen, a row remembers them: any state does
+            more["encoder_hidden_states"] = self.tokens[:1][None] if sources is None else sources[None]
+        x = self._run(self.decoder, tokens, positions, attend, **more)
+        return x if keep is None else x[keep]
+
+    def embed(self, tokens: Tensor) -> Tensor:
+        """As in `gpt2.Network`."""
+        embedded: Tensor = self.model.get_input_embeddings()(tokens)
+        return embedded
+
+    def logits(self, hidden: Tensor) -> Tensor:
+        """(n, hidden) -> (n, vocabulary)."""
+        if getattr(self.model.config, "scale_decoder_outputs", False):  # T5
+            hidden = hidden * hidden.shape[-1] ** -0.5
+        bias = getattr(self.model, "final_logits_bias", None)  # BART
+        logits = self.model.get_output_embeddings()(hidden)
+        return logits if bias is None else logits + bias
+
+    def _run(self, stack: Any, tokens: Tensor, positions: Tensor, attend: Attend, **more: Any) -> Tensor:
+        if self.positioned:
+            table = stack.embed_positions
+            embedded = stack.embed_tokens(tokens) + F.embedding(positions + table.offset, table.weight)
+            return stack(inputs_embeds=embedded[None], attend=attend, use_cache=False, **more).last_hidden_state[0]
+        read = "inputs_embeds" if tokens.is_floating_point() else "input_ids"
+        more |= {read: tokens[None]}
+        out = stack(position_ids=positions[None], attend=attend, use_cache=False, **more)
+        return out.last_hidden_state[0]
+
+
+def attentions(stack: Any, cross: bool) -> list[Any]:
+    """The attention modules of an encoder or a decoder in their order: cross-attentions, or the others."""
+    every: list[Any] = [module for module in stack.modules() if hasattr(module, "layer_idx")]
+    return [
+        module
+        for module in every
+        if hasattr(module, "scaling") and (getattr(module, "is_decoder", False) and not module.is_causal) == cross
+    ]
+
+
+def no_bias(*sizes: Any, **options: Any) -> None:
+    """In place of T5's own bias."""

@@ -1,0 +1,140 @@
+"""Matrix products: rows of fp32 times a frozen matrix, the matrix kept in whatever form is fastest to read.
+
+Writing one token reads every matrix once, so its time is the time that reading takes; training multiplies many rows
+and is bound by arithmetic. A matrix whose numbers fp16 holds exactly is kept in 16 bits and multiplied in 32 (FBGEMM):
+half the memory to read, and on the processors we measured as fast as any fp32 product for many rows, too.
+"""
+
+import warnings
+from collections.abc import Sequence
+from functools import cache, cached_property
+from typing import Any, NamedTuple
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+FEW_ROWS = 8  # the batch that `PackedDense` is laid out for
+
+
+class Dense(NamedTuple):
+    """x @ weight.T + bias. weight: (out, in), in the dtype of x; bias: (out,) or None."""
+
+    weight: Tensor
+    bias: Tensor | None = None
+
+    def __call__(self, x: Tensor) -> Tensor:
+        return F.linear(x, self.weight, self.bias)
+
+    def gelu(self, x: Tensor) -> Tensor:
+        return F.gelu(self(x), approximate="tanh")
+
+
+class HalfDense:
+    """The same with the weight in 16 bits, multiplied in 32. For a frozen matrix that fp16 holds exactly.
+
+    parts: matrices of (some of out, in) that are multiplied as one, fp16; they may be mapped from a file. The result is
+    that of `Dense` on the same numbers, but for the order of its sums. Gradients flow to x alone.
+    """
+
+    def __init__(self, parts: Sequence[Tensor], bias: Tensor | None = None) -> None:
+        self.parts, self.bias = tuple(parts), bias
+        with _quiet():
+            self.packed = torch.ops.quantized.linear_prepack_fp16(self.whole(), bias)
+
+    def whole(self) -> Tensor:
+        """(out, in) in fp32."""
+        return torch.cat([part.detach().float() for part in self.parts])
+
+    @cached_property
+    def transposed(self) -> torch.ScriptObject:
+        """The matrix for gradients; nothing but training asks for it."""
+        with _quiet():
+            packed: torch.ScriptObject = torch.ops.quantized.linear_prepack_fp16(self.whole().t().contiguous(), None)
+        return packed
+
+    def __call__(self, x: Tensor) -> Tensor:
+        if x.requires_grad and torch.is_grad_enabled():
+            return _HalfProduct.apply(x, self)  # type: ignore[no-any-return]
+        out: Tensor = torch.ops.quantized.linear_dynamic_fp16(x, self.packed)
+        return out
+
+    def gelu(self, x: Tensor) -> Tensor:
+        return F.gelu(self(x), approximate="tanh")
+
+    def gradient(self, of_out: Tensor) -> Tensor:
+        """(n, out) -> (n, in): what a gradient of the result means for x."""
+        back: Tensor = torch.ops.quantized.linear_dynamic_fp16(of_out.contiguous(), self.transposed)
+        return back
+
+
+class _HalfProduct(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, dense: HalfDense) -> Tensor:
+        ctx.dense = dense
+        out: Tensor = torch.ops.quantized.linear_dynamic_fp16(x, dense.packed)
+        return out
+
+    @staticmethod
+    def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor, None]:
+        return ctx.dense.gradient(grads[0]), None
+
+
+class PackedDense(NamedTuple):
+    """`Dense` laid out by oneDNN for a few rows at a time, twice as fast there; for weights that fp16 does not hold."""
+
+    dense: Dense
+    weight: Tensor
+    tall: bool  # more inputs than outputs: the packed order is the faster one for a single row, too
+
+    def __call__(self, x: Tensor) -> Tensor:
+        if len(x) == 1 and not self.tall:
+            return self.dense(x)
+        return torch.ops.mkldnn._linear_pointwise(x, self.weight, self.dense.bias, "none", [], "")
+
+    def gelu(self, x: Tensor) -> Tensor:
+        if len(x) == 1 and not self.tall:
+            return self.dense.gelu(x)
+        return torch.ops.mkldnn._linear_pointwise(x, self.weight, self.dense.bias, "gelu", [], "tanh")
+
+
+Product = Dense | HalfDense | PackedDense
+
+
+def product(weights: Sequence[Tensor], biases: Sequence[Tensor] = ()) -> Product:
+    """One product for matrices (out, in) that are multiplied with the same rows: the form in which they are stored.
+
+    fp16 matrices become a `HalfDense` where this processor has it; others are multiplied in their own dtype.
+    """
+    bias = torch.cat([*biases]) if biases else None
+    if all(weight.dtype == torch.float16 for weight in weights):
+        return HalfDense(weights, bias)
+    weight = weights[0] if len(weights) == 1 else torch.cat([*weights])
+    return Dense(weight, biases[0] if len(biases) == 1 else bias)
+
+
+@torch.no_grad()
+def for_writing(dense: Product) -> Product:
+    """The product laid out for few rows; it takes the matrix's memory a second time, or half of it."""
+    if not isinstance(dense, Dense):
+        return dense
+    weight = dense.weight.detach()
+    if half_products() and bool((weight.half() == weight).all()):
+        return HalfDense([weight.half()], dense.bias)
+    weight = weight.contiguous()
+    packed = torch.ops.mkldnn._reorder_linear_weight(weight, FEW_ROWS)
+    return PackedDense(Dense(weight, dense.bias), packed, tall=weight.shape[1] > weight.shape[0])
+
+
+@cache
+def half_products() -> bool:
+    """Whether this build of torch and this processor multiply fp32 rows with fp16 matrices (FBGEMM, x86)."""
+    try:
+        return bool((HalfDense([torch.eye(8).half()])(torch.ones(1, 8)) == 1).all())
+    except (RuntimeError, AttributeError):
+        return False
+
+
+def _quiet() -> warnings.catch_warnings:
+    """torch means to replace these functions; its version is pinned here."""
+    return warnings.catch_warnings(action="ignore")

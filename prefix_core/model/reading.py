@@ -1,0 +1,83 @@
+"""Reading: inputs, and what is written of each so far, go through a network, behind their prefixes.
+
+A decoder sees an input and its output in one row; an encoder-decoder reads the input apart, and its output starts from
+tokens of its own. Who trains or writes need not know which it is.
+"""
+
+from collections.abc import Callable, Sequence
+
+import torch
+from torch import Tensor
+
+from prefix_core.model.base import AnyNetwork, Base
+from prefix_core.model.encoder_decoder import SourceRows, TargetRows
+from prefix_core.model.network import Network
+from prefix_core.model.packed_batch import DistanceBias, Rows, rounded
+from prefix_core.model.prefix import Prefix, stack
+
+SIZES = 32  # packed tokens of bf16 come in multiples: for every new size of a product, oneDNN makes a kernel for 2 ms
+
+Watch = Callable[[int, Tensor, Tensor], None]  # prefix layer, keys and values (N, kv_heads, head_dim)
+
+
+def read(
+    base: Base,
+    network: AnyNetwork,
+    inputs: Sequence[Sequence[int]],
+    written: Sequence[Sequence[Sequence[int]]],
+    prefixes: Sequence[Prefix | None],
+    room: int = 0,
+    watch: Watch | None = None,
+) -> tuple[Rows, Tensor]:
+    """Run a row for every input; returns the rows, to go on from, and the states that predict.
+
+    inputs: tokens. written: for each input the texts that follow it, each as if it stood there alone. room: tokens that
+    each row may go on for, behind its one text. States: text after text, the one before its first token and the one
+    after each, (all of written + texts, hidden). `watch` sees the keys and values.
+    """
+    stacked = stack(prefixes, base.shape, like_keys(network))
+    multiple = SIZES if stacked.keys.dtype != network.dtype and not room else 1
+    tokens: list[int] = []
+    keep: list[int] = []
+    lengths = []
+    for row, texts in zip(inputs, written, strict=True):
+        first = len(tokens)
+        tokens += base.begin or row  # what the decoder reads before it writes
+        fork = len(tokens) - 1
+        for text in texts:
+            keep += [fork, *range(len(tokens), len(tokens) + len(text))]
+            tokens += text
+        lengths.append(len(tokens) - first)
+    branches = None if room else [[len(text) for text in texts] for texts in written]
+    count = len(keep)
+    if isinstance(network, Network) or not base.begin:
+        tokens += [0] * (rounded(len(tokens), multiple) - len(tokens))
+        keep += [0] * (rounded(count, multiple) - count)
+    packed, kept = torch.tensor(tokens, device=base.device), torch.tensor(keep, device=base.device)
+    if isinstance(network, Network) or not base.begin:
+        rows = Rows(lengths, stacked, room, branches, multiple)
+        return rows, network.hidden(packed, rows.positions, _watched(rows, watch), kept)[:count]
+    sources = SourceRows([len(row) for row in inputs], stacked)
+    source = torch.tensor([token for row in inputs for token in row], device=base.device)
+    states = network.encode(source, sources.positions, _watched(sources, watch))
+    targets = TargetRows(lengths, sources, stacked, base.shape, room, branches)
+    return targets, network.hidden(packed, targets.positions, _watched(targets, watch), kept, states)
+
+
+def like_keys(network: AnyNetwork) -> Tensor:
+    """An empty tensor of the device and dtype that the network's keys and values have: under autocast, of that."""
+    device = network.device.type
+    half = torch.is_autocast_enabled(device)
+    dtype = torch.get_autocast_dtype(device) if half else network.dtype
+    return torch.empty(0, dtype=dtype, device=network.device)
+
+
+def _watched(rows: Rows, watch: Watch | None) -> Callable[..., Tensor]:
+    if watch is None:
+        return rows
+
+    def attend(layer: int, q: Tensor, k: Tensor, v: Tensor, *bias: DistanceBias | None) -> Tensor:
+        watch(layer, k, v)
+        return rows(layer, q, k, v, *bias)
+
+    return attend

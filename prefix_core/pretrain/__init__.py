@@ -1,1 +1,0 @@
-"""How the embedded base model is made: text -> tokenizer -> packed rows -> training -> `assets/base`."""

@@ -1,0 +1,186 @@
+"""Scores of written text, by their field's libraries, in the conventions of the E2E and WebNLG challenges.
+
+Everywhere `outputs` is one text an input and `references` all the texts people wrote for it (any number, at least one).
+A score is a number that also tells its bootstrap interval over the inputs (see `bootstrap`). Libraries are imported
+where they are used, so that writing a sentence needs none of them.
+
+The E2E scorer (Dusek's e2e-metrics) joins two traditions: mteval's tokens in lower case for BLEU and NIST, COCO's (Penn
+Treebank, without punctuation) for ROUGE-L and CIDEr. Here sacrebleu counts BLEU, NIST is written out after mteval, and
+pycocoevalcap counts the other two, on tokens cut by `coco_tokens` instead of the Java program that COCO ships. On
+outputs for the E2E dev set BLEU, NIST and ROUGE-L are the E2E scorer's, and CIDEr differs by 0.0002, where a token is
+cut otherwise. Beyond that the edges differ: an output shorter than n tokens has 0 n-grams here, in the E2E scorer fewer
+than 0, and an empty one has no token here, one there.
+
+METEOR is left out: its paraphrase and WordNet tables can be neither shipped nor read without Java or a download.
+"""
+
+import math
+import re
+from collections import Counter
+from collections.abc import Sequence
+from itertools import zip_longest
+from typing import Any
+
+import numpy as np
+
+from prefix_core.errors import InputError
+from prefix_core.scores.bootstrap import Score, mean
+
+Texts = Sequence[str]
+References = Sequence[Sequence[str]]
+
+
+def text_scores(outputs: Texts, references: References) -> dict[str, Score]:
+    """bleu (0-100), nist, rouge_l (0-100) and cider as the E2E challenge reports them; chrf (0-100)."""
+    return {
+        "bleu": bleu(outputs, references),
+        "nist": nist(outputs, references),
+        "rouge_l": rouge_l(outputs, references),
+        "cider": cider(outputs, references),
+        "chrf": chrf(outputs, references),
+    }
+
+
+def bleu(outputs: Texts, references: References) -> Score:
+    """Corpus BLEU-4 in 0-100: lower case, mteval's 13a tokens, closest reference length, no smoothing."""
+    from sacrebleu.metrics import BLEU
+
+    return _sacrebleu(BLEU(lowercase=True, tokenize="13a", smooth_method="none", force=True), outputs, references)
+
+
+def chrf(outputs: Texts, references: References) -> Score:
+    """Corpus chrF2 in 0-100, case kept (sacrebleu's defaults)."""
+    from sacrebleu.metrics import CHRF
+
+    return _sacrebleu(CHRF(), outputs, references)
+
+
+def ter(outputs: Texts, references: References) -> Score:
+    """Corpus TER in percent (lower is better; may pass 100): lower case, punctuation as words of its own.
+
+    As in WebNLG's and DART's scorers, edits are counted against the nearest reference and weighed against the mean
+    reference length. Slow: some milliseconds a reference.
+    """
+    from sacrebleu.metrics import TER
+
+    return _sacrebleu(TER(normalized=True), outputs, references)
+
+
+def nist(outputs: Texts, references: References) -> Score:
+    """Corpus NIST-5 (Doddington 2002) over the tokens of `bleu`.
+
+    As mteval has it, matches are clipped at the most any one reference holds and the length is weighed against the mean
+    reference length; nltk's version takes the best single reference instead, which is another number.
+    """
+    _streams(outputs, references)
+    tokens = [_mteval_tokens(text) for text in outputs]
+    texts = [[_mteval_tokens(text) for text in group] for group in references]
+    seen: Counter[tuple[str, ...]] = Counter()  # n-grams of all references
+    for group in texts:
+        seen[()] += sum(map(len, group))
+        for text in group:
+            for n in range(1, 6):
+                seen.update(_ngrams(text, n))
+    rows = []  # of each input: information matched and n-grams written, for n = 1 to 5, and the mean reference length
+    for output, group in zip(tokens, texts, strict=True):
+        information = []
+        for n in range(1, 6):
+            most = Counter[tuple[str, ...]]()
+            for text in group:
+                most |= _ngrams(text, n)
+            matches = (_ngrams(output, n) & most).items()
+            information.append(sum(count * math.log2(seen[ngram[:-1]] / seen[ngram]) for ngram, count in matches))
+        written = [max(0, len(output) - n + 1) for n in range(1, 6)]
+        rows.append([*information, *written, sum(map(len, group)) / len(group)])
+
+    def combine(total: np.ndarray) -> float:
+        score = float((total[:5] / np.maximum(1, total[5:10])).sum())
+        length_ratio = min(1.0, total[5] / total[10]) if total[10] else 0.0
+        penalty = math.log(0.5) * (math.log(length_ratio) / math.log(1.5)) ** 2 if length_ratio else -math.inf
+        return score * math.exp(penalty)
+
+    return Score(rows, combine)
+
+
+def rouge_l(outputs: Texts, references: References) -> Score:
+    """Mean ROUGE-L in 0-100: COCO's, F with beta 1.2 of the best precision and the best recall over the references."""
+    from pycocoevalcap.rouge.rouge import Rouge
+
+    return mean(Rouge().compute_score(*_coco(outputs, references))[1], 100)
+
+
+def cider(outputs: Texts, references: References) -> Score:
+    """CIDEr as COCO reports it, about 0-10. Words weigh by how few inputs' references hold them: one input scores 0."""
+    from pycocoevalcap.cider.cider import Cider
+
+    truth, written = _coco(outputs, references)
+    if not any(text for group in truth.values() for text in group):
+        return mean([0.0] * len(outputs))  # no word in any reference: the library would stumble
+    return mean(Cider().compute_score(truth, written)[1])
+
+
+def rouge(outputs: Texts, references: References) -> dict[str, Score]:
+    """rouge_1, rouge_2, rouge_l of summaries: mean F in 0-100 with stemming, against the best reference."""
+    from rouge_score.rouge_scorer import RougeScorer
+
+    _streams(outputs, references)
+    scorer = RougeScorer(["rouge1", "rouge2", "rougeL"], use_stemmer=True)
+    rows = [scorer.score_multi(list(group), output) for output, group in zip(outputs, references, strict=True)]
+    names = {"rouge_1": "rouge1", "rouge_2": "rouge2", "rouge_l": "rougeL"}
+    return {name: mean([row[key].fmeasure for row in rows], 100) for name, key in names.items()}
+
+
+def _sacrebleu(metric: Any, outputs: Texts, references: References) -> Score:
+    """sacrebleu's own two steps: statistics of every input, and the score of their sum."""
+    streams = _streams(outputs, references)
+    rows = metric._extract_corpus_statistics(outputs, streams)
+    return Score(rows, lambda total: float(metric._compute_score_from_stats(list(total)).score))
+
+
+def _streams(outputs: Texts, references: References) -> list[Any]:
+    """References as sacrebleu wants them, first ones, second ones, ...; None where an input has fewer. Checks both."""
+    if len(outputs) != len(references):
+        raise ValueError(f"{len(outputs)} outputs for {len(references)} inputs")
+    if not outputs:
+        raise InputError("There is nothing to score: no inputs were given.")
+    if not all(references):
+        number = [bool(group) for group in references].index(False) + 1
+        raise InputError(f"Input {number} has no reference to be scored against.")
+    return [list(stream) for stream in zip_longest(*references)]
+
+
+def _ngrams(tokens: Sequence[str], n: int) -> Counter[tuple[str, ...]]:
+    return Counter(zip(*(tokens[i:] for i in range(n)), strict=False))
+
+
+def _mteval_tokens(text: str) -> list[str]:
+    from sacrebleu.tokenizers.tokenizer_13a import Tokenizer13a
+
+    return Tokenizer13a()(text.lower()).split()
+
+
+def _coco(outputs: Texts, references: References) -> tuple[dict[int, list[str]], dict[int, list[str]]]:
+    _streams(outputs, references)
+    truth = {i: [" ".join(coco_tokens(text)) for text in group] for i, group in enumerate(references)}
+    return truth, {i: [" ".join(coco_tokens(text))] for i, text in enumerate(outputs)}
+
+
+_COCO = re.compile(
+    r"""
+    (?: [a-z]\. ){2,}                                         # p.m.
+    | (?: st | mr | mrs | ms | dr | inc | ltd | vs )\.        # abbreviations keep their stop
+    | n't\b | '(?: s | re | ve | ll | d | m )\b               # is|n't, it|'s
+    | can(?=not\b)
+    | \w+?(?=n't\b)
+    | \w+ (?: (?: [-./@_&] | '(?! (?: s|re|ve|ll|d|m )\b) ) \w+ )*    # family-friendly, 3.5, o'clock
+    | [^\w\s]
+    """,
+    re.VERBOSE,
+)
+_COCO_DROPS = set("'\"`’‘“”.,:;?!-–—…")
+
+
+def coco_tokens(text: str) -> list[str]:
+    """Lower-case words as Stanford's Penn Treebank tokenizer cuts them, without the punctuation that COCO drops."""
+    text = text.lower().replace("’", "'")
+    return [token for token in _COCO.findall(text) if token not in _COCO_DROPS]

@@ -1,0 +1,331 @@
+"""Speed and memory against PEFT and `transformers.generate`: the same weights, prefix and inputs, in one run.
+
+Every measurement has a process of its own, so that peak memory is its own, too; the sides take turns, in several
+rounds, and the middle one counts, for a machine is not equally fast at all times. Training: a prefix of 10 trained
+directly, on 16 texts a step that come in fours of one input (E2E has 8.6 texts an input), the same for both; tokens
+are counted as given, an input once for each of its texts. Decoding: milliseconds a token after the
+first one, for one row and for eight, greedy, all rows to the same length. Requires `peft`. An encoder-decoder is
+measured alone: neither of them has a place for its three prefixes.
+"""
+
+import json
+import resource
+import statistics
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Set
+from dataclasses import dataclass, replace
+from importlib.util import find_spec
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import torch
+
+from prefix_core.errors import BaseError
+from prefix_core.methods import get_trained
+from prefix_core.methods.prefix_encoder import random_start
+from prefix_core.methods.settings import Settings
+from prefix_core.model.base import Base, fastest_precision
+from prefix_core.model.loading import DTYPES, load_base
+from prefix_core.model.prefix import Prefix
+from prefix_core.places import DEFAULT_BASE
+from prefix_core.studies.evidence import EVIDENCE, FULL_SIZE
+from prefix_core.studies.full_shape import SHAPES, write_random
+from prefix_core.tasks import get_task
+from prefix_core.training.batches import Batches, Pair, encode_pairs
+from prefix_core.training.train import mean_loss
+from prefix_core.writing.search import Decoding, Row, Search
+
+PREFIX_LENGTH, NEW_TOKENS = 10, 64  # tokens written, where nothing else is asked for
+TEXTS = 8  # of an input, in the examples trained on
+SETTINGS = Settings(prefix_length=PREFIX_LENGTH, mlp_width=None, batch=16, together=4, learning_rate=1e-3)
+ROWS = (1, 8)
+ROUNDS = 3
+SIDES = ("prefix_core", "peft", "transformers")
+FACTS = ("parameters", "kept", "kept_at_5")  # of a measurement, the same in all: the base's, and of prefixes on it
+ALONE = "PEFT and transformers have no place for an encoder-decoder's three prefixes"
+
+
+def bench(
+    base: str = DEFAULT_BASE, seconds: float = 10.0, tokens: int = NEW_TOKENS, rounds: int = ROUNDS
+) -> dict[str, Any]:
+    """All measurements, each of about `seconds`: side -> dtype -> figures; then the ratios and whether outputs agree.
+
+    Raises `BaseError` if a measurement fails, with its last line.
+    """
+    if find_spec("peft") is None:
+        raise BaseError("bench measures against PEFT, which is not installed: pip install peft")
+    result: dict[str, Any] = {"base": base, "threads": torch.get_num_threads(), "prefix_length": PREFIX_LENGTH}
+    result["tokens"] = tokens
+    for dtype in DTYPES:
+        found: dict[str, list[dict[str, Any]]] = {}
+        for side in SIDES * rounds:
+            if side == "prefix_core" or "not_compared" not in result:
+                figures = _apart(side, dtype, base, seconds / rounds, tokens)
+                result |= {name: figures.pop(name) for name in FACTS if name in figures}
+                if figures.pop("alone", False):
+                    result["not_compared"] = ALONE
+                found.setdefault(side, []).append(figures)
+        for side, each in found.items():
+            result.setdefault(side, {})[dtype] = middle(each)
+    ours, theirs = (
+        {dtype: figures.pop("written") for dtype, figures in result.get(side, {}).items()}
+        for side in ("prefix_core", "transformers")
+    )
+    if theirs:
+        result["greedy_agreement"] = {dtype: _agreement(ours[dtype], theirs[dtype]) for dtype in DTYPES}
+        result["times_faster"] = _ratios(result)
+    return result
+
+
+def _apart(side: str, dtype: str, base: str, seconds: float, tokens: int) -> dict[str, Any]:
+    """`measure` in a process of its own."""
+    command = [sys.executable, "-m", "prefix_core.studies.bench", side, dtype, base, str(seconds), str(tokens)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    if done.returncode:
+        last = (done.stderr.strip().splitlines() or ["no message"])[-1]
+        raise BaseError(f"measuring {side} in {dtype} failed: {last}")
+    figures: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
+    return figures
+
+
+def middle(rounds: list[dict[str, Any]]) -> dict[str, Any]:
+    """The median of every figure; what is no figure is the same in all rounds."""
+    numbers = (int, float)
+    return {
+        name: statistics.median(figures[name] for figures in rounds) if isinstance(value, numbers) else value
+        for name, value in rounds[0].items()
+    }
+
+
+def bench_shape(shape: str, seconds: float = 10.0, tokens: int = NEW_TOKENS, rounds: int = ROUNDS) -> dict[str, Any]:
+    """The same on a model of full size with random weights, which lies in a temporary folder meanwhile."""
+    with TemporaryDirectory() as folder:
+        result = bench(str(write_random(shape, Path(folder) / shape)), seconds, tokens, rounds)
+    return result | {"base": f"{shape}, random weights"}
+
+
+def record(shape: str, result: dict[str, Any], path: Path = EVIDENCE / FULL_SIZE) -> None:
+    """Keep the result under its shape's name."""
+    known = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
+    known[shape] = result
+    ordered = {name: known[name] for name in SHAPES if name in known}
+    path.write_text(json.dumps(ordered, indent=1) + "\n", encoding="utf-8")
+
+
+def table(result: dict[str, Any]) -> str:
+    """The result for reading."""
+    lines = [
+        f"base {result['base']}, {result['parameters']:,} parameters, {result['threads']} threads",
+        f"prefix of {result['prefix_length']}, {result['kept']:,} parameters ({result['kept_at_5']:,} of one of 5)",
+    ]
+    for side in SIDES:
+        for dtype, figures in result.get(side, {}).items():
+            told = "  ".join(f"{name} {value:,.1f}" for name, value in figures.items())
+            lines.append(f"{side:<13} {dtype}  {told}")
+    if "not_compared" in result:
+        return "\n".join([*lines, f"not compared: {result['not_compared']}"])
+    lines += [f"{name}: {value}x" for name, value in result["times_faster"].items()]
+    lines += [f"greedy tokens equal to transformers', {d}: {s:.1%}" for d, s in result["greedy_agreement"].items()]
+    return "\n".join(lines)
+
+
+def _ratios(result: dict[str, Any]) -> dict[str, float]:
+    ours, peft, theirs = (result[side] for side in SIDES)
+    train, ratios = "training_tokens_per_second", {}
+    for dtype in ("fp32", "bf16"):
+        ratios[f"training, {dtype}, against PEFT"] = ours[dtype][train] / peft[dtype][train]
+        for rows in ROWS:
+            name = f"milliseconds_per_token_{rows}"
+            ratios[f"decoding {rows} rows, {dtype}"] = theirs[dtype][name] / ours[dtype][name]
+    for rows in ROWS:
+        name = f"milliseconds_per_token_{rows}"
+        best = min(ours[dtype][name] for dtype in ours)
+        ratios[f"decoding {rows} rows, our best against transformers as it comes"] = theirs["fp32"][name] / best
+    return {name: round(value, 2) for name, value in ratios.items()}
+
+
+def _agreement(ours: list[list[int]], theirs: list[list[int]]) -> float:
+    pairs = [pair for left, right in zip(ours, theirs, strict=True) for pair in zip(left, right, strict=True)]
+    return sum(left == right for left, right in pairs) / len(pairs)
+
+
+# ------------------------------------------------------------------------------------------------- one measurement
+
+
+@dataclass
+class Work:
+    """What every side is given: a base, the same random prefix, training pairs, inputs to write for."""
+
+    base: Base
+    prefix: Prefix
+    batches: Batches
+    inputs: list[list[int]]
+
+
+def work(base: Base) -> Work:
+    task = get_task("e2e")
+    pool = task.pool()
+    prefix = Prefix(*random_start(base.shape, PREFIX_LENGTH, torch.Generator().manual_seed(0)))
+    inputs = [base.encode(task.prompt(example.source)) for example in pool[: max(ROWS)]]
+    told_often = [example for example in pool if len(example.references) >= TEXTS]
+    return Work(base, prefix, Batches(encode_pairs(base, task, told_often, PREFIX_LENGTH), SETTINGS), inputs)
+
+
+def train_here(job: Work, precision: str) -> Callable[[list[Pair]], None]:
+    """Our training step."""
+    adaptation = get_trained("prefix").start(job.base, replace(SETTINGS, precision=precision))
+    optimizer = torch.optim.AdamW(adaptation.parameters(), lr=SETTINGS.learning_rate)
+
+    def step(batch: list[Pair]) -> None:
+        optimizer.zero_grad(set_to_none=True)
+        mean_loss(job.base, adaptation, batch).backward()
+        optimizer.step()
+
+    return step
+
+
+def train_by_peft(job: Work, autocast: bool) -> Callable[[list[Pair]], None]:
+    """PEFT's, padded as its examples do; in bf16 under autocast."""
+    from peft import PrefixTuningConfig, TaskType, get_peft_model
+
+    shape = job.base.shape
+    config = PrefixTuningConfig(
+        task_type=TaskType.CAUSAL_LM, num_virtual_tokens=PREFIX_LENGTH,
+        num_attention_heads=shape.kv_heads, token_dim=shape.kv_heads * shape.head_dim,
+    )  # fmt: skip
+    model = get_peft_model(job.base.model, config)
+    model.train()
+    optimizer = torch.optim.AdamW((p for p in model.parameters() if p.requires_grad), lr=SETTINGS.learning_rate)
+
+    def step(batch: list[Pair]) -> None:
+        longest = max(len(pair.source) + len(pair.target) for pair in batch)
+        ids = torch.full((len(batch), longest), job.base.end)
+        labels, mask = torch.full_like(ids, -100), torch.zeros_like(ids)
+        for row, pair in enumerate(batch):
+            length = len(pair.source) + len(pair.target)
+            ids[row, :length] = torch.tensor(pair.source + pair.target)
+            labels[row, len(pair.source) : length] = torch.tensor(pair.target)
+            mask[row, :length] = 1
+        optimizer.zero_grad(set_to_none=True)
+        with torch.autocast("cpu", torch.bfloat16, enabled=autocast):
+            loss = model(input_ids=ids, attention_mask=mask, labels=labels).loss
+        loss.backward()
+        optimizer.step()
+
+    return step
+
+
+class Endless(Row):
+    """A row that no end token ends, so that every side writes the same number of tokens."""
+
+    def take(self, token: int, ends: Set[int]) -> None:
+        self.written.append(token)
+        self.done = len(self.written) >= self.limit
+
+
+def write_here(job: Work, rows: int, tokens: int) -> list[list[int]]:
+    some = [Endless(ids, job.prefix, tokens, frozenset(), index) for index, ids in enumerate(job.inputs[:rows])]
+    search = Search(job.base, job.base.writer, some, Decoding())
+    while search.alive:
+        search.advance()
+    return [row.written for row in some]
+
+
+def write_by_transformers(job: Work, rows: int, tokens: int) -> list[list[int]]:
+    from transformers import DynamicCache, GenerationConfig
+
+    inputs = job.inputs[:rows]
+    longest = max(len(ids) for ids in inputs)
+    ids = torch.tensor([[job.base.end] * (longest - len(row)) + row for row in inputs])
+    seen = [[1] * PREFIX_LENGTH + [0] * (longest - len(row)) + [1] * len(row) for row in inputs]
+    cache = DynamicCache()
+    for layer, pair in enumerate(zip(job.prefix.keys, job.prefix.values, strict=True)):
+        keys, values = (t.to(job.base.model.dtype).transpose(0, 1)[None].repeat(rows, 1, 1, 1) for t in pair)
+        cache.update(keys, values, layer)
+    config = GenerationConfig(max_new_tokens=tokens, do_sample=False, pad_token_id=job.base.end, eos_token_id=None)
+    job.base.model.generation_config.eos_token_id = None
+    model: Any = job.base.model
+    out = model.generate(ids, attention_mask=torch.tensor(seen), past_key_values=cache, generation_config=config)
+    return out[:, longest:].tolist()
+
+
+def training_speed(step: Callable[[list[Pair]], None], job: Work, seconds: float) -> float:
+    """Tokens a second, none of them padding; the first step is left out unless it takes all the time there is."""
+    tokens, began, number = 0, time.perf_counter(), 0
+    while True:
+        batch = job.batches.at(number)
+        step(batch)
+        tokens += sum(len(pair.source) + len(pair.target) for pair in batch)
+        now = time.perf_counter()
+        if now - began >= seconds:
+            return tokens / (now - began)
+        if number == 0:
+            tokens, began = 0, now
+        number += 1
+
+
+def decoding_speed(
+    write: Callable[[Work, int, int], list[list[int]]], job: Work, rows: int, seconds: float, most: int
+) -> tuple[float, list[list[int]]]:
+    """Milliseconds a token, the first one apart: the median of repetitions within `seconds`; and the tokens."""
+    write(job, rows, 2)
+    found: list[float] = []
+    began = time.perf_counter()
+    while not found or time.perf_counter() - began < seconds:
+        times = []
+        for tokens in (1, most):
+            start = time.perf_counter()
+            written = write(job, rows, tokens)
+            times.append(time.perf_counter() - start)
+        found.append(1000 * (times[1] - times[0]) / (most - 1))
+    return statistics.median(found), written
+
+
+def measure(side: str, dtype: str, name: str, seconds: float, tokens: int = NEW_TOKENS) -> dict[str, Any]:
+    """The figures of one side in one dtype."""
+    if side == "peft":
+        job = work(load_base(name))
+        job.base.model.set_attn_implementation("sdpa")  # transformers' own again
+        speed = training_speed(train_by_peft(job, dtype == "bf16"), job, seconds)
+        return {"training_tokens_per_second": round(speed, 1), **_memory()}
+    if side == "prefix_core":
+        job = work(load_base(name, dtype=dtype))
+        write = write_here
+    else:
+        job = work(load_base(name))
+        job.base.model.set_attn_implementation("sdpa")
+        torch.nn.Module.to(job.base.model, DTYPES[dtype])
+        write = write_by_transformers
+    figures: dict[str, Any] = {}
+    for rows in ROWS:
+        milliseconds, written = decoding_speed(write, job, rows, seconds, tokens)
+        figures[f"milliseconds_per_token_{rows}"] = round(milliseconds, 2)
+    if side == "prefix_core":
+        base, precision = job.base, "fp32"
+        if dtype == "bf16" == fastest_precision(base.device):  # with fp32 parameters, as under PEFT's autocast
+            del job, base
+            job, precision = work(load_base(name)), "bf16"
+            base = job.base
+        speed = training_speed(train_here(job, precision), job, seconds)
+        kept = {"kept": base.shape.prefix_parameters(PREFIX_LENGTH), "kept_at_5": base.shape.prefix_parameters(5)}
+        figures = {"parameters": base.parameters, **kept, "training_tokens_per_second": round(speed, 1), **figures}
+        figures["alone"] = bool(base.begin)
+    return {**figures, **_memory(), "written": written}
+
+
+def _memory() -> dict[str, float]:
+    """This process's peak. Linux hands `ru_maxrss` down from the process that started it, but not VmHWM."""
+    try:
+        status = Path("/proc/self/status").read_text()
+        peak = int(status.partition("VmHWM:")[2].split()[0]) / 1e3
+    except OSError:
+        peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (1e6 if sys.platform == "darwin" else 1e3)
+    return {"peak_megabytes": round(peak, 1)}
+
+
+if __name__ == "__main__":
+    which, kind, place, budget, count = sys.argv[1:]
+    print(json.dumps(measure(which, kind, place, float(budget), int(count))))

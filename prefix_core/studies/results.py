@@ -1,0 +1,197 @@
+"""The results as Markdown: a table a task, from what assets/evidence has, with the paper's rows beside ours."""
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from prefix_core.studies.evidence import EVIDENCE, FULL_SIZE, path_of
+from prefix_core.tasks import get_task
+
+MARKS = ("<!-- results -->\n", "<!-- /results -->\n")  # around the tables in the README
+PAPER = "paper.json"
+
+# Task -> its scores, the headline first, and their headings; a score that no row has is left out.
+SCORES = {
+    "e2e": {
+        "bleu": "BLEU",
+        "nist": "NIST",
+        "rouge_l": "ROUGE-L",
+        "cider": "CIDEr",
+        "slot_coverage": "values said",
+        "names_said": "names said",
+    },
+    "webnlg": {
+        "bleu": "BLEU",
+        "bleu_seen": "BLEU, seen",
+        "bleu_unseen": "BLEU, unseen",
+        "chrf": "chrF",
+        "ter": "TER",
+        "slot_coverage": "values said",
+    },
+    "dart": {"bleu": "BLEU", "chrf": "chrF", "ter": "TER", "slot_coverage": "values said"},
+    "summarization": {"rouge_l": "ROUGE-L", "rouge_1": "ROUGE-1", "rouge_2": "ROUGE-2"},
+}
+LABELS = {
+    "prefix": "prefix",
+    "prefix_small": "prefix, 0.1%",
+    "fine_tune": "fine-tuned",
+    "top_layers": "FT-top2",
+    "adapter": "adapter",
+    "adapter_small": "adapter, 0.1%",
+    "prompt_0": "prompted",
+    "prompt_3": "prompted, 3 examples",
+    "lead": "the article's first sentence",
+}
+DECIMALS = {"nist": 2, "cider": 2}
+SHARES = {"slot_coverage", "names_said"}
+WRITTEN = {"milliseconds_per_token_1": "1 row", "milliseconds_per_token_8": "8 rows"}
+COSTS = ("trained", "kept", "of base", "on disk", "training", "tokens/s", "texts seen")
+
+
+def markdown(folder: Path = EVIDENCE) -> str:
+    """A section a task: its dev set, then the headline on its other sets; at the end what full-size models take."""
+    paper = json.loads((folder / PAPER).read_text(encoding="utf-8"))
+    sections = []
+    for task in SCORES:
+        path = path_of(task, "dev", folder)
+        evidence = json.loads(path.read_text(encoding="utf-8")) if path.exists() else None
+        found = [json.loads(other.read_text(encoding="utf-8")) for other in sorted(folder.glob(f"{task}-*.json"))]
+        found = [other for other in found if not evidence or other["base_hash"] == evidence["base_hash"]]
+        sections.append(section(task, evidence, paper["tasks"][task], paper["split"]) + others(task, found))
+    if (path := folder / FULL_SIZE).exists():
+        sections.append(full_size(json.loads(path.read_text(encoding="utf-8"))))
+    return "\n".join(sections)
+
+
+def section(task: str, evidence: dict[str, Any] | None, paper: dict[str, Any], paper_split: str) -> str:
+    title = f"### {get_task(task).title}\n"
+    if not evidence or not evidence["rows"]:
+        return f"{title}\nNot measured on this base yet.\n"
+    rows = evidence["rows"]
+    names = [name for name in SCORES[task] if any(name in row for row in rows)]
+    inputs = " or ".join(f"{count:,}" for count in sorted({row["inputs"] for row in rows}))
+    most_cut = max(row.get("cut", 0) for row in rows)
+    cut = f" (at most {most_cut:,} of them cut to fit the context)" if most_cut else ""
+    said = (
+        f"{inputs} inputs of {evidence['scored_on']}{cut}, {evidence['decoding']}, on the {evidence['base']} "
+        f"base ({evidence['base_parameters']:,} parameters), learned from {evidence['learned_from']}. In italics "
+        f"**another model**: the paper's {paper['model']} on the {paper_split} set, {paper['decoding']}."
+    )
+    head = ["method", *(SCORES[task][name] for name in names), *COSTS]
+    lines = [line(head), f"|---|{'--:|' * (len(head) - 1)}"]
+    lines += [line([LABELS[row["row"]], *scores(row, names), *costs(row)]) for row in rows]
+    for row in paper["rows"]:
+        share = f"{row['share']}%" if "share" in row else ""
+        cells = [f"{LABELS[row['row']]}, {paper['model']}", *scores(row, names), "", "", share, "", "", "", ""]
+        lines.append(line([f"*{cell}*" if cell else "" for cell in cells]))
+    table = "\n".join(lines)
+    return f"{title}\n{said}\n\n{table}\n{unsure(rows, names[0], SCORES[task][names[0]])}"
+
+
+def others(task: str, found: Sequence[dict[str, Any]]) -> str:
+    """The first score on a task's other sets and on the parts of them, a line each, a column a method."""
+    measured = {row["row"] for evidence in found for row in evidence["rows"]}
+    names = [name for name in LABELS if name in measured]
+    headline, *rest = SCORES[task]
+    lines = []
+    for evidence in found:
+        rows = {row["row"]: row for row in evidence["rows"]}
+        for score in [headline, *(name for name in rest if name.startswith(f"{headline}_"))]:
+            if any(score in row for row in rows.values()):
+                part = SCORES[task][score].partition(", ")[2]
+                inputs = f"{evidence['rows'][0]['inputs']:,}" if score == headline else ""
+                cells = [scores(rows[name], [score])[0] if name in rows else "" for name in names]
+                lines.append(line([evidence["scored_on"] + (part and f", {part}"), inputs, *cells]))
+    if not lines:
+        return ""
+    head = line([SCORES[task][headline], "inputs", *(LABELS[name] for name in names)])
+    return "\n" + "\n".join([head, f"|---|{'--:|' * (len(names) + 1)}", *lines]) + "\n"
+
+
+def line(cells: Sequence[str]) -> str:
+    return f"| {' | '.join(cells)} |"
+
+
+def scores(row: dict[str, Any], names: Sequence[str]) -> list[str]:
+    """The row's scores as cells, the first with its interval."""
+    cells = []
+    for place, name in enumerate(names):
+        if name not in row:
+            cells.append("")
+            continue
+        decimals, unit = DECIMALS.get(name, 1), "%" if name in SHARES else ""
+        cell = f"{row[name]:.{decimals}f}{unit}"
+        if place == 0 and name in row.get("interval", {}):
+            low, high = row["interval"][name]
+            cell += f" ({low:.{decimals}f}–{high:.{decimals}f})"
+        cells.append(cell)
+    return cells
+
+
+def costs(row: dict[str, Any]) -> list[str]:
+    """The cells under `COSTS`."""
+    training = row.get("training")
+    if not training:
+        return ["0", "0", "0", "0", "", "", "0"]
+    disk = f"{row['bytes'] / 1e6:.1f} MB" if row["bytes"] >= 1e5 else f"{row['bytes'] / 1e3:.0f} kB"
+    if row["full_bytes"] > 1.1 * row["bytes"]:
+        disk += f" ({row['full_bytes'] / 1e6:.1f} unpacked)"
+    speed = f"{training['tokens_per_second']:,}"
+    seconds, seen = f"{training['seconds']:,.0f} s", f"{training['texts_seen']:,}"
+    return [f"{row['trained']:,}", f"{row['kept']:,}", f"{row['share']:.2f}%", disk, seconds, speed, seen]
+
+
+def unsure(rows: Sequence[dict[str, Any]], score: str, heading: str) -> str:
+    """A sentence naming the rows that cannot be told from the prefix: where the 95% intervals overlap."""
+    bounds = {row["row"]: row["interval"][score] for row in rows if score in row.get("interval", {})}
+    if "prefix" not in bounds:
+        return ""
+    low, high = bounds.pop("prefix")
+    same = [LABELS[name] for name, (other_low, other_high) in bounds.items() if other_low <= high and low <= other_high]
+    return f"\nNot to be told from the prefix in {heading} (95% intervals overlap): {', '.join(same) or 'none'}.\n"
+
+
+def full_size(measured: dict[str, dict[str, Any]]) -> str:
+    """The section of `bench --shape`: a row for each shape and dtype, PEFT's and transformers' numbers in brackets."""
+    one = next(iter(measured.values()))
+    threads = "one thread" if one["threads"] == 1 else f"{one['threads']} threads"
+    said = (
+        f"Random weights, {threads}, a prefix of {one['prefix_length']} trained directly; in brackets PEFT (training) "
+        "and `transformers` (writing) on the same weights in the same run. "
+        "`python -m prefix_core bench --shape gpt2-medium --record` measures one anew."
+    )
+    head = [
+        "",
+        "parameters",
+        "a prefix of 5",
+        "",
+        "training, tokens/s",
+        *(f"{n}, ms a token" for n in WRITTEN.values()),
+    ]
+    lines = [line([*head, "peak memory"]), f"|---|--:|--:|---|{'--:|' * (len(WRITTEN) + 2)}"]
+    for shape, result in measured.items():
+        size, kept = f"{result['parameters']:,}", f"{result['kept_at_5']:,}"
+        for dtype, ours in result["prefix_core"].items():
+            peft, theirs = (result.get(side, {}).get(dtype, {}) for side in ("peft", "transformers"))
+            cells = [beside(ours, peft, "training_tokens_per_second", 0)]
+            cells += [beside(ours, theirs, name, 1) for name in WRITTEN]
+            memory = f"{beside(ours, peft, 'peak_megabytes', 0)} MB"
+            lines.append(line([shape, size, kept, dtype, *cells, memory]))
+            shape = size = kept = ""
+    alone = [shape for shape, result in measured.items() if "not_compared" in result]
+    why = f"\n{', '.join(alone)}: {measured[alone[0]]['not_compared']}.\n" if alone else ""
+    return f"### Models of full size\n\n{said}\n\n" + "\n".join(lines) + f"\n{why}"
+
+
+def beside(ours: dict[str, float], theirs: dict[str, float], name: str, decimals: int) -> str:
+    """Our number, and theirs in brackets where there is one."""
+    other = f" ({theirs[name]:,.{decimals}f})" if name in theirs else ""
+    return f"{ours[name]:,.{decimals}f}{other}"
+
+
+def write_into(readme: Path, folder: Path = EVIDENCE) -> None:
+    """Replace what stands between `MARKS` in a file."""
+    text = readme.read_text(encoding="utf-8")
+    start, end = text.index(MARKS[0]) + len(MARKS[0]), text.index(MARKS[1])
+    readme.write_text(text[:start] + markdown(folder) + text[end:], encoding="utf-8")

@@ -1,0 +1,117 @@
+"""The loss of target tokens behind an output layer, with its gradient, in one pass over the vocabulary.
+
+The output layer is the largest matrix of a small model and its logits the largest thing a training step makes. The
+gradients are known as soon as the logits are: they are worked out a few rows at a time, while these are still in the
+processor's cache, and the logits are never kept.
+"""
+
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from prefix_core.model.products import Dense, HalfDense, Product
+
+ROWS = 192  # that are worked on at a time: what a processor's cache holds
+BLOCK = 6 * ROWS  # whose part in the layer's own gradient is one matrix product
+GPU_ROWS = 8192  # of both: what keeps a GPU busy
+MULTIPLE = 32  # of which rows are made by pads: for every new size of product oneDNN makes a kernel
+
+
+def token_losses(hidden: Tensor, head: Product, targets: Tensor) -> Tensor:
+    """Cross-entropy of every token in nats, (n,), in fp32.
+
+    hidden: (n, width), the final states; head: the output layer, (vocabulary, width); targets: (n,) token ids.
+    """
+    if _learns(head):
+        return F.cross_entropy(head(hidden).float(), targets, reduction="none")
+    return _BehindFrozenHead.apply(hidden, head, targets)  # type: ignore[no-any-return]
+
+
+def mean_loss(hidden: Tensor, head: Product, targets: Tensor) -> Tensor:
+    """The mean of `token_losses`; where the output layer learns, too, without keeping its logits."""
+    if isinstance(head, Dense) and _learns(head) and torch.is_grad_enabled():
+        return _MeanBehindHead.apply(hidden, head.weight, targets)  # type: ignore[no-any-return]
+    return token_losses(hidden, head, targets).mean()
+
+
+def _learns(head: Product) -> bool:
+    return isinstance(head, Dense) and head.weight.requires_grad
+
+
+def _in_parts(
+    hidden: Tensor, head: Product, targets: Tensor, of_hidden: bool, of_head: bool
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Losses (n,), and the gradients of their sum: of `hidden` and of the head's weight (fp32), empty if not wanted."""
+    count, spare = len(hidden), -len(hidden) % MULTIPLE
+    at_a_time, block_rows = (ROWS, BLOCK) if hidden.is_cpu else (GPU_ROWS, GPU_ROWS)
+    hidden, targets = F.pad(hidden, (0, 0, 0, spare)), F.pad(targets, (0, spare))
+    losses = hidden.new_empty(len(hidden), dtype=torch.float32)
+    gradient = torch.empty_like(hidden) if of_hidden else hidden.new_empty(0)
+    weight = head.weight if isinstance(head, Dense) else hidden.new_empty(0)
+    head_gradient = torch.zeros_like(weight, dtype=torch.float32) if of_head else hidden.new_empty(0)
+    errors = hidden.new_empty(min(block_rows, len(hidden)), len(weight)) if of_head else hidden.new_empty(0)
+    for start in range(0, len(hidden), at_a_time):
+        part = slice(start, start + at_a_time)
+        rows, target = hidden[part], targets[part, None]
+        logits = _logits(head, rows)
+        highest = logits.amax(1, keepdim=True)
+        at_target = logits.gather(1, target)
+        powers = logits.sub_(highest).exp_()
+        total = powers.sum(1, keepdim=True)
+        losses[part] = (total.log() + highest - at_target).squeeze(1)
+        if not (of_hidden or of_head):
+            continue
+        error = powers.div_(total).scatter_add_(1, target, powers.new_full((len(target), 1), -1.0)).to(hidden.dtype)
+        if of_hidden:
+            if isinstance(head, HalfDense):
+                gradient[part] = head.gradient(error)
+            else:
+                torch.mm(error, weight, out=gradient[part])
+        if of_head:
+            inside = start % block_rows
+            filled = inside + len(error)
+            errors[inside:filled] = error
+            if filled == block_rows or part.stop >= len(hidden):
+                block = hidden[start + len(error) - filled : start + len(error)]
+                head_gradient += errors[:filled].t() @ block
+    return losses[:count], gradient[:count], head_gradient
+
+
+def _logits(head: Product, rows: Tensor) -> Tensor:
+    """(n, vocabulary) in fp32, free to be written over."""
+    if isinstance(head, Dense) and rows.is_cpu and rows.dtype == torch.float32 and torch.backends.mkldnn.is_available():
+        logits: Tensor = torch.ops.mkldnn._linear_pointwise(rows, head.weight, None, "none", [], "")
+        return logits  # by oneDNN, in two thirds of the time
+    return head(rows).float()
+
+
+class _BehindFrozenHead(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, hidden: Tensor, head: Product, targets: Tensor) -> Tensor:
+        losses, gradient, _ = _in_parts(hidden, head, targets, ctx.needs_input_grad[0], False)
+        ctx.save_for_backward(gradient)
+        return losses
+
+    @staticmethod
+    def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor, None, None]:
+        (gradient,) = ctx.saved_tensors
+        return gradient * grads[0][:, None].to(gradient.dtype), None, None
+
+
+class _MeanBehindHead(torch.autograd.Function):
+    """Every token weighs the same, so the layer's gradient, too, is known but for one factor."""
+
+    @staticmethod
+    def forward(ctx: Any, hidden: Tensor, weight: Tensor, targets: Tensor) -> Tensor:
+        losses, *gradients = _in_parts(hidden, Dense(weight), targets, ctx.needs_input_grad[0], True)
+        ctx.save_for_backward(*gradients)
+        ctx.dtypes = hidden.dtype, weight.dtype
+        return losses.mean()
+
+    @staticmethod
+    def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor, Tensor, None]:
+        gradient, head_gradient = ctx.saved_tensors
+        share = grads[0] / max(1, len(gradient))
+        return (gradient * share).to(ctx.dtypes[0]), (head_gradient * share).to(ctx.dtypes[1]), None

@@ -1,0 +1,173 @@
+"""Files of examples: rows of one input come together; every complaint names the file, the row and the column."""
+
+import csv
+import gzip
+import json
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from prefix_core.data.examples import load_examples, read_records
+from prefix_core.errors import InputError
+from prefix_core.tasks import get_task
+
+E2E = get_task("e2e")
+A, B = (("name", "A"), ("area", "riverside")), (("name", "B"),)
+ROWS = [("name[A], area[riverside]", "A is by the river."), ("name[B]", "B."), ("name[A], area[riverside]", "River A.")]
+
+
+def write_sheet(path, rows, head=("mr", "ref"), delimiter=","):
+    with open(path, "w", newline="", encoding="utf-8") as file:
+        csv.writer(file, delimiter=delimiter).writerows([head, *rows])
+    return path
+
+
+def write_lines(path, records):
+    content = "".join(json.dumps(record) + "\n" for record in records).encode()
+    path.write_bytes(gzip.compress(content) if path.suffix == ".gz" else content)
+    return path
+
+
+def pairs(examples):
+    return [(example.source, example.references) for example in examples]
+
+
+GROUPED = [(A, ("A is by the river.", "River A.")), (B, ("B.",))]
+
+
+@pytest.mark.parametrize(("name", "delimiter"), [("x.csv", ","), ("x.csv", ";"), ("x.TSV", "\t")])
+def test_sheets_are_grouped_in_order(tmp_path, name, delimiter):
+    assert pairs(load_examples(write_sheet(tmp_path / name, ROWS, delimiter=delimiter), E2E)) == GROUPED
+
+
+@pytest.mark.parametrize("name", ["x.jsonl", "x.jsonl.gz"])
+def test_json_lines_are_grouped_in_order(tmp_path, name):
+    records = [{"mr": mr, "ref": ref} for mr, ref in ROWS]
+    assert pairs(load_examples(write_lines(tmp_path / name, records), E2E)) == GROUPED
+
+
+@pytest.mark.parametrize("column", ["mr", "source", "input", "meaning_representation", "table"])
+@pytest.mark.parametrize("reference", ["ref", "target", "reference", "human_reference", "Ref"])
+def test_columns_by_any_of_their_names(tmp_path, column, reference):
+    rows = [("name : A | area : riverside", "A."), ("name: B", "B.")]
+    path = write_sheet(tmp_path / "x.csv", rows, head=(f" {column.upper()}", reference))
+    assert pairs(load_examples(path, E2E)) == [(A, ("A.",)), (B, ("B.",))]
+
+
+def test_tables_as_pairs_with_ids_and_several_references(tmp_path):
+    path = write_lines(tmp_path / "x.jsonl", [{"id": "dev-1", "table": A, "references": ["x", "y\r\nz"]}])
+    (example,) = load_examples(path, E2E)
+    assert (example.id, example.source, example.references) == ("dev-1", A, ("x", "y z"))
+
+
+def test_the_limit_counts_inputs_and_keeps_their_later_references(tmp_path):
+    assert pairs(load_examples(write_sheet(tmp_path / "x.csv", ROWS), E2E, limit=1)) == GROUPED[:1]
+
+
+def test_blank_lines_and_a_byte_order_mark_do_no_harm(tmp_path):
+    path = tmp_path / "x.csv"
+    path.write_bytes("\ufeffmr,ref\r\n\r\nname[B],B.\r\n,\r\n".encode())
+    assert pairs(load_examples(path, E2E)) == [(B, ("B.",))]
+
+
+texts = st.text(st.characters(exclude_categories=["Cs", "Cc", "Cf", "Zs", "Zl", "Zp"]), min_size=1, max_size=20)
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.lists(st.tuples(texts, texts), min_size=1, max_size=8))
+def test_all_formats_say_the_same(tmp_path_factory, rows):
+    folder = tmp_path_factory.mktemp("formats")
+    rows = [(json.dumps({"name": name}), text) for name, text in rows]
+    sheet = load_examples(write_sheet(folder / "x.csv", rows), E2E)
+    lines = load_examples(write_lines(folder / "x.jsonl", [{"mr": mr, "ref": ref} for mr, ref in rows]), E2E)
+    tabs = load_examples(write_sheet(folder / "x.tsv", rows, delimiter="\t"), E2E)
+    assert pairs(sheet) == pairs(lines) == pairs(tabs)
+    assert sorted(ref for example in sheet for ref in example.references) == sorted(ref for _, ref in rows)
+
+
+@pytest.mark.parametrize(
+    ("content", "says"),
+    [
+        (b"mr,ref\nname[A],\n", "x.csv, row 2: column 'ref' is empty"),
+        (b"mr,ref\nname[A],a\n  ,b\n", "x.csv, row 3: column 'mr' is empty"),
+        (b"mr,ref\nname[A, area[b],c\n", "x.csv, row 2: 3 cells where the head has 2"),
+        (b'mr,ref\n"name[A, area[b]",c\n', "x.csv, row 2: column 'mr': character 5: the [ after"),
+        (b"text,ref\nname[A],b\n", "x.csv, row 2: no column with the table: expected one of table, mr,"),
+        (b"mr,text\nname[A],b\n", "no column with the reference text: expected one of references, ref,"),
+        (b"mr,mr\nname[A],b\n", "x.csv, row 1: the column 'mr' occurs more than once"),
+        (b"mr,ref\nname[A],caf\xe9\n", "x.csv, line 2: byte 12 (0xe9) is not UTF-8"),
+        ("mr,ref\nname[A],b\n".encode("utf-16"), "x.csv: the text is UTF-16"),
+        (b'mr,ref\nname[A],"b\nname[B],c\n', "the quotes do not match"),
+        (b"mr,ref\n", "x.csv: the file has no rows"),
+        (b"", "x.csv: the file has no rows"),
+        (b"mr,ref\nname[A]," + b"x" * 200_000, "x.csv, after row 1: a cell has more than 131,072 characters"),
+        ("mr,ref\nname[A],\u200b\u2060\n".encode(), "x.csv, row 2: column 'ref': reference 1 is empty"),
+    ],
+)
+def test_sheet_errors_say_where(tmp_path, content, says):
+    path = tmp_path / "x.csv"
+    path.write_bytes(content)
+    with pytest.raises(InputError) as error:
+        load_examples(path, E2E)
+    assert says in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("line", "says"),
+    [
+        ('{"mr": "name[A]"', "x.jsonl, row 2, character 17: this is not JSON"),
+        ('["name[A]", "b"]', "x.jsonl, row 2: expected a JSON object"),
+        ('{"mr": "name[A]", "ref": 5}', "x.jsonl, row 2: column 'ref': reference 1 is no text"),
+        ('{"mr": "name[A]", "references": ["a", ""]}', "x.jsonl, row 2: column 'references': reference 2 is empty"),
+        ('{"mr": "name[A]", "references": []}', "x.jsonl, row 2: column 'references' is empty"),
+        ('{"table": [["name"]], "ref": "a"}', "x.jsonl, row 2: column 'table': row 1: expected"),
+        ('{"table": 5, "ref": "a"}', "x.jsonl, row 2: column 'table': This JSON holds no table"),
+        ("[" * 100_000, "x.jsonl, row 2: this is not JSON (too deep"),
+        ("9" * 5000, "x.jsonl, row 2: this is not JSON (too deep, or a number too long)"),
+        ('{"x": "' + "y" * 4_000_000 + '"}', "x.jsonl, line 2: longer than 4,000,000 bytes"),
+    ],
+)
+def test_json_line_errors_say_where(tmp_path, line, says):
+    path = tmp_path / "x.jsonl"
+    path.write_text('{"mr": "name[A]", "ref": "b"}\n' + line + "\n")
+    with pytest.raises(InputError) as error:
+        load_examples(path, E2E)
+    assert says in str(error.value)
+
+
+def test_files_that_are_none(tmp_path):
+    cut = write_lines(tmp_path / "x.jsonl.gz", [{"mr": f"name[A{i}]", "ref": "b"} for i in range(500)])
+    whole = cut.read_bytes()
+    for damaged in (whole[: len(whole) // 2], b"not gzip", whole[:40] + b"????" + whole[44:]):
+        cut.write_bytes(damaged)
+        with pytest.raises(InputError, match="gzip file is damaged"):
+            load_examples(cut, E2E)
+    with pytest.raises(InputError, match="no such file"):
+        load_examples(tmp_path / "none.csv", E2E)
+    with pytest.raises(InputError, match="this kind of file is not read"):
+        load_examples(tmp_path / "x.xlsx", E2E)
+    (tmp_path / "folder.csv").mkdir()
+    with pytest.raises(InputError, match="cannot be read"):
+        load_examples(tmp_path / "folder.csv", E2E)
+
+
+@settings(max_examples=150, deadline=None)
+@given(st.binary(max_size=200), st.sampled_from(["x.csv", "x.tsv", "x.jsonl", "x.jsonl.gz"]), st.booleans())
+def test_random_bytes_are_read_or_refused_in_words(tmp_path_factory, content, name, packed):
+    path = tmp_path_factory.mktemp("bytes") / name
+    path.write_bytes(gzip.compress(content) if packed and name.endswith(".gz") else content)
+    try:
+        list(read_records(path))
+    except InputError as error:
+        assert name in str(error)
+
+
+def test_files_are_streamed(tmp_path):
+    """The first row is handed on before a later row is looked at."""
+    path = tmp_path / "x.jsonl"
+    path.write_text('{"a": 1}\nnot json\n')
+    records = read_records(path)
+    assert next(records) == (1, {"a": 1})
+    with pytest.raises(InputError, match="row 2"):
+        next(records)

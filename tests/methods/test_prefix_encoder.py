@@ -1,0 +1,71 @@
+"""Where a prefix starts, and what its parameters number."""
+
+import pytest
+import torch
+
+from prefix_core.errors import ArtifactError, InputError
+from prefix_core.methods.prefix_encoder import (
+    KEY_UNIT,
+    PrefixEncoder,
+    parameters_trained,
+    random_start,
+    units_of,
+    word_start,
+)
+from prefix_core.model.base import Base, Shape
+from prefix_core.model.prefix import Prefix
+
+MEDIUM = Shape(layers=24, kv_heads=16, head_dim=64, hidden=1024, vocabulary=50257, positions=1024)
+
+
+def test_gpt2_medium_at_length_5_keeps_the_papers_250_thousand_parameters() -> None:
+    assert MEDIUM.prefix_parameters(5) == 245_760
+
+
+@pytest.mark.parametrize("width", [None, 16])
+def test_step_0_is_exactly_the_words_activations(tiny: Base, width: int | None) -> None:
+    start = word_start(tiny, "table-to-text:", 30)
+    assert start.shape == (2, tiny.shape.layers, 30, tiny.shape.kv_heads, tiny.shape.head_dim)
+    encoder = PrefixEncoder(start, tiny.shape, width, torch.Generator().manual_seed(0), units_of(start))
+    prefix = encoder()
+    assert torch.equal(torch.stack([prefix.keys, prefix.values]), start)
+    assert sum(parameter.numel() for parameter in encoder.parameters()) == parameters_trained(tiny.shape, 30, width)
+    assert prefix.parameters == tiny.shape.prefix_parameters(30)
+
+
+def test_one_step_moves_every_layer_in_proportion_to_its_size(tiny: Base) -> None:
+    start = torch.randn(2, 3, 30, 2, 8, generator=torch.Generator().manual_seed(0))
+    start *= torch.tensor([0.1, 5.0, 1.0]).view(3, 1, 1, 1)
+    encoder = PrefixEncoder(start, tiny.shape, None, torch.Generator(), units_of(start))
+    torch.nn.init.ones_(encoder.added)
+    moved = torch.stack([encoder().keys, encoder().values]) - start
+    keys, values = moved[:, :, 0, 0, 0] / start.std((2, 3, 4), correction=0)
+    torch.testing.assert_close(values, torch.ones(3))
+    torch.testing.assert_close(keys, torch.full((3,), KEY_UNIT))
+
+
+def test_words_activations_are_the_bases_own_keys_and_values(tiny: Base) -> None:
+    words = "name : a pub"
+    tokens = [tiny.end, *tiny.encode(words)]
+    cache = tiny.model(torch.tensor([tokens]), use_cache=True).past_key_values
+    start = word_start(tiny, words, len(tokens))
+    for layer in range(tiny.shape.layers):
+        torch.testing.assert_close(start[0, layer], cache.layers[layer].keys[0].transpose(0, 1), rtol=1e-4, atol=1e-5)
+        torch.testing.assert_close(start[1, layer], cache.layers[layer].values[0].transpose(0, 1), rtol=1e-4, atol=1e-5)
+
+
+def test_no_words_are_refused_and_random_starts_follow_the_seed(tiny: Base) -> None:
+    with pytest.raises(InputError, match="initial words are empty"):
+        word_start(tiny, "", 5)
+    one, same, other = (random_start(tiny.shape, 4, torch.Generator().manual_seed(seed)) for seed in (1, 1, 2))
+    assert torch.equal(one, same) and not torch.equal(one, other)
+
+
+def test_a_prefix_that_does_not_fit_says_what_differs(tiny: Base) -> None:
+    good = torch.zeros(tiny.shape.layers, 5, tiny.shape.kv_heads, tiny.shape.head_dim)
+    assert Prefix(good, good).check(tiny.shape).length == 5
+    with pytest.raises(ArtifactError, match="values have shape"):
+        Prefix(good, good[1:]).check(tiny.shape)
+    long = good.repeat(1, tiny.shape.positions, 1, 1)
+    with pytest.raises(ArtifactError, match="no room"):
+        Prefix(long, long).check(tiny.shape)

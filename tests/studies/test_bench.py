@@ -1,0 +1,81 @@
+"""The bench runs every side in both dtypes and agrees, token for token, where it must."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from prefix_core.cli import main
+from prefix_core.studies import bench as benching
+from prefix_core.studies.bench import bench, bench_shape, measure, middle, record, table
+from prefix_core.studies.full_shape import SHAPES
+from tests.architectures import DECODERS, make_bases
+
+
+def test_every_figure_is_there_and_fp32_outputs_are_equal(tiny_folder: Path) -> None:
+    result = bench(str(tiny_folder), seconds=0.2, rounds=1)
+    assert result["greedy_agreement"]["fp32"] == 1.0 and 0 <= result["greedy_agreement"]["bf16"] <= 1
+    for dtype in ("fp32", "bf16"):
+        ours = result["prefix_core"][dtype]
+        assert ours["training_tokens_per_second"] > 0 and ours["peak_megabytes"] > 50
+        assert all(ours[f"milliseconds_per_token_{rows}"] > 0 for rows in (1, 8))
+        assert result["peft"][dtype]["training_tokens_per_second"] > 0
+    assert len(result["times_faster"]) == 8
+    assert "against PEFT" in table(result)
+
+
+def test_the_middle_round_counts() -> None:
+    rounds = [{"speed": speed, "written": [[7]]} for speed in (5.0, 900.0, 6.0)]
+    assert middle(rounds) == {"speed": 6.0, "written": [[7]]}
+
+
+def test_the_sides_take_turns(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[tuple[str, str]] = []
+
+    def apart(side: str, dtype: str, *_: object) -> dict[str, object]:
+        asked.append((side, dtype))
+        figures = {"training_tokens_per_second": 1.0, "milliseconds_per_token_8": 3.0, "written": [[7]]}
+        return {**figures, "milliseconds_per_token_1": float(len(asked))}
+
+    monkeypatch.setattr(benching, "_apart", apart)
+    result = bench(seconds=3.0)
+    assert asked == [(side, dtype) for dtype in ("fp32", "bf16") for _ in range(3) for side in benching.SIDES]
+    assert result["transformers"]["bf16"]["milliseconds_per_token_1"] == 15.0  # of 12, 15 and 18
+
+
+def test_a_process_is_not_charged_with_the_memory_of_the_one_that_started_it() -> None:
+    code = "import json; from prefix_core.studies.bench import _memory; print(json.dumps(_memory()))"
+    alone = json.loads(subprocess.run([sys.executable, "-c", code], capture_output=True, check=True).stdout)
+    held = bytearray(800_000_000)
+    held[::4096] = b"x" * len(held[::4096])
+    beside = json.loads(subprocess.run([sys.executable, "-c", code], capture_output=True, check=True).stdout)
+    assert abs(beside["peak_megabytes"] - alone["peak_megabytes"]) < 50 < alone["peak_megabytes"]
+
+
+@pytest.mark.parametrize("kind", DECODERS)
+def test_every_decoder_is_measured_and_writes_what_transformers_writes(tmp_path: Path, kind: str) -> None:
+    name = make_bases(lambda kind: tmp_path, [kind])[kind].name
+    ours, theirs, peft = (measure(side, "fp32", name, 0.01) for side in ("prefix_core", "transformers", "peft"))
+    assert ours["written"] == theirs["written"] and not ours["alone"]
+    assert ours["training_tokens_per_second"] > 0 and peft["training_tokens_per_second"] > 0
+
+
+def test_an_encoder_decoder_of_full_size_is_measured_alone_and_recorded(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tiny = {"d_model": 32, "encoder_layers": 3, "decoder_layers": 2, "encoder_ffn_dim": 48, "decoder_ffn_dim": 48}
+    heads = {"encoder_attention_heads": 4, "decoder_attention_heads": 4}
+    monkeypatch.setitem(SHAPES, "bart-large", {"model_type": "bart", **tiny, **heads})
+    result = bench_shape("bart-large", 0.01, tokens=4, rounds=1)
+    assert "three prefixes" in result["not_compared"] and set(benching.SIDES) & set(result) == {"prefix_core"}
+    assert (result["base"], result["kept_at_5"]) == ("bart-large, random weights", (2 + 2 + 3) * 2 * 5 * 32)
+    assert "not compared" in table(result)
+    for shape in ("bart-large", "gpt2"):
+        record(shape, result, tmp_path / "full_size.json")
+    assert list(json.loads((tmp_path / "full_size.json").read_text())) == ["gpt2", "bart-large"]
+
+
+def test_only_a_shape_is_recorded(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["bench", "--record"]) == 2 and "--shape" in capsys.readouterr().err
