@@ -11,11 +11,12 @@ outputs for the E2E dev set BLEU, NIST and ROUGE-L are the E2E scorer's, and CID
 cut otherwise. Beyond that the edges differ: an output shorter than n tokens has 0 n-grams here, in the E2E scorer fewer
 than 0, and an empty one has no token here, one there.
 
-METEOR is left out: its paraphrase and WordNet tables can be neither shipped nor read without Java or a download.
+WebNLG's and DART's scorers count BLEU on other tokens (`webnlg_bleu`). METEOR needs Java: see `meteor`.
 """
 
 import math
 import re
+import unicodedata
 from collections import Counter
 from collections.abc import Sequence
 from itertools import zip_longest
@@ -28,6 +29,7 @@ from prefix_core.scores.bootstrap import Score, mean
 
 Texts = Sequence[str]
 References = Sequence[Sequence[str]]
+WEBNLG_REFERENCES = 3
 
 
 def text_scores(outputs: Texts, references: References) -> dict[str, Score]:
@@ -46,6 +48,18 @@ def bleu(outputs: Texts, references: References) -> Score:
     from sacrebleu.metrics import BLEU
 
     return _sacrebleu(BLEU(lowercase=True, tokenize="13a", smooth_method="none", force=True), outputs, references)
+
+
+def webnlg_bleu(outputs: Texts, references: References) -> Score:
+    """Corpus BLEU-4 in 0-100 as WebNLG's and DART's scorers count it (multi-bleu.perl), against three texts at most.
+
+    Lower case without accents; every mark is a word of its own, a hyphen and an apostrophe, too.
+    """
+    from sacrebleu.metrics import BLEU
+
+    metric = BLEU(tokenize="none", smooth_method="none", force=True)
+    texts = [[_marks_apart(text) for text in group[:WEBNLG_REFERENCES]] for group in references]
+    return _sacrebleu(metric, [_marks_apart(text) for text in outputs], texts)
 
 
 def chrf(outputs: Texts, references: References) -> Score:
@@ -157,6 +171,11 @@ def _mteval_tokens(text: str) -> list[str]:
     from sacrebleu.tokenizers.tokenizer_13a import Tokenizer13a
 
     return Tokenizer13a()(text.lower()).split()
+
+
+def _marks_apart(text: str) -> str:
+    bare = "".join(c for c in unicodedata.normalize("NFKD", text.lower()) if not unicodedata.combining(c))
+    return " ".join(" ".join(re.split(r"(\W)", bare)).split())
 
 
 def _coco(outputs: Texts, references: References) -> tuple[dict[int, list[str]], dict[int, list[str]]]:

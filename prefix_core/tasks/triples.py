@@ -15,7 +15,7 @@ from typing import Any
 from prefix_core.data.examples import Example, example_of, pick
 from prefix_core.data.tables import MAX_ATTRIBUTE, MAX_ROWS, MAX_TEXT, MAX_VALUE, flatten, visible
 from prefix_core.errors import InputError
-from prefix_core.scores.metrics import ter, text_scores
+from prefix_core.scores.metrics import ter, text_scores, webnlg_bleu
 from prefix_core.scores.slots import Coverage, Vocabulary, coverage, fold, percent_said
 from prefix_core.tasks.wording import DATES, wording
 
@@ -143,13 +143,14 @@ def slots(triples: Triples, text: str, vocabularies: Mapping[str, Vocabulary] | 
 
 
 def score(outputs: Sequence[str], examples: Sequence[Example], found: Sequence[Coverage]) -> dict[str, float]:
-    """bleu, nist, rouge_l, cider, chrf and ter (see `metrics`); slot_coverage: of all subjects and objects, in percent.
+    """bleu, nist, rouge_l, cider, chrf and ter; slot_coverage: of all subjects and objects, in percent.
 
-    found: what `slots` found in each output.
+    bleu is counted as by WebNLG's and DART's own scorers (see `metrics`). found: what `slots` found in each output.
     """
     references = [example.references for example in examples]
     said = percent_said([cover.slots for cover in found])
-    return {**text_scores(outputs, references), "ter": ter(outputs, references), "slot_coverage": said}
+    own = {"bleu": webnlg_bleu(outputs, references), "ter": ter(outputs, references)}
+    return {**text_scores(outputs, references), **own, "slot_coverage": said}
 
 
 # ------------------------------------------------------------------------------------------------------ the notations

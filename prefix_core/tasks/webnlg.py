@@ -6,7 +6,7 @@ The 2017 challenge: ten categories to learn from, five more in the test set that
 from collections.abc import Sequence
 
 from prefix_core.data.examples import Example
-from prefix_core.scores.metrics import bleu, ter
+from prefix_core.scores.metrics import ter, webnlg_bleu
 from prefix_core.tasks import triples
 from prefix_core.tasks.task import Task, first_line
 
@@ -23,7 +23,7 @@ def score(outputs: Sequence[str], examples: Sequence[Example]) -> dict[str, floa
         places = [place for place, is_seen in enumerate(seen) if is_seen == wanted]
         if 0 < len(places) < len(examples):
             texts, references = [outputs[i] for i in places], [examples[i].references for i in places]
-            scores |= {f"bleu_{name}": bleu(texts, references), f"ter_{name}": ter(texts, references)}
+            scores |= {f"bleu_{name}": webnlg_bleu(texts, references), f"ter_{name}": ter(texts, references)}
             scores[f"inputs_{name}"] = len(places)
     return scores
 

@@ -2,13 +2,14 @@
 
 import math
 import re
+import subprocess
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from prefix_core.errors import InputError
-from prefix_core.scores import metrics
+from prefix_core.scores import meteor, metrics
 from prefix_core.tasks import get_task
 
 POOL = get_task("e2e").pool()
@@ -35,6 +36,40 @@ def test_scores_are_those_of_the_challenge_scorer():
     assert scores["nist"] == pytest.approx(8.372478, abs=0.001)
     assert scores["rouge_l"] == pytest.approx(67.047777, abs=0.05)
     assert scores["cider"] == pytest.approx(5.154869, abs=0.01)
+
+
+def test_meteor_is_that_of_the_challenge_scorer(monkeypatch):
+    """The Java program's statistics of four of these texts, and the score it gives for each and for all of them."""
+    outputs, references = outputs_and_references()
+    lines = [
+        "13 13 6 6 7 7 6 6 0 0 0 0 0 0 0 0 0 0 0 0 2 13 13",
+        "6 9 2 4 4 4 2 2 0 0 0 0 0 0 0 0 0 0 0 0 5 6 6",
+        "8 8 3 3 5 5 1 1 0 0 0 0 0 0 0 0 0 0 2 2 1 8 8",
+        "8 12 0 4 5 5 0 0 0 0 0 0 0 0 0 0 2 1 0 2 4 7 8",
+    ]
+
+    def run(command, input, **named):
+        assert len(input.splitlines()) == 4 and all(line.startswith("SCORE ||| ") for line in input.splitlines())
+        return subprocess.CompletedProcess(command, 0, stdout="\n".join(lines))
+
+    monkeypatch.setattr(subprocess, "run", run)
+    found = meteor.meteor(outputs[:4], references[:4])
+    each = [meteor.combine(row) for row in found.rows]
+    assert each == pytest.approx([58.736261, 32.333057, 95.555556, 31.065642], abs=1e-6)
+    assert found == pytest.approx(43.978239, abs=1e-6)
+    assert found.interval()[0] < found < found.interval()[1]
+
+
+def test_webnlg_bleu_is_that_of_the_challenge_scorer():
+    """What WebNLG's own steps and multi-bleu.perl -lc compute for these texts, marks cut apart and accents dropped."""
+    texts = [x.references for x in get_task("webnlg").pool()]
+    outputs = [one if i % 3 else turned(two) for i, (one, two) in enumerate(texts)]
+    references = [[two] if i % 2 else [two, one.replace(" is ", " was ")] for i, (one, two) in enumerate(texts)]
+    assert metrics.webnlg_bleu(outputs, references) == pytest.approx(74.43, abs=0.01)
+    accents = [text.replace("e", "é").upper() for text in outputs]
+    assert metrics.webnlg_bleu(accents, references) == metrics.webnlg_bleu(outputs, references)
+    fourth = [[*group, *group, output, output] for output, group in zip(outputs, references, strict=True)]
+    assert metrics.webnlg_bleu(outputs, [group[:3] for group in fourth]) == metrics.webnlg_bleu(outputs, fourth)
 
 
 def plain_bleu(outputs, references):
