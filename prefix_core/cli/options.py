@@ -3,7 +3,7 @@
 import argparse
 import json
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 from prefix_core.artifacts import artifacts
 from prefix_core.errors import InputError
@@ -18,7 +18,7 @@ from prefix_core.tasks import TASKS, custom, get_task, task_of
 from prefix_core.tasks.task import Task
 from prefix_core.writing.generate import Decoding
 
-Commands = argparse._SubParsersAction
+Commands: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"
 
 DATA_HELP = "a .csv, .tsv, .jsonl, .jsonl.gz or .parquet file of inputs and their texts, or a set such as xsum:train"
 
@@ -105,9 +105,10 @@ def named_base(asked: argparse.Namespace) -> Base:
 
 def named_precision(asked: argparse.Namespace, base: Base) -> str | None:
     """What `--precision` asks for; raises `InputError` where it would be a hundred times slower."""
-    if asked.precision == "bf16" != fastest_precision(base.device):
+    precision: str | None = asked.precision
+    if precision == "bf16" != fastest_precision(base.device):
         raise InputError("this processor has no bf16 arithmetic, so training in it would take days; drop --precision")
-    return asked.precision
+    return precision
 
 
 def named_task(asked: argparse.Namespace) -> Task:

@@ -58,7 +58,8 @@ class PrefixTuning(Adaptation):
         return self._network
 
     def prefix(self) -> Prefix:
-        return replace(self.encoder(), infix=self.infix)
+        prefix: Prefix = self.encoder()
+        return replace(prefix, infix=self.infix)
 
     @torch.no_grad()
     def kept(self) -> dict[str, Tensor]:

@@ -14,9 +14,9 @@ from torch import Tensor, nn
 
 from prefix_core.errors import InputError
 from prefix_core.model.base import Base, Shape
-from prefix_core.model.packed_batch import DistanceBias, Rows
+from prefix_core.model.packed_batch import Rows
 from prefix_core.model.prefix import Prefix, stack
-from prefix_core.model.reading import like_keys, read
+from prefix_core.model.reading import like_keys, read, watched
 
 KEY_UNIT = 0.3  # of the standard deviation of a layer's keys; values move in their whole one
 
@@ -111,15 +111,12 @@ class EmbeddingEncoder(nn.Module):
         return self.start + self.unit * self.added  # (P, width)
 
     def forward(self) -> Prefix:
-        network, embeddings, found = self.network, self.embeddings, []
+        network, embeddings = self.network, self.embeddings
         rows = Rows([len(embeddings)], stack([None], self.shape, like_keys(network)))
-
-        def attend(layer: int, q: Tensor, keys: Tensor, values: Tensor, *bias: DistanceBias | None) -> Tensor:
-            found.append((keys, values))
-            return rows(layer, q, keys, values, *bias)
-
+        seen: list[tuple[Tensor, Tensor]] = []  # layer after layer: keys, values (P, kv_heads, head_dim)
+        attend = watched(rows, lambda layer, keys, values: seen.append((keys, values)))
         network.hidden(embeddings.to(network.dtype), rows.positions, attend)
-        keys, values = zip(*found, strict=True)
+        keys, values = zip(*seen, strict=True)
         return Prefix(torch.stack(keys), torch.stack(values))
 
 

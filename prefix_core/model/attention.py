@@ -31,4 +31,5 @@ def attention(q: Tensor, k: Tensor, v: Tensor, mask: Tensor | None = None, causa
 def _products(q: Tensor, k: Tensor, v: Tensor, mask: Tensor | None) -> Tensor:
     with torch.autocast("cpu", enabled=False):  # softmax adds up in fp32 by itself; its scores need not be widened
         scores = (q * q.shape[-1] ** -0.5) @ k.transpose(2, 3)
-        return (scores if mask is None else scores.add_(mask)).softmax(-1) @ v
+        shares: Tensor = (scores if mask is None else scores.add_(mask)).softmax(-1)
+        return shares @ v

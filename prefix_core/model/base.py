@@ -127,7 +127,8 @@ class Base:
         model.load_state_dict(self.widened_tensors(), strict=False, assign=True)
         model.tie_weights()
         nn.Module.to(model, self.device)
-        return model.eval().requires_grad_(False)
+        frozen: PreTrainedModel = model.eval().requires_grad_(False)
+        return frozen
 
     @cached_property
     def parameters(self) -> int:
@@ -155,7 +156,8 @@ class Base:
 
     def encode(self, text: str) -> list[int]:
         """Token ids, nothing added. Text that spells a special token is read as plain text."""
-        return self.tokenizer.encode(text, add_special_tokens=False, split_special_tokens=True)
+        ids: list[int] = self.tokenizer.encode(text, add_special_tokens=False, split_special_tokens=True)
+        return ids
 
     def decode(self, tokens: list[int]) -> str:
         return str(self.tokenizer.decode(tokens, skip_special_tokens=True, clean_up_tokenization_spaces=False))

@@ -167,7 +167,8 @@ def _cast(model: PreTrainedModel, asked: torch.dtype, widened: bool, device: tor
         if widened:
             parameter.data = parameter.data.float()
     nn.Module.to(model, device)
-    return model.eval().requires_grad_(False)
+    frozen: PreTrainedModel = model.eval().requires_grad_(False)
+    return frozen
 
 
 def _around(tokenizer: PreTrainedTokenizerBase) -> tuple[tuple[int, ...], tuple[int, ...]]:

@@ -41,7 +41,8 @@ class RelativeBias:
             num_buckets=self.first.relative_attention_num_buckets,
             max_distance=self.first.relative_attention_max_distance,
         )
-        return self.first.relative_attention_bias(buckets).movedim(-1, 0)
+        by_distance: Tensor = self.first.relative_attention_bias(buckets)
+        return by_distance.movedim(-1, 0)
 
 
 class NoPositions(nn.Embedding):
@@ -111,7 +112,8 @@ class ModuleNetwork:
     @property
     def tokens(self) -> Tensor:
         """(vocabulary, hidden)."""
-        return self.model.get_input_embeddings().weight
+        weight: Tensor = self.model.get_input_embeddings().weight
+        return weight
 
     def encode(self, tokens: Tensor, positions: Tensor, attend: Attend) -> Tensor:
         """States of packed source tokens: (N,), (N,) -> (N, hidden)."""
@@ -142,18 +144,19 @@ class ModuleNetwork:
         if getattr(self.model.config, "scale_decoder_outputs", False):  # T5
             hidden = hidden * hidden.shape[-1] ** -0.5
         bias = getattr(self.model, "final_logits_bias", None)  # BART
-        logits = self.model.get_output_embeddings()(hidden)
+        logits: Tensor = self.model.get_output_embeddings()(hidden)
         return logits if bias is None else logits + bias
 
     def _run(self, stack: Any, tokens: Tensor, positions: Tensor, attend: Attend, **more: Any) -> Tensor:
         if self.positioned:
             table = stack.embed_positions
             embedded = stack.embed_tokens(tokens) + F.embedding(positions + table.offset, table.weight)
-            return stack(inputs_embeds=embedded[None], attend=attend, use_cache=False, **more).last_hidden_state[0]
-        read = "inputs_embeds" if tokens.is_floating_point() else "input_ids"
-        more |= {read: tokens[None]}
-        out = stack(position_ids=positions[None], attend=attend, use_cache=False, **more)
-        return out.last_hidden_state[0]
+            more |= {"inputs_embeds": embedded[None]}
+        else:
+            given = "inputs_embeds" if tokens.is_floating_point() else "input_ids"
+            more |= {given: tokens[None], "position_ids": positions[None]}
+        states: Tensor = stack(attend=attend, use_cache=False, **more).last_hidden_state
+        return states[0]
 
 
 def attentions(stack: Any, cross: bool) -> list[Any]:

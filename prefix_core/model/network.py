@@ -284,12 +284,14 @@ Tensors = TypeVar("Tensors", Network, Layer)
 
 def cast(tensors: Tensors, dtype: torch.dtype) -> Tensors:
     """The same with every tensor in `dtype`; gradients flow back to the tensors as they were."""
-    return _mapped(tensors, lambda tensor: tensor.to(dtype), lambda dense: _with(dense, dtype))
+    same: Tensors = _mapped(tensors, lambda tensor: tensor.to(dtype), lambda dense: _with(dense, dtype))
+    return same
 
 
 def cast_products(tensors: Tensors, dtype: torch.dtype) -> Tensors:
     """The same with the matrices that rows are multiplied with in `dtype`; embeddings and norms as they were."""
-    return _mapped(tensors, lambda tensor: tensor, lambda dense: _with(dense, dtype))
+    same: Tensors = _mapped(tensors, lambda tensor: tensor, lambda dense: _with(dense, dtype))
+    return same
 
 
 @torch.no_grad()
@@ -301,7 +303,8 @@ def pack(network: Network) -> Network:
 @torch.no_grad()
 def pack_layer(layer: Layer) -> Layer:
     """A layer whose matrices are laid out for few rows."""
-    return _mapped(layer, lambda tensor: tensor, for_writing)
+    packed: Layer = _mapped(layer, lambda tensor: tensor, for_writing)
+    return packed
 
 
 def packable(network: Network) -> bool:
@@ -334,5 +337,10 @@ def _mapped(thing: Any, of_tensor: Callable[[Tensor], Tensor], of_product: Calla
 
 def _products(network: Network) -> list[Product]:
     found: list[Product] = []
-    _mapped(network, lambda tensor: tensor, lambda dense: found.append(dense) or dense)
+
+    def note(dense: Product) -> Product:
+        found.append(dense)
+        return dense
+
+    _mapped(network, lambda tensor: tensor, note)
     return found

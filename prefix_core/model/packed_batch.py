@@ -89,12 +89,13 @@ class Rows:
         """(N, heads, head_dim) -> (B, T, heads, head_dim), zeros on the left."""
         x = x[: len(self.slots)]
         padded = x.new_zeros(self.batch * self.longest, *x.shape[1:]).index_copy_(0, self.slots, x)
-        return padded.unflatten(0, (self.batch, self.longest))
+        return padded.view(self.batch, self.longest, *x.shape[1:])
 
     def pack(self, out: Tensor) -> Tensor:
         """(B, heads, T, head_dim) -> (N, heads * head_dim); the spare ones hold anything."""
         rows = out.transpose(1, 2).flatten(0, 1).flatten(1)
-        return _Picked.apply(rows, self.slots, self.spare)  # type: ignore[no-any-return]
+        picked: Tensor = _Picked.apply(rows, self.slots, self.spare)  # type: ignore[no-untyped-call]
+        return picked
 
     def with_bias(self, mask: Tensor | None, bias: DistanceBias | None, queries: int) -> Tensor | None:
         """`mask` with the bias added for the last `queries` slots, (B or 1, heads or 1, queries, slots used)."""

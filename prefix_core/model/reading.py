@@ -56,12 +56,12 @@ def read(
     packed, kept = torch.tensor(tokens, device=base.device), torch.tensor(keep, device=base.device)
     if isinstance(network, Network) or not base.begin:
         rows = Rows(lengths, stacked, room, branches, multiple)
-        return rows, network.hidden(packed, rows.positions, _watched(rows, watch), kept)[:count]
+        return rows, network.hidden(packed, rows.positions, watched(rows, watch), kept)[:count]
     sources = SourceRows([len(row) for row in inputs], stacked)
     source = torch.tensor([token for row in inputs for token in row], device=base.device)
-    states = network.encode(source, sources.positions, _watched(sources, watch))
+    states = network.encode(source, sources.positions, watched(sources, watch))
     targets = TargetRows(lengths, sources, stacked, base.shape, room, branches)
-    return targets, network.hidden(packed, targets.positions, _watched(targets, watch), kept, states)
+    return targets, network.hidden(packed, targets.positions, watched(targets, watch), kept, states)
 
 
 def like_keys(network: AnyNetwork) -> Tensor:
@@ -72,7 +72,8 @@ def like_keys(network: AnyNetwork) -> Tensor:
     return torch.empty(0, dtype=dtype, device=network.device)
 
 
-def _watched(rows: Rows, watch: Watch | None) -> Callable[..., Tensor]:
+def watched(rows: Rows, watch: Watch | None) -> Callable[..., Tensor]:
+    """The attention of these rows, which shows each layer's keys and values to `watch` before they are attended to."""
     if watch is None:
         return rows
 

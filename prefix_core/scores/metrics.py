@@ -170,7 +170,8 @@ def _ngrams(tokens: Sequence[str], n: int) -> Counter[tuple[str, ...]]:
 def _mteval_tokens(text: str) -> list[str]:
     from sacrebleu.tokenizers.tokenizer_13a import Tokenizer13a
 
-    return Tokenizer13a()(text.lower()).split()
+    tokenized: str = Tokenizer13a()(text.lower())
+    return tokenized.split()
 
 
 def _marks_apart(text: str) -> str:

@@ -30,8 +30,8 @@ from prefix_core.methods.settings import Settings
 from prefix_core.model.base import Base, fastest_precision
 from prefix_core.model.loading import DTYPES, load_base
 from prefix_core.model.prefix import Prefix
-from prefix_core.places import DEFAULT_BASE
-from prefix_core.studies.evidence import EVIDENCE, FULL_SIZE
+from prefix_core.places import DEFAULT_BASE, EVIDENCE
+from prefix_core.studies.evidence import FULL_SIZE
 from prefix_core.studies.full_shape import SHAPES, write_random
 from prefix_core.tasks import get_task
 from prefix_core.training.batches import Batches, Pair, encode_pairs
@@ -249,7 +249,8 @@ def write_by_transformers(job: Work, rows: int, tokens: int) -> list[list[int]]:
     job.base.model.generation_config.eos_token_id = None
     model: Any = job.base.model
     out = model.generate(ids, attention_mask=torch.tensor(seen), past_key_values=cache, generation_config=config)
-    return out[:, longest:].tolist()
+    written: list[list[int]] = out[:, longest:].tolist()
+    return written
 
 
 def training_speed(step: Callable[[list[Pair]], None], job: Work, seconds: float) -> float:

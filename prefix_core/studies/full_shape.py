@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from transformers import AutoConfig, AutoModelForCausalLM, AutoModelForSeq2SeqLM
+from transformers import AutoConfig, AutoModelForCausalLM, AutoModelForSeq2SeqLM, PreTrainedModel
 
 from prefix_core.model.loading import load_base
 
@@ -22,6 +22,7 @@ def write_random(name: str, folder: Path) -> Path:
     config = AutoConfig.for_model(options.pop("model_type"), **options)
     auto = AutoModelForSeq2SeqLM if config.is_encoder_decoder else AutoModelForCausalLM
     torch.manual_seed(0)
-    auto.from_config(config).save_pretrained(folder)
+    model: PreTrainedModel = auto.from_config(config)  # type: ignore[no-untyped-call]
+    model.save_pretrained(folder)
     load_base().tokenizer.save_pretrained(folder)
     return folder

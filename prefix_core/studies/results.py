@@ -5,7 +5,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from prefix_core.studies.evidence import EVIDENCE, FULL_SIZE, path_of
+from prefix_core.places import EVIDENCE
+from prefix_core.studies.evidence import FULL_SIZE, path_of
 from prefix_core.tasks import get_task
 
 MARKS = ("<!-- results -->\n", "<!-- /results -->\n")  # around the tables in the README

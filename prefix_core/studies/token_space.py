@@ -29,9 +29,8 @@ from torch import Tensor
 
 from prefix_core.errors import InputError
 from prefix_core.model.base import Base
-from prefix_core.model.packed_batch import Rows
-from prefix_core.model.prefix import Prefix, stack
-from prefix_core.model.reading import like_keys
+from prefix_core.model.prefix import Prefix
+from prefix_core.model.reading import read
 from prefix_core.places import ASSETS
 from prefix_core.tasks import TASKS
 
@@ -82,7 +81,8 @@ class View:
 
     def place(self, prefix: Prefix) -> Points:
         """Another prefix, such as an earlier step of the same training, along the same directions: (P, 3)."""
-        return self.pca.transform(prefix_vectors(prefix, self.layer, self.part))
+        points: Points = self.pca.transform(prefix_vectors(prefix, self.layer, self.part))
+        return points
 
 
 class Space:
@@ -112,7 +112,7 @@ class Space:
         """Keys and values of every token, averaged over its places: (2, layers, tokens, kv_heads * head_dim)."""
         missing = [token for token in self.ids if token not in self._seen]
         rows = [*self._text, *altered(self._text, missing)]
-        return read(self.base, [[self.base.end, *row] for row in rows], self.ids)
+        return average_keys_values(self.base, [[self.base.end, *row] for row in rows], self.ids)
 
     def vectors(self, layer: int, part: Part, bare: bool = False) -> Vectors:
         """The tokens' keys or values in one layer (from 0). bare: the embeddings alone, projected by the first layer.
@@ -216,7 +216,7 @@ def altered(rows: Sequence[Sequence[int]], missing: Sequence[int]) -> list[list[
 
 
 @torch.no_grad()
-def read(base: Base, rows: Sequence[Sequence[int]], tokens: Sequence[int]) -> Tensor:
+def average_keys_values(base: Base, rows: Sequence[Sequence[int]], tokens: Sequence[int]) -> Tensor:
     """Mean keys and values of `tokens` wherever they stand in `rows`: (2, layers, tokens, kv_heads * head_dim)."""
     shape, device = base.shape, base.device
     place = torch.full((shape.vocabulary,), len(tokens), device=device)  # all others go to one last place
@@ -224,18 +224,15 @@ def read(base: Base, rows: Sequence[Sequence[int]], tokens: Sequence[int]) -> Te
     sums = torch.zeros(2, shape.layers, len(tokens) + 1, shape.kv_heads * shape.head_dim, device=device)
     counts = torch.zeros(len(tokens) + 1, device=device)
     for start in range(0, len(rows), TOGETHER):
-        some = rows[start : start + TOGETHER]
-        attention = Rows([len(row) for row in some], stack([None] * len(some), shape, like_keys(base.network)))
-        packed = torch.tensor([token for row in some for token in row], device=device)
-        where = place[packed]
+        batch = rows[start : start + TOGETHER]
+        where = place[torch.tensor([token for row in batch for token in row], device=device)]
 
-        def attend(layer: int, q: Tensor, k: Tensor, v: Tensor, *bias, rows=attention, where=where) -> Tensor:
-            for part, heads in enumerate((k, v)):
+        def add(layer: int, keys: Tensor, values: Tensor, where: Tensor = where) -> None:
+            for part, heads in enumerate((keys, values)):
                 sums[part, layer].index_add_(0, where, heads.flatten(1).float())
-            return rows(layer, q, k, v, *bias)
 
         counts.index_add_(0, where, torch.ones_like(where, dtype=counts.dtype))
-        base.network.hidden(packed, attention.positions, attend, keep=attention.last)
+        read(base, base.network, batch, [[[]]] * len(batch), [None] * len(batch), watch=add)
     return (sums / counts.clamp(min=1)[:, None])[:, :, :-1].cpu()
 
 
@@ -254,7 +251,8 @@ def project(base: Base, tokens: Sequence[int]) -> Tensor:
 
 def prefix_vectors(prefix: Prefix, layer: int, part: Part) -> Vectors:
     """One layer's keys or values of a prefix: (P, kv_heads * head_dim)."""
-    return getattr(prefix, part)[layer].flatten(1).detach().float().cpu().numpy()
+    vectors: Tensor = (prefix.keys if part == "keys" else prefix.values)[layer]
+    return vectors.flatten(1).detach().float().cpu().numpy()
 
 
 def nearest(index: NearestNeighbors, vectors: Vectors) -> list[list[Neighbour]]:

@@ -26,13 +26,15 @@ def token_losses(hidden: Tensor, head: Product, targets: Tensor) -> Tensor:
     """
     if _learns(head):
         return F.cross_entropy(head(hidden).float(), targets, reduction="none")
-    return _BehindFrozenHead.apply(hidden, head, targets)  # type: ignore[no-any-return]
+    losses: Tensor = _BehindFrozenHead.apply(hidden, head, targets)  # type: ignore[no-untyped-call]
+    return losses
 
 
 def mean_loss(hidden: Tensor, head: Product, targets: Tensor) -> Tensor:
     """The mean of `token_losses`; where the output layer learns, too, without keeping its logits."""
     if isinstance(head, Dense) and _learns(head) and torch.is_grad_enabled():
-        return _MeanBehindHead.apply(hidden, head.weight, targets)  # type: ignore[no-any-return]
+        mean: Tensor = _MeanBehindHead.apply(hidden, head.weight, targets)  # type: ignore[no-untyped-call]
+        return mean
     return token_losses(hidden, head, targets).mean()
 
 

@@ -16,9 +16,9 @@ from prefix_core.studies.token_space import (
     PLACES,
     Space,
     altered,
+    average_keys_values,
     frequent_tokens,
     project,
-    read,
     readable,
     to_csv,
 )  # fmt: skip
@@ -46,7 +46,7 @@ def by_svd(fitted: np.ndarray, vectors: np.ndarray) -> tuple[np.ndarray, np.ndar
 
 def test_keys_and_values_are_those_that_transformers_caches(tiny: Base) -> None:
     rows = [[0, 5, 6, 7, 5], [0, 7, 5], [0, 8]]
-    found = read(tiny, rows, [5, 7, 8, 9])
+    found = average_keys_values(tiny, rows, [5, 7, 8, 9])
     places = {5: [(0, 1), (0, 4), (1, 2)], 7: [(0, 3), (1, 1)], 8: [(2, 1)]}
     caches = [tiny.model(torch.tensor([row])).past_key_values for row in rows]
     for part, name in enumerate(("keys", "values")):
