@@ -1,8 +1,7 @@
 """What training leaves on disk: tensors as safetensors and a card that says where they come from.
 
-A decoder's prefix is stored in PEFT's own prefix-tuning format, so `peft.PeftModel.from_pretrained` loads ours and we
-load PEFT's. Whole layers are stored packed (see `compact`). Nothing is ever unpickled; names, shapes and sizes are
-checked before a file is used.
+A decoder's prefix is stored in PEFT's own format (see `peft_format`), whole layers packed (see `compact`). Nothing is
+ever unpickled; names, shapes and sizes are checked before a file is used.
 """
 
 import hashlib
@@ -10,7 +9,6 @@ import json
 import os
 import platform
 import time
-from collections import OrderedDict
 from dataclasses import asdict, dataclass, field, fields, replace
 from importlib.metadata import version
 from pathlib import Path
@@ -18,11 +16,11 @@ from typing import Any
 
 import torch
 from huggingface_hub import save_torch_state_dict
-from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
 from torch import Tensor
 
 from prefix_core.artifacts import compact
+from prefix_core.artifacts.peft_format import PEFT_CONFIG, PEFT_WEIGHTS, from_peft, refuse_other_name, save_peft
+from prefix_core.artifacts.tensors import finite, read_tensors
 from prefix_core.errors import ArtifactError
 from prefix_core.methods import get_trained
 from prefix_core.methods.method import Steered
@@ -31,10 +29,8 @@ from prefix_core.places import SHIPPED, folder_name
 from prefix_core.training.train import Trained
 
 CARD = "card.json"
-PEFT_WEIGHTS, PEFT_CONFIG = "adapter_model.safetensors", "adapter_config.json"
 SHARD = 9_000_000  # bytes a file
 WHOLE_LAYERS = {"fine_tune", "top_layers"}  # packed; prefixes and adapters are small enough as fp32
-LARGEST_PREFIX = 1 << 30  # bytes of a prefix file from outside
 CARD_TYPES: dict[str, Any] = {
     "<class 'str'>": str,
     "<class 'int'>": int,
@@ -51,7 +47,8 @@ class Card:
 
     bytes: of its tensors on disk; full_bytes: of the same without packing, whole layers in fp16.
     data: name, split, rows (inputs), hash and terms. scores: metric -> value on a named set with its number of inputs.
-    packing: what storing whole layers in so many bits costs in score.
+    packing: what storing whole layers in so many bits costs in score. loaded_on: the base that it was loaded on, and
+    its hash, where that one has other weights than the base it was trained on: the scores are not of it.
     """
 
     base: str
@@ -76,6 +73,7 @@ class Card:
     created: str = ""
     scores: dict[str, Any] = field(default_factory=dict)
     packing: dict[str, Any] = field(default_factory=dict)
+    loaded_on: dict[str, str] = field(default_factory=dict)
 
 
 def bytes_per_parameter(method: str) -> float:
@@ -164,25 +162,30 @@ def read_card(folder: Path) -> Card:
         raise ArtifactError(f"{folder} holds no readable {CARD} ({error}); choose one that training wrote") from error
 
 
-def load(folder: Path, base: Base) -> tuple[Steered, Card]:
+def load(folder: Path, base: Base, allow_other_weights: bool = False) -> tuple[Steered, Card]:
     """What `save` wrote, on the base it was trained on.
 
     A folder of PEFT's own has no card: it is taken for a base that it fits and, if it names one, of that name.
+    allow_other_weights: take a base of the same shapes, too; the card then says which (`loaded_on`).
 
     Raises `ArtifactError` for another base, and for files that are broken or do not fit.
     """
     if not folder.is_dir():
         raise ArtifactError(f"there is no folder {folder}")
     if not (folder / CARD).exists() and (folder / PEFT_CONFIG).exists():
-        _refuse_other_name(folder, base)
+        if not allow_other_weights:
+            refuse_other_name(folder, base)
         card = Card(base.name, base.weights_hash, base.parameters, task="", method="prefix")
     else:
         card = read_card(folder)
     if card.base_hash != base.weights_hash:
-        raise ArtifactError(
-            f"{folder.name} was trained on base {card.base!r} (weights {card.base_hash[:12]}), not on {base.name!r} "
-            f"(weights {base.weights_hash[:12]}); load that base, or train again on this one"
-        )
+        if not allow_other_weights:
+            raise ArtifactError(
+                f"{folder.name} was trained on base {card.base!r} (weights {card.base_hash[:12]}), not on "
+                f"{base.name!r} (weights {base.weights_hash[:12]}); load that base, or train again on this one; if the "
+                "two have the same shape, --allow-other-weights tries it"
+            )
+        card = replace(card, loaded_on={"base": base.name, "hash": base.weights_hash})
     module = get_trained(card.method)
     ours = base.begin or card.settings.get("variant") == "infix"
     if card.method == "prefix" and (not ours or (folder / PEFT_CONFIG).exists()):
@@ -208,130 +211,3 @@ def shipped(root: Path | None = None) -> dict[Path, Card]:
 def folder_of(base: Base, task: str, method: str, root: Path | None = None) -> Path:
     """Where the artifact of a task and method on `base` is kept."""
     return (root or artifact_root()) / folder_name(base.name) / task / method
-
-
-class Shelf:
-    """Loaded artifacts of one base, the least used dropped when together they take more than `room` bytes."""
-
-    def __init__(self, base: Base, room: int | None = None) -> None:
-        self.base = base
-        self.room = 4 * base.bytes if room is None else room
-        self.held: OrderedDict[Path, tuple[Steered, Card, int]] = OrderedDict()
-
-    def get(self, folder: Path) -> tuple[Steered, Card]:
-        """As `load`, remembered."""
-        if folder not in self.held:
-            steered, card = load(folder, self.base)
-            copies = 2 if card.method in WHOLE_LAYERS else 1  # whole layers are held plain and packed
-            self.held[folder] = (steered, card, copies * steered.kept * self.base.network.tokens.element_size())
-            while len(self.held) > 1 and sum(size for *_, size in self.held.values()) > self.room:
-                self.held.popitem(last=False)
-        self.held.move_to_end(folder)
-        return self.held[folder][:2]
-
-
-def read_tensors(files: list[Path]) -> dict[str, Tensor]:
-    """All tensors of safetensors files. Raises `ArtifactError` naming the file that is broken."""
-    tensors: dict[str, Tensor] = {}
-    for path in files:
-        try:
-            with safe_open(path, framework="pt") as file:
-                tensors |= {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (not a dict)
-        except (SafetensorError, OSError) as error:
-            raise ArtifactError(f"{path.name} is not a readable safetensors file: {error}") from error
-    return tensors
-
-
-def finite(tensors: dict[str, Tensor]) -> dict[str, Tensor]:
-    """The same tensors. Raises `ArtifactError` naming one whose numbers are not finite floating-point numbers."""
-    for name, tensor in tensors.items():
-        if not tensor.is_floating_point() or not bool(tensor.isfinite().all()):
-            raise ArtifactError(f"{name!r} holds numbers that are not finite floating-point numbers")
-    return tensors
-
-
-def save_peft(folder: Path, base: Base, kept: dict[str, Tensor]) -> None:
-    """Write a prefix as PEFT does. Raises `ArtifactError` for an encoder-decoder's and for an infix."""
-    _refuse_peft(base)
-    if set(kept) != {"keys", "values"}:
-        raise ArtifactError("PEFT's format holds what stands before the input; an infix is kept in our own format")
-    save_file({"prompt_embeddings": to_peft(kept)}, folder / PEFT_WEIGHTS)
-    (folder / PEFT_CONFIG).write_text(json.dumps(peft_config(base, kept), indent=2) + "\n")
-
-
-def _refuse_peft(base: Base) -> None:
-    if base.begin:
-        raise ArtifactError(
-            f"PEFT's format holds a prefix for the decoder's self-attention only; on {base.name!r}, an "
-            f"encoder-decoder, one has three parts ({', '.join(base.shape.sites)}): it is kept in our own format"
-        )
-
-
-def _refuse_other_name(folder: Path, base: Base) -> None:
-    """Without a card, the name in PEFT's configuration is all that tells the base; folders may have moved."""
-    named = str(_peft_config(folder).get("base_model_name_or_path") or base.name)
-    if named != base.name and Path(named).name != Path(base.name).name:
-        raise ArtifactError(
-            f"{folder.name} was trained on {named!r}, by its {PEFT_CONFIG}, not on {base.name!r}; load that base, or, "
-            "if the two have the same weights, change base_model_name_or_path there"
-        )
-
-
-def to_peft(kept: dict[str, Tensor]) -> Tensor:
-    """keys and values (layers, P, kv_heads, head_dim) -> PEFT's (P, layers * 2 * kv_heads * head_dim)."""
-    pair = torch.stack([kept["keys"], kept["values"]], 2)  # (layers, P, 2, kv_heads, head_dim)
-    return pair.transpose(0, 1).flatten(1).detach().cpu().float().contiguous()
-
-
-def from_peft(folder: Path, base: Base) -> dict[str, Tensor]:
-    """The prefix in a folder in PEFT's format, whoever wrote it, as keys and values for `base`."""
-    _refuse_peft(base)
-    path, config = folder / PEFT_WEIGHTS, _peft_config(folder)
-    try:
-        size = path.stat().st_size
-    except OSError as error:
-        raise ArtifactError(f"{folder.name} is not a PEFT prefix: {error}") from error
-    if config.get("peft_type") != "PREFIX_TUNING" or config.get("task_type") != "CAUSAL_LM":
-        raise ArtifactError(
-            f"{PEFT_CONFIG} says peft_type {config.get('peft_type')!r}, task_type {config.get('task_type')!r}; "
-            "only PREFIX_TUNING for CAUSAL_LM can be read"
-        )
-    if size > LARGEST_PREFIX:
-        raise ArtifactError(f"{path.name} has {size} bytes; a prefix has at most {LARGEST_PREFIX}")
-    tensors = finite(read_tensors([path]))
-    rows, shape = tensors.get("prompt_embeddings"), base.shape
-    width = 2 * shape.layers * shape.kv_heads * shape.head_dim
-    if set(tensors) != {"prompt_embeddings"} or rows is None or rows.ndim != 2 or rows.shape[1] != width:
-        found = ", ".join(f"{name} {tuple(tensor.shape)}" for name, tensor in tensors.items())
-        raise ArtifactError(f"{path.name} holds {found}; this base needs one prompt_embeddings of (length, {width})")
-    pair = rows.float().view(len(rows), shape.layers, 2, shape.kv_heads, shape.head_dim).transpose(0, 1)
-    return {"keys": pair[:, :, 0].contiguous(), "values": pair[:, :, 1].contiguous()}
-
-
-def _peft_config(folder: Path) -> dict[str, Any]:
-    try:
-        config = json.loads((folder / PEFT_CONFIG).read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise ArtifactError(f"{folder.name} is not a PEFT prefix: {error}") from error
-    if not isinstance(config, dict):
-        raise ArtifactError(f"{PEFT_CONFIG} is not a PEFT configuration")
-    return config
-
-
-def peft_config(base: Base, kept: dict[str, Tensor]) -> dict[str, Any]:
-    """PEFT's adapter_config.json for this prefix."""
-    shape = base.shape
-    return {
-        "peft_type": "PREFIX_TUNING",
-        "task_type": "CAUSAL_LM",
-        "base_model_name_or_path": base.name,
-        "revision": None,
-        "inference_mode": True,
-        "num_virtual_tokens": kept["keys"].shape[1],
-        "token_dim": shape.kv_heads * shape.head_dim,
-        "num_transformer_submodules": 1,
-        "num_attention_heads": shape.kv_heads,
-        "num_layers": shape.layers,
-        "encoder_hidden_size": shape.hidden,
-        "prefix_projection": False,
-    }

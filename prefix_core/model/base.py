@@ -126,6 +126,7 @@ class Base:
             model = AutoModelForCausalLM.from_config(self.config, dtype=torch.float32)
         model.load_state_dict(self.widened_tensors(), strict=False, assign=True)
         model.tie_weights()
+        model.name_or_path = model.config._name_or_path = self.name  # else PEFT would note where we keep its weights
         nn.Module.to(model, self.device)
         frozen: PreTrainedModel = model.eval().requires_grad_(False)
         return frozen

@@ -16,7 +16,7 @@ from prefix_core.places import ASSETS, DEFAULT_BASE, SHIPPED, named_bases
 from prefix_core.tasks import Task
 
 if TYPE_CHECKING:
-    from prefix_core.artifacts.artifacts import Shelf
+    from prefix_core.artifacts.shelf import Shelf
     from prefix_core.methods.method import Steered
     from prefix_core.model.base import Base
 
@@ -103,7 +103,7 @@ def load_engine(name: str, root: Path | None = None) -> Engine:
     """The base called `name` and its shelf. `root` None: the artifacts that come with the program."""
     import torch
 
-    from prefix_core.artifacts.artifacts import Shelf
+    from prefix_core.artifacts.shelf import Shelf
     from prefix_core.model.loading import load_base
 
     # Two comparisons may run at once; together they get the processor's cores, and no more.

@@ -11,7 +11,8 @@ import zipfile
 import zlib
 from pathlib import Path, PurePosixPath
 
-from prefix_core.artifacts.artifacts import CARD, PEFT_CONFIG, PEFT_WEIGHTS, load, save
+from prefix_core.artifacts.artifacts import CARD, load, save
+from prefix_core.artifacts.peft_format import PEFT_CONFIG, PEFT_WEIGHTS
 from prefix_core.errors import ArtifactError, InputError
 from prefix_core.model.base import Base
 from prefix_core.tasks import task_of

@@ -256,7 +256,8 @@ class Trainings:
 
     def _take_home(self, training: Training, visitor: Visitor, base: Base, folder: Path) -> None:
         """The best prefix so far becomes the visitor's own, with the way it went."""
-        from prefix_core.artifacts.artifacts import describe, read_tensors
+        from prefix_core.artifacts.artifacts import describe
+        from prefix_core.artifacts.tensors import read_tensors
         from prefix_core.methods import prefix
         from prefix_core.training.train import Trained
 

@@ -10,7 +10,8 @@ import torch
 from safetensors.torch import save_file
 from transformers import AutoModelForCausalLM
 
-from prefix_core.artifacts import artifacts, compact
+from prefix_core.artifacts import artifacts, compact, peft_format, tensors
+from prefix_core.artifacts.shelf import Shelf
 from prefix_core.errors import ArtifactError
 from prefix_core.methods import TRAINED
 from prefix_core.methods.method import Steered
@@ -58,7 +59,7 @@ def test_what_is_saved_writes_the_same_when_read_back(
         assert written(tiny, steered, e2e) == written(tiny, result.steered, e2e)
     else:  # packed: as near as 8 bits are, see test_compact
         origin = TRAINED[method].origin(tiny)
-        kept = compact.unpack(artifacts.read_tensors(artifacts.tensor_files(tmp_path)), origin)
+        kept = compact.unpack(tensors.read_tensors(artifacts.tensor_files(tmp_path)), origin)
         for name, tensor in kept.items():
             change = (result.kept[name] - origin[name]).norm()
             assert (tensor - result.kept[name]).norm() <= 0.01 * change
@@ -122,7 +123,7 @@ def test_a_prefix_of_pefts_own_is_for_the_base_that_it_names(
 ) -> None:
     saved(tiny, trained["prefix"], tmp_path)
     (tmp_path / artifacts.CARD).unlink()
-    config = tmp_path / artifacts.PEFT_CONFIG
+    config = tmp_path / peft_format.PEFT_CONFIG
     facts = json.loads(config.read_text())
     for name in (tiny.name, f"/elsewhere/{Path(tiny.name).name}", None):
         config.write_text(json.dumps(facts | {"base_model_name_or_path": name}))
@@ -139,20 +140,20 @@ def test_broken_and_foreign_files_are_refused_with_the_reason(
         return Path(shutil.copytree(tmp_path / "good", tmp_path / name))
 
     saved(tiny, trained["prefix"], tmp_path / "good")
-    cut = copy("cut") / artifacts.PEFT_WEIGHTS
+    cut = copy("cut") / peft_format.PEFT_WEIGHTS
     cut.write_bytes(cut.read_bytes()[:-40])
-    shaped, infinite, named = (copy(name) / artifacts.PEFT_WEIGHTS for name in ("shaped", "infinite", "named"))
+    shaped, infinite, named = (copy(name) / peft_format.PEFT_WEIGHTS for name in ("shaped", "infinite", "named"))
     save_file({"prompt_embeddings": torch.zeros(5, 8)}, shaped)
     width = tiny.shape.prefix_parameters(1)
     save_file({"prompt_embeddings": torch.full((5, width), torch.inf)}, infinite)
     save_file({"weights": torch.zeros(5, width)}, named)
-    lora = copy("lora") / artifacts.PEFT_CONFIG
+    lora = copy("lora") / peft_format.PEFT_CONFIG
     lora.write_text(json.dumps({"peft_type": "LORA", "task_type": "CAUSAL_LM"}))
     (copy("card") / artifacts.CARD).write_text("{")
     for name, change in {"typed": {"trained": "many"}, "hashed": {"base_hash": 5}, "listed": {"method": ["x"]}}.items():
         card = copy(name) / artifacts.CARD
         card.write_text(json.dumps(json.loads(card.read_text()) | change))
-    (copy("config") / artifacts.PEFT_CONFIG).write_text("[]")
+    (copy("config") / peft_format.PEFT_CONFIG).write_text("[]")
     reasons = {
         "cut": "not a readable safetensors",
         "shaped": r"prompt_embeddings of \(length",
@@ -185,7 +186,7 @@ def test_the_shelf_drops_the_least_used(tiny: Base, trained: dict[str, Trained],
     for number in range(3):
         folders.append(tmp_path / str(number))
         saved(tiny, trained["fine_tune"], folders[-1])
-    shelf = artifacts.Shelf(tiny, room=4 * tiny.bytes)
+    shelf = Shelf(tiny, room=4 * tiny.bytes)
     first = shelf.get(folders[0])
     shelf.get(folders[1])
     assert shelf.get(folders[0]) is not None and shelf.get(folders[0])[0] is first[0]
@@ -207,7 +208,7 @@ def test_saving_replaces_its_own_files_and_no_others(tiny: Base, trained: dict[s
     saved(tiny, trained["prefix"], tmp_path)
     card = saved(tiny, trained["adapter"], tmp_path)
     assert (tmp_path / "model.safetensors").exists() and (tmp_path / "checkpoint.safetensors").exists()
-    assert not (tmp_path / artifacts.PEFT_WEIGHTS).exists() and not (tmp_path / artifacts.PEFT_CONFIG).exists()
+    assert not (tmp_path / peft_format.PEFT_WEIGHTS).exists() and not (tmp_path / peft_format.PEFT_CONFIG).exists()
     steered, found = artifacts.load(tmp_path, tiny)
     assert (steered.kept, found.bytes) == (card.kept, card.bytes)
 

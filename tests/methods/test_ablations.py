@@ -8,7 +8,7 @@ import pytest
 import torch
 from transformers import AutoModelForCausalLM, DynamicCache
 
-from prefix_core.artifacts import artifacts
+from prefix_core.artifacts import artifacts, peft_format
 from prefix_core.cli import main
 from prefix_core.errors import ArtifactError, InputError
 from prefix_core.methods import TRAINED
@@ -188,7 +188,7 @@ def test_peft_reads_trained_embeddings_and_no_infix(bases: dict[str, Base], e2e:
 
     base = bases["gpt2"]
     result = trained(base, e2e, "embedding")
-    artifacts.save_peft(tmp_path, base, result.kept)
+    peft_format.save_peft(tmp_path, base, result.kept)
     theirs = PeftModel.from_pretrained(AutoModelForCausalLM.from_pretrained(base.name), tmp_path)
     ids = torch.tensor([INPUTS[0]])
     out = theirs.generate(
@@ -197,7 +197,7 @@ def test_peft_reads_trained_embeddings_and_no_infix(bases: dict[str, Base], e2e:
     found = written(base, [(INPUTS[0], result.steered.prefix)], COUNT)[0]
     assert out[: len(found)] == found
     with pytest.raises(ArtifactError, match="an infix is kept in our own format"):
-        artifacts.save_peft(tmp_path, base, trained(base, e2e, "infix").kept)
+        peft_format.save_peft(tmp_path, base, trained(base, e2e, "infix").kept)
 
 
 def test_an_input_before_an_infix_begins_as_any_text_does(bases: dict[str, Base], e2e: Task) -> None:

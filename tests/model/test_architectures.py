@@ -10,7 +10,7 @@ import pytest
 import torch
 from transformers import AutoConfig, AutoModelForCausalLM
 
-from prefix_core.artifacts import artifacts
+from prefix_core.artifacts import artifacts, peft_format
 from prefix_core.cli import main
 from prefix_core.errors import ArtifactError, BaseError, InputError
 from prefix_core.methods import TRAINED
@@ -218,7 +218,7 @@ def test_peft_reads_ours_and_we_read_pefts(bases: dict[str, Base], kind: str, e2
         out = model.generate(input_ids=ids, attention_mask=torch.ones_like(ids), **options)[0, len(tokens) :].tolist()
         return out[: out.index(base.end)] if base.end in out else out
 
-    artifacts.save_peft(tmp_path, base, {"keys": prefix.keys, "values": prefix.values})
+    peft_format.save_peft(tmp_path, base, {"keys": prefix.keys, "values": prefix.values})
     theirs = PeftModel.from_pretrained(AutoModelForCausalLM.from_pretrained(base.name), tmp_path)
     assert by_peft(theirs) == written(base, [(tokens, prefix)])[0]
 
@@ -241,8 +241,8 @@ def test_peft_reads_ours_and_we_read_pefts(bases: dict[str, Base], kind: str, e2
 def test_three_sites_do_not_go_through_pefts_format(bases: dict[str, Base], kind: str, tmp_path: Path) -> None:
     base, prefix = bases[kind], loud_prefixes(bases[kind])[0]
     with pytest.raises(ArtifactError, match="decoder's self-attention only"):
-        artifacts.save_peft(tmp_path, base, {"keys": prefix.keys, "values": prefix.values})
-    (tmp_path / artifacts.PEFT_CONFIG).write_text("{}")
+        peft_format.save_peft(tmp_path, base, {"keys": prefix.keys, "values": prefix.values})
+    (tmp_path / peft_format.PEFT_CONFIG).write_text("{}")
     with pytest.raises(ArtifactError, match="decoder's self-attention only"):
         artifacts.load(tmp_path, base)
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from prefix_core.artifacts import artifacts
+from prefix_core.artifacts import artifacts, peft_format, tensors
 from prefix_core.data.tables import to_mr
 from prefix_core.errors import InputError
 from prefix_core.methods import prompt
@@ -100,13 +100,13 @@ def test_evidence_that_is_older_than_the_artifacts_is_told(tiny: Base, own: dict
     rebuild.rebuild(tiny, rows=["prefix", "adapter"], folder=folder)
     assert evidence.outdated(folder) == []
     (prefix,) = (place for place, card in artifacts.shipped().items() if card.method == "prefix")
-    kept = artifacts.from_peft(prefix, tiny)
+    kept = peft_format.from_peft(prefix, tiny)
     artifacts.save(prefix, tiny, {name: tensor + 1 for name, tensor in kept.items()}, artifacts.read_card(prefix))
     assert evidence.outdated(folder) == ["e2e.json was measured on other weights than those in e2e/prefix"]
     rebuild.rebuild(tiny, rows=["adapter"], splits=["test"], folder=folder)
     assert len(evidence.outdated(folder)) == 1  # the test set's table fits
     (adapter,) = (place for place, card in artifacts.shipped().items() if card.method == "adapter")
-    stored = artifacts.read_tensors(artifacts.tensor_files(adapter))
+    stored = tensors.read_tensors(artifacts.tensor_files(adapter))
     artifacts.save(adapter, tiny, {name: 2 * tensor for name, tensor in stored.items()}, artifacts.read_card(adapter))
     assert [line.split()[0] for line in evidence.outdated(folder)] == ["e2e.json", "e2e-test.json", "e2e.json"]
     artifacts.save(adapter, tiny, stored, artifacts.read_card(adapter))

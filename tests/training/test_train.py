@@ -118,7 +118,7 @@ def test_the_gradient_is_that_of_peft(tiny_folder: Path, tiny: Base, e2e: Task) 
     from peft import PrefixTuningConfig, TaskType, get_peft_model
     from transformers import AutoModelForCausalLM
 
-    from prefix_core.artifacts.artifacts import to_peft
+    from prefix_core.artifacts.peft_format import to_peft
 
     direct = TRAINED["prefix"].start(tiny, replace(settings("prefix"), mlp_width=None))
     model = AutoModelForCausalLM.from_pretrained(tiny_folder)

@@ -10,7 +10,8 @@ import pytest
 import torch
 from safetensors.torch import save
 
-from prefix_core.artifacts.artifacts import CARD, PEFT_CONFIG, PEFT_WEIGHTS, Card
+from prefix_core.artifacts.artifacts import CARD, Card
+from prefix_core.artifacts.peft_format import PEFT_CONFIG, PEFT_WEIGHTS
 from prefix_core.errors import ArtifactError
 from prefix_core.methods import prefix as prefix_method
 from prefix_core.model.base import Base
