@@ -32,7 +32,7 @@ def run_train(asked: argparse.Namespace) -> None:
         learned = examples if asked.examples is None else draw(examples, asked.examples, asked.seed)
     else:
         learned, held_out = split(examples, asked.examples, asked.seed)
-    found = PAPER if asked.preset == "paper" else defaults(asked.method, base.parameters, task.initial_words)
+    found = PAPER if asked.preset == "paper" else defaults(asked.method, task.initial_words)
     if asked.mlp_width is not None:
         found = through_mlp(found, asked.mlp_width or None)
     settings = found.replaced(
@@ -101,7 +101,7 @@ def run_sweep(asked: argparse.Namespace) -> None:
     from prefix_core.studies.sweep import sweep
 
     task, base = get_task(asked.task), named_base(asked)
-    learned, held_out = split(load_examples(asked.data, task), None, asked.seed)
+    learned, held_out = split(load_examples(asked.data, task), asked.examples, asked.seed)
     watched = one_text_each(held_out[: asked.held_out_limit])
     rows = sweep(base, task, asked.methods, learned, watched, asked.steps)
     show(asked, rows, "\n".join(f"{row['held_out_loss']:.4f}  {row}" for row in rows))
@@ -148,7 +148,8 @@ def add(commands: options.Commands) -> None:
     command.add_argument("--task", default="e2e", choices=TASKS, help="(default: %(default)s)")
     command.add_argument("--methods", nargs="+", default=list(TRAINED), choices=TRAINED)
     command.add_argument("--data", required=True, help="a file of examples")
-    command.add_argument("--steps", type=count, default=150, help="of every candidate (default: %(default)s)")
+    command.add_argument("--examples", type=count, help="learn from so many texts, drawn by the seed (default: all)")
+    command.add_argument("--steps", type=count, default=40, help="of every candidate (default: %(default)s)")
     command.add_argument("--held-out-limit", type=count, default=40, help="inputs measured (default: %(default)s)")
     command.add_argument("--seed", type=int, default=0, help="of the split into learned and held-out (default: 0)")
     command.set_defaults(run=run_sweep)

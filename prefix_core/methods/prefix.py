@@ -24,6 +24,7 @@ from prefix_core.model.base import AnyNetwork, Base
 from prefix_core.model.prefix import Prefix
 
 PREFIX, INFIX = ("keys", "values"), ("infix_keys", "infix_values")  # the names they are kept under
+SOME_WORDS = "the of and"
 
 
 class PrefixTuning(Adaptation):
@@ -51,7 +52,8 @@ class PrefixTuning(Adaptation):
             shape = base.shape
             start = word_start(base, words, length, self.infix) if words else random_start(shape, length, generator)
             start, width = start.cpu(), settings.mlp_width
-            units = units_of(start) if words else 1.0  # a random start has no size to go by
+            # a random start has no size to go by: that of some words' activations is taken
+            units = units_of(start if words else word_start(base, SOME_WORDS, length, self.infix)).cpu()
             self.encoder = PrefixEncoder(start, shape, width, generator, units).to(base.device)
 
     def network(self) -> AnyNetwork:

@@ -4,9 +4,8 @@ A prefix starts as the keys and values that the base computes for real words (se
 when examples are few). What is trained is what to add to them, zero at step 0, with or without the MLP.
 
 Without it, the paper found training unstable. The keys and values of different layers are of very different size (in
-the embedded base from 0.2 to 8), which one learning rate fits badly. Here each layer's learn in units of their own
-size, keys in smaller ones; so trained, a prefix of this base learns faster than through the MLP
-(assets/evidence/sweep.json).
+SmolLM2 from 0.1 to 8), which one learning rate fits badly. Here each layer's learn in units of their own size, their
+standard deviation; so trained, a prefix learns faster than through the MLP (assets/evidence/sweep.json).
 """
 
 import torch
@@ -18,36 +17,34 @@ from prefix_core.model.packed_batch import Rows
 from prefix_core.model.prefix import Prefix, stack
 from prefix_core.model.reading import like_keys, read, watched
 
-KEY_UNIT = 0.3  # of the standard deviation of a layer's keys; values move in their whole one
-
 
 class PrefixEncoder(nn.Module):
     """Makes a `Prefix` when called. `start` is (2, layers, P, kv_heads, head_dim): keys, values at step 0.
 
-    width: units of the MLP (the paper's 512 or 800); None trains keys and values directly, in `units`
-    (2, layers, 1, 1, 1). An encoder-decoder's three sites have an embedding and an MLP each, as in the paper's code.
+    units: (2, layers, 1, 1, 1), what a step of 1 adds to each layer's keys and values. width: units of the MLP (the
+    paper's 512 or 800), None to train keys and values directly. An encoder-decoder's three sites have an embedding and
+    an MLP each, as in the paper's code.
     """
 
     start: Tensor
     units: Tensor
 
     def __init__(
-        self, start: Tensor, shape: Shape, width: int | None, generator: torch.Generator, units: Tensor | float = 1.0
+        self, start: Tensor, shape: Shape, width: int | None, generator: torch.Generator, units: Tensor
     ) -> None:
         super().__init__()
         self.width = width
-        if width is None:
-            self.register_buffer("start", start.clone())
-            self.register_buffer("units", torch.as_tensor(units))
-            self.added = nn.Parameter(torch.zeros_like(start))
-            return
         sites = [len(layers) for layers in shape.sites.values()]
         self.sites: nn.ModuleList | None = None
-        if len(sites) > 1 and start.shape[1] == sum(sites):
-            parts = start.split(sites, 1)
-            self.sites = nn.ModuleList(PrefixEncoder(part, shape, width, generator) for part in parts)
+        if width is not None and len(sites) > 1 and start.shape[1] == sum(sites):
+            parts = zip(start.split(sites, 1), units.split(sites, 1), strict=True)
+            self.sites = nn.ModuleList(PrefixEncoder(part, shape, width, generator, size) for part, size in parts)
             return
         self.register_buffer("start", start.clone())
+        self.register_buffer("units", units.clone())
+        if width is None:
+            self.added = nn.Parameter(torch.zeros_like(start))
+            return
         layers, length = start.shape[1:3]
         self.embedding = nn.Parameter(torch.randn(length, shape.hidden, generator=generator))
         self.inner = nn.Linear(shape.hidden, width)
@@ -59,22 +56,23 @@ class PrefixEncoder(nn.Module):
             self.outer.bias.zero_()
 
     def forward(self) -> Prefix:
-        if self.width is None:
-            keys, values = self.start + self.units * self.added
-        elif self.sites is not None:
+        if self.sites is not None:
             parts = [site() for site in self.sites]
-            keys, values = torch.cat([part.keys for part in parts]), torch.cat([part.values for part in parts])
-        else:
-            rows = self.outer(torch.tanh(self.inner(self.embedding)))  # (P, 2 * layers * kv_heads * head_dim)
-            two, layers, length, heads, size = self.start.shape
-            keys, values = self.start + rows.view(length, two, layers, heads, size).permute(1, 2, 0, 3, 4)
+            return Prefix(torch.cat([part.keys for part in parts]), torch.cat([part.values for part in parts]))
+        keys, values = self.start + self.units * (self.added if self.width is None else self.through_mlp())
         return Prefix(keys, values)
+
+    def through_mlp(self) -> Tensor:
+        """What to add, as `start`."""
+        rows = self.outer(torch.tanh(self.inner(self.embedding)))  # (P, 2 * layers * kv_heads * head_dim)
+        two, layers, length, heads, size = self.start.shape
+        added: Tensor = rows.view(length, two, layers, heads, size).permute(1, 2, 0, 3, 4)
+        return added
 
 
 def units_of(start: Tensor) -> Tensor:
-    """What a step of 1 adds to each layer's keys and values, (2, layers, 1, 1, 1): their size, keys KEY_UNIT of it."""
-    size = start.std((2, 3, 4), keepdim=True, correction=0)
-    return size * torch.tensor([KEY_UNIT, 1.0], device=start.device).view(2, 1, 1, 1, 1)
+    """The size of each layer's keys and values, their standard deviation: (2, layers, 1, 1, 1)."""
+    return start.std((2, 3, 4), keepdim=True, correction=0)
 
 
 def parameters_trained(shape: Shape, length: int, width: int | None) -> int:

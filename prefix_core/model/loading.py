@@ -76,7 +76,9 @@ def load_base(name: str = DEFAULT_BASE, device: str = "cpu", dtype: str = "fp32"
         raise BaseError(f"base {name!r} has no token that ends a text, so nothing could learn when to stop")
     before, after = _around(tokenizer)
     begin = (config.decoder_start_token_id, *before) if config.is_encoder_decoder else ()
-    first = tokenizer.bos_token_id if tokenizer.bos_token_id is not None else tokenizer.eos_token_id
+    # GPT-2's end token also begins its documents; who has another beginning puts it there, or wants none
+    alone = tokenizer.bos_token_id in (None, tokenizer.eos_token_id)
+    first = (int(tokenizer.eos_token_id),) if alone else ()
     return Base(
         name=name,
         config=config,
@@ -86,7 +88,7 @@ def load_base(name: str = DEFAULT_BASE, device: str = "cpu", dtype: str = "fp32"
         weights_hash=digest,
         dtype=asked,
         device=where,
-        before=before if before or begin else (int(first),),
+        before=before if before or begin else first,
         after=after if begin else (),
         begin=begin,
         ends=_ends(name, config, tokenizer),

@@ -133,7 +133,7 @@ def unseen(task: Task, examples: Sequence[Example], held: Sequence[Example]) -> 
 
 def settings_of(row: str, base: Base, task: Task, texts: int, steps: int | None) -> Settings:
     """The defaults found for the base, at the row's size; on a CPU the same capped number of steps for every method."""
-    settings = defaults(TRAINED_ROWS[row], base.parameters, task.initial_words)
+    settings = defaults(TRAINED_ROWS[row], task.initial_words)
     if row == "prefix_small":
         length = max(1, round(SMALL_SHARE * base.parameters / base.shape.prefix_parameters(1)))
         settings = replace(settings, prefix_length=length)

@@ -15,7 +15,7 @@ from prefix_core.data.examples import Example, load_examples
 from prefix_core.data.split import draw, one_text_each, split
 from prefix_core.errors import InputError
 from prefix_core.methods.method import Steered
-from prefix_core.methods.settings import VARIANTS, Settings, defaults, defaults_on_few
+from prefix_core.methods.settings import VARIANTS, Settings, defaults
 from prefix_core.model.base import Base, fastest_precision
 from prefix_core.places import evidence_of
 from prefix_core.studies.evaluate import evaluate
@@ -64,7 +64,7 @@ def lengths(base: Base, task: Task, limit: int | None, chosen: Sequence[int] = (
     """Prefixes of LENGTHS, or of the chosen ones, each trained on all of E2E for the same number of steps."""
     learned, held_out = split(load_examples("e2e:train", task), None, 0)
     dev = load_examples("e2e:dev", task, limit)
-    found = defaults("prefix", base.parameters, task.initial_words).replaced(steps=LENGTH_STEPS)
+    found = defaults("prefix", task.initial_words).replaced(steps=LENGTH_STEPS)
     for length in chosen or LENGTHS:
         yield Run(
             "prefix", replace(found, prefix_length=length), learned, one_text_each(held_out)[:WATCHED], {"dev": dev}
@@ -85,7 +85,7 @@ def few_examples(base: Base, task: Task, limit: int | None) -> Iterator[Run]:
         for seed in range(DRAWS):
             learned, held_out = split(examples, texts, seed)
             for method, count in zip(KINDS, steps, strict=True):
-                settings = of_few(method, base, task.initial_words).replaced(steps=count, seed=seed)
+                settings = defaults(method, task.initial_words).replaced(steps=count, seed=seed)
                 yield Run(method, settings, learned, one_text_each(held_out)[:WATCHED], {"dev": dev}, seed)
 
 
@@ -94,14 +94,10 @@ def initial_words(base: Base, task: Task, limit: int | None) -> Iterator[Run]:
     examples, dev = load_examples("e2e:train", task), load_examples("e2e:dev", task, limit)
     for seed in range(WORDS_DRAWS):
         learned, held_out = split(examples, WORDS_TEXTS, seed)
-        found = of_few("prefix", base, "").replaced(steps=FEW[WORDS_TEXTS][0], seed=seed)
+        found = defaults("prefix", "").replaced(steps=FEW[WORDS_TEXTS][0], seed=seed)
         for words in WORDS:
             settings = replace(found, initial_words=words)
             yield Run("prefix", settings, learned, one_text_each(held_out)[:WATCHED], {"dev": dev}, seed)
-
-
-def of_few(method: str, base: Base, words: str) -> Settings:
-    return defaults_on_few(base.parameters, words) if method == "prefix" else defaults(method, base.parameters, words)
 
 
 def topics(base: Base, task: Task, limit: int | None) -> Iterator[Run]:
@@ -115,7 +111,7 @@ def topics(base: Base, task: Task, limit: int | None) -> Iterator[Run]:
     ids = {example.id for example in watched}
     learned = [example for example in learned if example.id not in ids]
     for method in KINDS:
-        settings = defaults(method, base.parameters, task.initial_words).replaced(steps=TOPIC_STEPS)
+        settings = defaults(method, task.initial_words).replaced(steps=TOPIC_STEPS)
         yield Run(method, settings, learned, watched, {"learned topics": known, UNLEARNED: unknown})
 
 

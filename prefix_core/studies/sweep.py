@@ -13,31 +13,36 @@ from typing import Any
 
 from prefix_core.data.examples import Example
 from prefix_core.data.split import fingerprint
-from prefix_core.methods.settings import MLP_WIDTH, Settings, defaults, through_mlp
+from prefix_core.methods.settings import MLP_WIDTH, Settings, defaults
 from prefix_core.model.base import Base, fastest_precision
 from prefix_core.places import evidence_of
 from prefix_core.tasks.task import Task
 from prefix_core.training.train import train
 
 RECORD = "sweep.json"
-RATES = (1e-4, 5e-4, 1e-3, 2e-3, 5e-3, 1e-2)
-DIRECT_RATES = (0.03, 0.1, 0.3)  # of a prefix trained directly
-LENGTHS = (5, 20, 50, 100, 200)
-WIDTHS = (128, 512, 1024)  # of the MLP
-TOLD = ("method", "learning_rate", "prefix_length", "mlp_width", "initial_words")
+RATES = {"prefix": (0.03, 0.06, 0.12), "fine_tune": (3e-5, 1e-4, 3e-4), "top_layers": (3e-4, 1e-3, 3e-3)}
+ADAPTER_RATES = {0.03: (3e-4, 1e-3, 3e-3), 0.001: (1e-3, 3e-3, 1e-2)}  # by their share of the base's parameters
+MLP_RATES = (1e-3, 3e-3, 1e-2)
+LONGER = 30  # tokens of a prefix beside the default's
+OTHER_WORDS = "table-to-text:"  # the paper's start
+TOLD = ("method", "learning_rate", "prefix_length", "mlp_width", "initial_words", "adapter_share")
 
 
-def candidates(method: str, base: Base, task: Task) -> list[Settings]:
-    """Each setting changed by itself: learning rates; of a prefix also its length, its start, and the paper's MLP,
-    at several rates and widths."""
-    start = defaults(method, base.parameters, task.initial_words)
+def candidates(method: str, task: Task) -> list[Settings]:
+    """Three rates a method; of a prefix also at another length, through the MLP, and from other words or none."""
+    start = defaults(method, task.initial_words)
+    if method == "adapter":
+        return [
+            replace(start, adapter_share=share, learning_rate=rate)
+            for share, rates in ADAPTER_RATES.items()
+            for rate in rates
+        ]
+    direct = [replace(start, learning_rate=rate) for rate in RATES[method]]
     if method != "prefix":
-        return [replace(start, learning_rate=rate) for rate in RATES]
-    direct = [replace(start, mlp_width=None, learning_rate=rate) for rate in DIRECT_RATES]
-    lengths = [replace(start, prefix_length=length) for length in LENGTHS if length != start.prefix_length]
-    through = [replace(start, mlp_width=MLP_WIDTH, learning_rate=rate) for rate in RATES]
-    widths = [through_mlp(start, width) for width in WIDTHS if width != MLP_WIDTH]
-    return [*direct, *lengths, *through, *widths, replace(start, initial_words="")]
+        return direct
+    longer = [replace(settings, prefix_length=LONGER) for settings in direct]
+    through = [replace(start, mlp_width=MLP_WIDTH, learning_rate=rate) for rate in MLP_RATES]
+    return [*direct, *longer, *through, *(replace(start, initial_words=words) for words in (OTHER_WORDS, ""))]
 
 
 def sweep(
@@ -57,9 +62,9 @@ def sweep(
     path = (folder or evidence_of(base.name)) / RECORD
     rows = json.loads(path.read_text(encoding="utf-8")) if path.exists() else []
     rows = [row for row in rows if row["base_hash"] == base.weights_hash]
-    data = fingerprint(examples)
+    data, texts = fingerprint(examples), sum(len(example.references) for example in examples)
     for method in methods:
-        for settings in candidates(method, base, task):
+        for settings in candidates(method, task):
             chosen = replace(settings, steps=steps, precision=fastest_precision(base.device))
             setting = {
                 "base": base.name,
@@ -71,6 +76,8 @@ def sweep(
                 "prefix_length": chosen.prefix_length if method == "prefix" else None,
                 "mlp_width": chosen.mlp_width if method == "prefix" else None,
                 "initial_words": chosen.initial_words if method == "prefix" else None,
+                "adapter_share": chosen.adapter_share if method == "adapter" else None,
+                "texts": texts,
                 "batch": chosen.batch,
                 "steps": steps,
                 "seed": chosen.seed,

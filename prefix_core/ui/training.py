@@ -13,7 +13,7 @@ from typing import Any
 import gradio as gr
 
 from prefix_core.errors import InputError, PrefixError
-from prefix_core.methods.settings import defaults_on_few
+from prefix_core.methods.settings import defaults
 from prefix_core.places import ASSETS
 from prefix_core.ui import training_api, training_views
 from prefix_core.ui.engine import Loading
@@ -98,7 +98,7 @@ def _connect_rows(
     def suited(rate: float | None) -> Any:
         """The learning rate that this base's prefixes are trained with, where nothing else is chosen."""
         try:
-            return defaults_on_few(loading.wait().base.parameters, "").learning_rate if rate is None else gr.skip()
+            return defaults("prefix", "").learning_rate if rate is None else gr.skip()
         except PrefixError:
             return gr.skip()
 

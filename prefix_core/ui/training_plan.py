@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from prefix_core.data.split import facts, split
 from prefix_core.errors import InputError
-from prefix_core.methods.settings import Settings, defaults, defaults_on_few
+from prefix_core.methods.settings import Settings, defaults
 from prefix_core.tasks import get_task
 from prefix_core.tasks.custom import NAME as CUSTOM
 from prefix_core.tasks.custom import custom, facts_of
@@ -64,7 +64,7 @@ def order(wish: Wish, base: Base, limits: Limits) -> Order:
     methods = {"prefix": replace(prefix_settings(wish, base), precision=precision)}
     if wish.method == "both":
         # Every weight moves, so it has learned the rows by heart sooner: half the steps, as in the paper's section 6.3.
-        tuned = defaults("fine_tune", base.parameters, wish.initial_words.strip())
+        tuned = defaults("fine_tune", wish.initial_words.strip())
         methods["fine_tune"] = replace(tuned, epochs=wish.epochs / 2, batch=BATCH, least_steps=1, precision=precision)
     steps = sum(settings.steps_for(_texts(learn)) for settings in methods.values())
     if steps > limits.steps:
@@ -89,7 +89,7 @@ def prefix_settings(wish: Wish, base: Base) -> Settings:
     ):
         if not isinstance(value, int | float) or not 1 <= value <= most:
             raise InputError(f"The {name} is {value}; it must be from 1 to {most}.")
-    suited = defaults_on_few(base.parameters, wish.initial_words.strip())
+    suited = defaults("prefix", wish.initial_words.strip())
     rate = suited.learning_rate if wish.learning_rate is None else wish.learning_rate
     if not isinstance(rate, int | float) or not 0 < rate <= HIGHEST_RATE:
         raise InputError(f"The learning rate is {rate}; it must be above 0, up to {HIGHEST_RATE}.")

@@ -15,7 +15,7 @@ from prefix_core.artifacts.shelf import Shelf
 from prefix_core.errors import ArtifactError
 from prefix_core.methods import TRAINED
 from prefix_core.methods.method import Steered
-from prefix_core.methods.settings import SMALL
+from prefix_core.methods.settings import TUNED
 from prefix_core.model.base import Base
 from prefix_core.model.loading import load_base
 from prefix_core.places import SHIPPED
@@ -30,7 +30,7 @@ def trained(tiny: Base, e2e: Task) -> dict[str, Trained]:
     """Every method after a few steps that move it far."""
     results = {}
     for method in TRAINED:
-        settings = replace(SMALL[method], steps=8, batch=4, prefix_length=7, learning_rate=0.02)
+        settings = replace(TUNED[method], steps=8, batch=4, prefix_length=7, learning_rate=0.02)
         results[method] = list(train(tiny, e2e, method, e2e.pool()[:20], settings))[-1].result
     return results
 

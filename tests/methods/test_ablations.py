@@ -13,7 +13,7 @@ from prefix_core.cli import main
 from prefix_core.errors import ArtifactError, InputError
 from prefix_core.methods import TRAINED
 from prefix_core.methods.prefix_encoder import random_start
-from prefix_core.methods.settings import SMALL, Settings
+from prefix_core.methods.settings import TUNED, Settings
 from prefix_core.model.base import Base
 from prefix_core.model.prefix import Prefix
 from prefix_core.model.reading import read
@@ -40,7 +40,7 @@ def base(request: pytest.FixtureRequest, bases: dict[str, Base]) -> Base:
 
 def settings(variant: str, **changes) -> Settings:
     start = {"variant": variant, "prefix_length": LENGTH, "mlp_width": 16, "initial_words": "name: a pub"}
-    return replace(SMALL["prefix"], **{**start, **changes})
+    return replace(TUNED["prefix"], **{**start, **changes})
 
 
 def loud(base: Base, length: int, infix: bool = False, seed: int = 1) -> Prefix:

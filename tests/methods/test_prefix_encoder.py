@@ -5,7 +5,6 @@ import torch
 
 from prefix_core.errors import ArtifactError, InputError
 from prefix_core.methods.prefix_encoder import (
-    KEY_UNIT,
     PrefixEncoder,
     parameters_trained,
     random_start,
@@ -41,7 +40,7 @@ def test_one_step_moves_every_layer_in_proportion_to_its_size(tiny: Base) -> Non
     moved = torch.stack([encoder().keys, encoder().values]) - start
     keys, values = moved[:, :, 0, 0, 0] / start.std((2, 3, 4), correction=0)
     torch.testing.assert_close(values, torch.ones(3))
-    torch.testing.assert_close(keys, torch.full((3,), KEY_UNIT))
+    torch.testing.assert_close(keys, torch.ones(3))
 
 
 def test_words_activations_are_the_bases_own_keys_and_values(tiny: Base) -> None:

@@ -16,7 +16,7 @@ from prefix_core.errors import ArtifactError, BaseError, InputError
 from prefix_core.methods import TRAINED
 from prefix_core.methods.method import Steered
 from prefix_core.methods.prefix_encoder import random_start, word_start
-from prefix_core.methods.settings import SMALL
+from prefix_core.methods.settings import TUNED
 from prefix_core.model.base import Base, read_shape
 from prefix_core.model.encoding import encode_input
 from prefix_core.model.loading import load_base
@@ -110,7 +110,7 @@ def test_what_is_trained_is_saved_and_writes_the_same_when_read_back(
     base: Base, e2e: Task, method: str, tmp_path: Path
 ) -> None:
     before = {name: tensor.clone() for name, tensor in base.model.named_parameters()}
-    settings = replace(SMALL[method], steps=8, batch=4, prefix_length=6, mlp_width=16, learning_rate=0.01)
+    settings = replace(TUNED[method], steps=8, batch=4, prefix_length=6, mlp_width=16, learning_rate=0.01)
     events = list(train(base, e2e, method, e2e.pool()[:4], settings, e2e.pool()[12:14], held_out_every=8))
     result = events[-1].result
     assert result is not None and result.held_out_loss is not None
@@ -132,7 +132,7 @@ def test_what_is_trained_is_saved_and_writes_the_same_when_read_back(
 
 @pytest.mark.parametrize("method", ["top_layers", "adapter"])
 def test_methods_that_change_layers_are_refused_where_there_is_no_packed_decoder(base: Base, method: str) -> None:
-    settings = SMALL[method]
+    settings = TUNED[method]
     if base.config.model_type in ("gpt2", "llama", "qwen2"):
         TRAINED[method].start(base, settings)
         return
@@ -143,7 +143,7 @@ def test_methods_that_change_layers_are_refused_where_there_is_no_packed_decoder
 
 @pytest.mark.parametrize("width", [None, 8])
 def test_every_site_gets_a_gradient_in_every_layer_and_position(base: Base, e2e: Task, width: int | None) -> None:
-    settings = replace(SMALL["prefix"], prefix_length=3, mlp_width=width, initial_words="name: a pub")
+    settings = replace(TUNED["prefix"], prefix_length=3, mlp_width=width, initial_words="name: a pub")
     adaptation = TRAINED["prefix"].start(base, settings)
     pairs = encode_pairs(base, e2e, e2e.pool()[:3], 3)
     mean_loss(base, adaptation, pairs).backward()
@@ -289,7 +289,7 @@ def test_a_prefix_stays_in_sight_of_a_sliding_window(tmp_path: Path, kind: str, 
 def test_training_in_bf16_is_nearly_that_in_fp32(base: Base, method: str, e2e: Task) -> None:
     found = []
     for precision in ("fp32", "bf16"):
-        chosen = replace(SMALL[method], prefix_length=5, mlp_width=None, precision=precision)
+        chosen = replace(TUNED[method], prefix_length=5, mlp_width=None, precision=precision)
         adaptation = TRAINED[method].start(base, chosen)
         mean = mean_loss(base, adaptation, encode_pairs(base, e2e, e2e.pool()[:3], adaptation.prefix_length))
         mean.backward()
@@ -307,7 +307,7 @@ def test_a_base_in_bf16_is_trained_and_writes(bases: dict[str, Base], kind: str,
     modules = None if fine.modules is None else deepcopy(fine.modules).bfloat16()
     base = replace(fine, modules=modules, dtype=torch.bfloat16)
     for method in ("prefix", "fine_tune"):
-        adaptation = TRAINED[method].start(base, replace(SMALL[method], prefix_length=4, mlp_width=8))
+        adaptation = TRAINED[method].start(base, replace(TUNED[method], prefix_length=4, mlp_width=8))
         loss = mean_loss(base, adaptation, encode_pairs(base, e2e, e2e.pool()[:2], adaptation.prefix_length))
         loss.backward()
         assert all(parameter.dtype == torch.float32 for parameter in adaptation.parameters())
@@ -323,7 +323,7 @@ def test_a_base_in_bf16_is_trained_and_writes(bases: dict[str, Base], kind: str,
 
 def test_a_prefix_is_trained_on_weights_loaded_in_bf16(base: Base, e2e: Task, tmp_path: Path) -> None:
     half = load_base(base.name, dtype="bf16")
-    settings = replace(SMALL["prefix"], steps=8, batch=4, prefix_length=6, mlp_width=16, learning_rate=0.01)
+    settings = replace(TUNED["prefix"], steps=8, batch=4, prefix_length=6, mlp_width=16, learning_rate=0.01)
     events = list(train(half, e2e, "prefix", e2e.pool()[:4], settings, e2e.pool()[12:14], held_out_every=8))
     assert events[-2].loss < events[0].loss
     result = events[-1].result

@@ -128,7 +128,7 @@ def test_a_prompt_shows_no_example_that_it_is_asked_for(
 def test_a_training_that_diverges_ships_nothing(
     tiny: Base, own: dict[str, Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    wild = rebuild.defaults("adapter", tiny.parameters, "").replaced(learning_rate=1e38)
+    wild = rebuild.defaults("adapter", "").replaced(learning_rate=1e38)
     monkeypatch.setattr(rebuild, "defaults", lambda *_: wild)
     with pytest.raises(InputError, match="e2e, adapter: the loss was no number"):
         rebuild.rebuild(tiny, rows=["adapter"], folder=own["evidence"])

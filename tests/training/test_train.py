@@ -10,7 +10,7 @@ from safetensors import safe_open
 from prefix_core.data.examples import Example
 from prefix_core.errors import InputError
 from prefix_core.methods import TRAINED
-from prefix_core.methods.settings import MLP_RATE, MLP_WIDTH, PAPER, SMALL, Settings, defaults_on_few
+from prefix_core.methods.settings import TUNED, Settings
 from prefix_core.model.base import Base
 from prefix_core.model.prefix import stack
 from prefix_core.tasks.task import Task
@@ -21,7 +21,7 @@ STEPS = 12
 
 
 def settings(method: str, **changes) -> Settings:
-    return replace(SMALL[method], steps=STEPS, batch=4, prefix_length=6, mlp_width=16, **changes)
+    return replace(TUNED[method], steps=STEPS, batch=4, prefix_length=6, mlp_width=16, **changes)
 
 
 def run(base: Base, task: Task, method: str, **options) -> list[TrainingEvent]:
@@ -33,7 +33,7 @@ def run(base: Base, task: Task, method: str, **options) -> list[TrainingEvent]:
 @pytest.mark.parametrize("method", TRAINED)
 def test_every_method_learns_and_leaves_the_base_as_it_was(tiny: Base, e2e: Task, method: str) -> None:
     before = {name: tensor.clone() for name, tensor in tiny.model.named_parameters()}
-    events = run(tiny, e2e, method, settings=settings(method, learning_rate=SMALL[method].learning_rate * 3))
+    events = run(tiny, e2e, method, settings=settings(method, learning_rate=TUNED[method].learning_rate * 3))
     result = events[-1].result
     assert result is not None and result.ended == "complete" and result.held_out_loss is not None
     first = next(event.held_out_loss for event in events if event.held_out_loss is not None)
@@ -233,11 +233,8 @@ def test_a_loss_that_is_no_number_ends_the_run_and_spoils_nothing(tiny: Base, e2
 
 
 def test_few_examples_are_gone_over_often_enough() -> None:
-    assert SMALL["prefix"].steps_for(20) == 200 and SMALL["prefix"].steps_for(16_000) == 3000
-    few = defaults_on_few(10_000_000, "words")
-    assert (few.mlp_width, few.learning_rate, few.initial_words) == (MLP_WIDTH, MLP_RATE, "words")
-    assert defaults_on_few(345_000_000, "words") == replace(PAPER, initial_words="words")
-    assert replace(SMALL["prefix"], steps=7).steps_for(16_000) == 7
+    assert TUNED["prefix"].steps_for(20) == 40 and TUNED["prefix"].steps_for(16_000) == 6000
+    assert replace(TUNED["prefix"], steps=7).steps_for(16_000) == 7
     assert Settings(epochs=3, batch=16).steps_for(10) == 3
 
 
@@ -308,7 +305,7 @@ def test_in_bf16_steps_too_small_for_bf16_are_not_lost(tiny: Base, e2e: Task, me
 def test_in_bf16_every_method_learns_the_same_again_and_goes_on(
     tiny: Base, e2e: Task, method: str, tmp_path: Path
 ) -> None:
-    chosen = settings(method, precision="bf16", learning_rate=SMALL[method].learning_rate * 3)
+    chosen = settings(method, precision="bf16", learning_rate=TUNED[method].learning_rate * 3)
     whole = run(tiny, e2e, method, settings=chosen)
     measured = [event.held_out_loss for event in whole if event.held_out_loss is not None]
     assert measured[-1] < measured[0]

@@ -13,7 +13,7 @@ from prefix_core.artifacts import artifacts
 from prefix_core.cli import main
 from prefix_core.errors import InputError
 from prefix_core.methods import TRAINED
-from prefix_core.methods.settings import SMALL, Settings
+from prefix_core.methods.settings import TUNED, Settings
 from prefix_core.model.base import Base
 from prefix_core.tasks import get_task
 from prefix_core.tasks.task import Task
@@ -29,7 +29,7 @@ LAUNCH = [
 
 
 def settings(method: str, **changes) -> Settings:
-    return replace(SMALL[method], steps=6, batch=7, together=3, prefix_length=6, mlp_width=16, **changes)
+    return replace(TUNED[method], steps=6, batch=7, together=3, prefix_length=6, mlp_width=16, **changes)
 
 
 def run(base: Base, method: str, workers: Workers = ALONE) -> list[TrainingEvent]:

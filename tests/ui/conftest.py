@@ -18,7 +18,7 @@ import pytest
 from playwright.sync_api import Browser, Page, expect, sync_playwright
 
 from prefix_core.artifacts.artifacts import describe, folder_of, save
-from prefix_core.methods.settings import SMALL
+from prefix_core.methods.settings import TUNED
 from prefix_core.model.base import Base
 from prefix_core.places import evidence_of
 from prefix_core.studies import evidence
@@ -47,7 +47,7 @@ def artifacts(tiny: Base, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder of artifacts that five steps have trained on the tiny base."""
     root, task = tmp_path_factory.mktemp("artifacts"), get_task("e2e")
     for method in TRAINED:
-        *_, last = train(tiny, task, method, task.pool()[:20], SMALL[method].replaced(steps=5))
+        *_, last = train(tiny, task, method, task.pool()[:20], TUNED[method].replaced(steps=5))
         assert last.result is not None
         save(folder_of(tiny, "e2e", method, root), tiny, last.result.kept, describe(tiny, "e2e", last.result, {}))
     return root
