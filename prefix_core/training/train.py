@@ -1,4 +1,4 @@
-"""Training: one loop for every method, told step by step.
+"""Training: one loop for every method, an event for every step.
 
 AdamW, a linear schedule, the loss on the target's tokens only (Li & Liang 2021, section 4.3 and appendix A). Rows are
 packed without padding, and the output layer runs only where there is a target.
@@ -28,7 +28,7 @@ from prefix_core.model.reading import read
 from prefix_core.tasks.task import Task
 from prefix_core.training import loss
 from prefix_core.training.batches import Batches, Pair, by_length, encode_pairs, in_parts, target_tokens
-from prefix_core.training.checkpoint import Run, load_run, save_run
+from prefix_core.training.checkpoint import Progress, Run, load_run, save_run
 from prefix_core.training.workers import ALONE, Workers
 from prefix_core.writing.generate import Decoding, Request, write
 
@@ -103,101 +103,163 @@ def train(
     same events; the first alone writes and shows samples. Raises `InputError` for no or too long examples, or a
     checkpoint of another run.
     """
-    module = get_trained(method)
-    adaptation: Adaptation = module.start(base, settings)
-    length = adaptation.prefix_length
-    infix = adaptation.infix
-    pairs = encode_pairs(base, task, examples, length, too_long, infix=infix)
-    held_pairs = encode_pairs(base, task, held_out, length, too_long, "held-out example", infix) if held_out else []
-    batches, steps = Batches(pairs, settings), settings.steps_for(len(pairs))
-    every = held_out_every or max(1, steps // MEASUREMENTS)
-    optimizer = torch.optim.AdamW(
-        adaptation.parameters(), lr=settings.learning_rate, weight_decay=settings.weight_decay, fused=True
-    )
-    run = Run(_identity(base, task, method, pairs, held_pairs, settings), adaptation, optimizer, best=adaptation.kept())
-    if checkpoint is not None and checkpoint.exists():
-        load_run(checkpoint, run)
-    progress = run.progress
-    first_step, first_seconds = progress.step, progress.seconds
-    saved = started = time.perf_counter()
-    ended = progress.ended
-    held_out_loss: float | None = None
-    shown: tuple[tuple[str, str], ...] = ()
-    now_kept: dict[str, Tensor] | None = None
+    loop = Loop(
+        base, task, method, examples, settings, held_out,
+        held_out_every=held_out_every, samples=samples, checkpoint=checkpoint, too_long=too_long, workers=workers,
+    )  # fmt: skip
+    yield from loop.events(should_stop)
 
-    def event(result: Trained | None = None) -> TrainingEvent:
-        a_step = (progress.seconds - first_seconds) / max(1, progress.step - first_step)
-        return TrainingEvent(
-            step=progress.step,
-            steps=steps,
-            epoch=progress.step * min(settings.batch, len(pairs)) / len(pairs),
-            tokens=progress.tokens,
-            loss=progress.loss,
-            held_out_loss=held_out_loss,
-            learning_rate=settings.learning_rate * schedule(max(0, progress.step - 1), steps, settings.warmup),
-            seconds=progress.seconds,
-            seconds_left=a_step * (steps - progress.step),
-            samples=shown,
-            kept=now_kept,
-            result=result,
+
+class Loop:
+    """The loop of one run: its batches, what is being trained, and how far it is. Arguments are those of `train`."""
+
+    def __init__(
+        self,
+        base: Base,
+        task: Task,
+        method: str,
+        examples: Sequence[Example],
+        settings: Settings,
+        held_out: Sequence[Example],
+        *,
+        held_out_every: int | None,
+        samples: int,
+        checkpoint: Path | None,
+        too_long: TooLong | None,
+        workers: Workers,
+    ) -> None:
+        self.base, self.task, self.method, self.settings, self.workers = base, task, method, settings, workers
+        self.module = get_trained(method)
+        self.adaptation: Adaptation = self.module.start(base, settings)
+        length, infix = self.adaptation.prefix_length, self.adaptation.infix
+        self.pairs = encode_pairs(base, task, examples, length, too_long, infix=infix)
+        self.held_out: list[Pair] = []
+        if held_out:
+            self.held_out = encode_pairs(base, task, held_out, length, too_long, "held-out example", infix)
+        self.sampled = held_out[:samples]
+        self.batches, self.steps = Batches(self.pairs, settings), settings.steps_for(len(self.pairs))
+        self.every = held_out_every or max(1, self.steps // MEASUREMENTS)
+        self.checkpoint = checkpoint
+        self.run = self._begin_or_go_on()
+        self.ended = self.progress.ended
+        self.first_step, self.first_seconds = self.progress.step, self.progress.seconds
+        self.saved = self.started = time.perf_counter()
+        self.measured: tuple[float, dict[str, Tensor]] | None = None  # held-out loss and parameters of this very step
+        self.shown: tuple[tuple[str, str], ...] = ()
+
+    def _begin_or_go_on(self) -> Run:
+        optimizer = torch.optim.AdamW(
+            self.adaptation.parameters(),
+            lr=self.settings.learning_rate,
+            weight_decay=self.settings.weight_decay,
+            fused=True,
         )
+        identity = _identity(self.base, self.task, self.method, self.pairs, self.held_out, self.settings)
+        run = Run(identity, self.adaptation, optimizer, best=self.adaptation.kept())
+        if self.checkpoint is not None and self.checkpoint.exists():
+            load_run(self.checkpoint, run)
+        return run
 
-    while progress.step < steps and not ended:
-        if workers.agree(should_stop(), base.device):
-            ended = "stopped"
-            break
-        for group in optimizer.param_groups:
-            group["lr"] = settings.learning_rate * schedule(progress.step, steps, settings.warmup)
-        batch = batches.at(progress.step)
-        optimizer.zero_grad(set_to_none=True)
-        mean = learn(base, adaptation, batch, settings.accumulate, workers)
+    @property
+    def progress(self) -> Progress:
+        return self.run.progress
+
+    def events(self, should_stop: Callable[[], bool]) -> Iterator[TrainingEvent]:
+        """Run to the end, or until asked to stop; yields what `train` yields."""
+        while self.progress.step < self.steps and not self.ended:
+            if self.workers.agree(should_stop(), self.base.device):
+                self.ended = "stopped"
+            elif self.step():
+                yield self.event()
+        self.save_at_end()
+        yield self.event(self.result())
+
+    def step(self) -> bool:
+        """One optimizer step, and what is due after it; False, and nothing changed, where the loss is no number."""
+        progress, settings = self.progress, self.settings
+        for group in self.run.optimizer.param_groups:
+            group["lr"] = settings.learning_rate * schedule(progress.step, self.steps, settings.warmup)
+        batch = self.batches.at(progress.step)
+        self.run.optimizer.zero_grad(set_to_none=True)
+        mean = learn(self.base, self.adaptation, batch, settings.accumulate, self.workers)
         if not isfinite(mean):
-            ended = progress.ended = "diverged"
-            break
-        torch.nn.utils.clip_grad_norm_(adaptation.parameters(), settings.clip)
-        optimizer.step()
+            self.ended = progress.ended = "diverged"
+            return False
+        torch.nn.utils.clip_grad_norm_(self.adaptation.parameters(), settings.clip)
+        self.run.optimizer.step()
         progress.step += 1
         progress.loss = mean
         progress.tokens += sum(len(pair.source) + len(pair.target) for pair in batch)
-        held_out_loss, shown, now_kept = None, (), None
-        if held_pairs and (progress.step % every == 0 or progress.step == steps):
-            held_out_loss = held_out_mean(base, adaptation, held_pairs, workers)
-            now_kept = adaptation.kept()
-            progress.waited += 1
-            if held_out_loss < progress.best_loss:
-                run.best, progress.best_loss = now_kept, held_out_loss
-                progress.best_step, progress.waited = progress.step, 0
-            if samples and workers.first:
-                shown = sample(base, task, module.steer(base, now_kept), held_out[:samples])
-            if settings.patience is not None and progress.waited >= settings.patience:
-                ended = progress.ended = "no further gain"
+        self.measured, self.shown = None, ()
+        if self.held_out and (progress.step % self.every == 0 or progress.step == self.steps):
+            self.measure()
         now = time.perf_counter()
-        progress.seconds = first_seconds + now - started
-        if checkpoint is not None and workers.first and now - saved >= CHECKPOINT_SECONDS:
-            save_run(checkpoint, run)
-            saved = now
-        yield event()
-    if checkpoint is not None and workers.first and progress.step > first_step:
-        if ended == "diverged":  # it would diverge again, and keep a run of other settings from its place
-            checkpoint.unlink(missing_ok=True)
-        else:
-            save_run(checkpoint, run)
-    measured = isfinite(progress.best_loss)
-    kept = run.best if measured or ended == "diverged" else adaptation.kept()
-    yield event(
-        Trained(
-            method=method,
-            steered=module.steer(base, kept).costing(adaptation.trained, 0),
+        progress.seconds = self.first_seconds + now - self.started
+        if self.checkpoint is not None and self.workers.first and now - self.saved >= CHECKPOINT_SECONDS:
+            save_run(self.checkpoint, self.run)
+            self.saved = now
+        return True
+
+    def measure(self) -> None:
+        """The held-out loss of this step: is it the best, is there still something to gain, what does it write?"""
+        progress, patience = self.progress, self.settings.patience
+        loss, kept = held_out_mean(self.base, self.adaptation, self.held_out, self.workers), self.adaptation.kept()
+        self.measured = loss, kept
+        progress.waited += 1
+        if loss < progress.best_loss:
+            self.run.best, progress.best_loss = kept, loss
+            progress.best_step, progress.waited = progress.step, 0
+        if self.sampled and self.workers.first:
+            self.shown = sample(self.base, self.task, self.module.steer(self.base, kept), self.sampled)
+        if patience is not None and progress.waited >= patience:
+            self.ended = progress.ended = "no further gain"
+
+    def event(self, result: Trained | None = None) -> TrainingEvent:
+        """How the run stands after the last step."""
+        progress, settings = self.progress, self.settings
+        a_step = (progress.seconds - self.first_seconds) / max(1, progress.step - self.first_step)
+        held_out_loss, kept = self.measured or (None, None)
+        return TrainingEvent(
+            step=progress.step,
+            steps=self.steps,
+            epoch=progress.step * self.batches.size / len(self.pairs),
+            tokens=progress.tokens,
+            loss=progress.loss,
+            held_out_loss=held_out_loss,
+            learning_rate=settings.learning_rate * schedule(max(0, progress.step - 1), self.steps, settings.warmup),
+            seconds=progress.seconds,
+            seconds_left=a_step * (self.steps - progress.step),
+            samples=self.shown,
             kept=kept,
-            settings=settings,
+            result=result,
+        )
+
+    def save_at_end(self) -> None:
+        if self.checkpoint is None or not self.workers.first or self.progress.step == self.first_step:
+            return
+        if self.ended == "diverged":  # it would diverge again, and block this place for a run of other settings
+            self.checkpoint.unlink(missing_ok=True)
+        else:
+            save_run(self.checkpoint, self.run)
+
+    def result(self) -> Trained:
+        """The best parameters where anything was measured, else the last ones."""
+        progress = self.progress
+        measured = isfinite(progress.best_loss)
+        best = measured or self.ended == "diverged"
+        kept = self.run.best if best else self.adaptation.kept()
+        return Trained(
+            method=self.method,
+            steered=self.module.steer(self.base, kept).costing(self.adaptation.trained, 0),
+            kept=kept,
+            settings=self.settings,
             steps=progress.step,
-            best_step=progress.best_step if measured or ended == "diverged" else progress.step,
+            best_step=progress.best_step if best else progress.step,
             tokens=progress.tokens,
             seconds=progress.seconds,
             held_out_loss=progress.best_loss if measured else None,
-            ended=ended or "complete",
+            ended=self.ended or "complete",
         )
-    )
 
 
 def schedule(step: int, steps: int, warmup: float) -> float:
