@@ -94,8 +94,8 @@ def make_bases(new_folder: Callable[[str], Path], kinds: Iterable[str]) -> dict[
 
 def written(base: Base, rows: list[tuple[list[int], Prefix | None]], count: int, beams: int = 1) -> list[list[int]]:
     """What we write for (input, prefix) rows in one batch, `count` tokens at most."""
-    some = [Row(tokens, prefix, count, frozenset(), index) for index, (tokens, prefix) in enumerate(rows)]
-    search = (BeamSearch if beams > 1 else Search)(base, base.writer, some, Decoding(beams=beams))
+    some = [Row(tokens, prefix, count, frozenset(), base.writer, index) for index, (tokens, prefix) in enumerate(rows)]
+    search = (BeamSearch if beams > 1 else Search)(base, some, Decoding(beams=beams))
     while search.alive:
         search.advance()
     return [row.written for row in some]

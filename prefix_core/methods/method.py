@@ -20,14 +20,15 @@ class Steered:
     """A base as one method leaves it, ready to write.
 
     trained, kept: parameters moved by training and parameters kept of them; bytes: on disk, beside the base.
-    What shares the base's own `network` shares its batch, unless it asks to be `alone` (long few-shot prompts).
+    prefix: keys and values before the input, learned or, of a prompt, those of its fixed beginning. words: a prompt of
+    an encoder-decoder, before the input. closing: a prompt's tokens after the input, in place of the task's separator.
     """
 
     method: str
     network: AnyNetwork
     prefix: Prefix | None = None
     words: str = ""
-    alone: bool = False
+    closing: tuple[int, ...] | None = None
     trained: int = 0
     kept: int = 0
     bytes: int = 0

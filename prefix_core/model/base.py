@@ -54,7 +54,7 @@ class Shape:
         return self.prefix_layers * 2 * length * self.kv_heads * self.head_dim
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Base:
     """A frozen language model. `name` is what artifacts remember it by; nothing here ever changes its weights.
 

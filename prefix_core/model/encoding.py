@@ -5,6 +5,7 @@ the base was trained; a prefix made from words begins with it too, and the input
 input. In an encoder-decoder the input has a context of its own, and the tokenizer's tokens around it.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -32,11 +33,12 @@ def encode_input(
     too_long: TooLong = "refuse",
     where: str = "the input",
     infix: bool = False,
+    closing: Sequence[int] | None = None,
 ) -> Encoded:
     """`words + text + ending` as tokens, leaving room in the context for the prefix and `reserve` tokens of output.
 
     too_long "cut" shortens `text` at its end, keeping words and ending; "refuse" raises `InputError`, as does an
-    input of which nothing would be left.
+    input of which nothing would be left. closing: tokens that stand in the place of `ending`.
     """
     positions = base.shape.positions
     room, shared = (
@@ -48,15 +50,19 @@ def encode_input(
             raise InputError(f"{where}: the output may take {positions} tokens{shared}: shorten one of them")
         room, shared = positions, " for it"
     first = [] if prefix_length and not infix and not base.begin else [*base.before]
-    tokens = first + base.encode(words + text + ending) + [*base.after]
+    if closing is not None:
+        ending = ""
+    last = [*(closing or ()), *base.after]
+    tokens = first + base.encode(words + text + ending) + last
     over = len(tokens) - room
     if over <= 0:
         if not tokens:
             raise InputError(f"{where} is empty; write something to go on from")
         return Encoded(tokens)
     budget = f"{where} takes {len(tokens)} tokens; this base has {positions}{shared}"
-    body, tail = first + base.encode(words + text), [*base.encode(ending), *base.after]
+    body = first + base.encode(words + text)
     head = len(first + base.encode(words))
+    tail = [*base.encode(ending), *last]
     left = room - len(tail)
     if left <= head:
         raise InputError(f"{budget}: nothing of it would be left; use a shorter prefix, fewer examples or less output")

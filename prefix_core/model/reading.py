@@ -11,9 +11,10 @@ from torch import Tensor
 
 from prefix_core.model.base import AnyNetwork, Base
 from prefix_core.model.encoder_decoder import SourceRows, TargetRows
-from prefix_core.model.network import Network
+from prefix_core.model.modules import ModuleNetwork
 from prefix_core.model.packed_batch import DistanceBias, Rows, rounded
 from prefix_core.model.prefix import Prefix, stack
+from prefix_core.model.shared_pass import SharedPass
 
 SIZES = 32  # packed tokens of bf16 come in multiples: for every new size of a product, oneDNN makes a kernel for 2 ms
 
@@ -22,7 +23,7 @@ Watch = Callable[[int, Tensor, Tensor], None]  # prefix layer, keys and values (
 
 def read(
     base: Base,
-    network: AnyNetwork,
+    network: AnyNetwork | SharedPass,
     inputs: Sequence[Sequence[int]],
     written: Sequence[Sequence[Sequence[int]]],
     prefixes: Sequence[Prefix | None],
@@ -50,11 +51,11 @@ def read(
         lengths.append(len(tokens) - first)
     branches = None if room else [[len(text) for text in texts] for texts in written]
     count = len(keep)
-    if isinstance(network, Network) or not base.begin:
+    if not isinstance(network, ModuleNetwork) or not base.begin:
         tokens += [0] * (rounded(len(tokens), multiple) - len(tokens))
         keep += [0] * (rounded(count, multiple) - count)
     packed, kept = torch.tensor(tokens, device=base.device), torch.tensor(keep, device=base.device)
-    if isinstance(network, Network) or not base.begin:
+    if not isinstance(network, ModuleNetwork) or not base.begin:
         rows = Rows(lengths, stacked, room, branches, multiple)
         return rows, network.hidden(packed, rows.positions, watched(rows, watch), kept)[:count]
     sources = SourceRows([len(row) for row in inputs], stacked)
@@ -64,7 +65,7 @@ def read(
     return targets, network.hidden(packed, targets.positions, watched(targets, watch), kept, states)
 
 
-def like_keys(network: AnyNetwork) -> Tensor:
+def like_keys(network: AnyNetwork | SharedPass) -> Tensor:
     """An empty tensor of the device and dtype that the network's keys and values have: under autocast, of that."""
     device = network.device.type
     half = torch.is_autocast_enabled(device)

@@ -227,8 +227,11 @@ class Endless(Row):
 
 
 def write_here(job: Work, rows: int, tokens: int) -> list[list[int]]:
-    some = [Endless(ids, job.prefix, tokens, frozenset(), index) for index, ids in enumerate(job.inputs[:rows])]
-    search = Search(job.base, job.base.writer, some, Decoding())
+    some = [
+        Endless(ids, job.prefix, tokens, frozenset(), job.base.writer, index)
+        for index, ids in enumerate(job.inputs[:rows])
+    ]
+    search = Search(job.base, some, Decoding())
     while search.alive:
         search.advance()
     return [row.written for row in some]

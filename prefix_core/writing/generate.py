@@ -1,8 +1,8 @@
 """Writing: requests -> a stream of text. Rows that share a network share a batch, whatever their tasks and prefixes.
 
-The paper's "several tasks in one batch" (Li & Liang 2021, section 8.1): prefixes and zero-shot prompts run on the same
-frozen network, so they go through it together; methods with weights of their own, and long few-shot prompts, take
-turns beside them, token by token, so that none holds up another.
+The paper's "several tasks in one batch" (Li & Liang 2021, section 8.1): prefixes, prompts, adapters and FT-top2 leave
+the frozen network as it is, or most of it, so they go through it together (see `model/shared_pass.py`); fine-tuned
+weights take turns beside them, token by token, so that none holds up another.
 """
 
 import time
@@ -15,6 +15,7 @@ from prefix_core.errors import InputError
 from prefix_core.methods.method import Steered
 from prefix_core.model.base import Base
 from prefix_core.model.encoding import encode_input
+from prefix_core.model.shared_pass import shared_key
 from prefix_core.tasks.task import Task
 from prefix_core.writing.search import BeamSearch, Decoding, Row, Search
 
@@ -56,7 +57,7 @@ class Batch:
     def __init__(self, base: Base, requests: dict[int, Request], rows: dict[int, Row], decoding: Decoding) -> None:
         self.base, self.requests, self.rows = base, requests, rows
         kind = BeamSearch if decoding.beams > 1 else Search
-        self.search = kind(base, next(iter(requests.values())).steered.network, list(rows.values()), decoding)
+        self.search = kind(base, list(rows.values()), decoding)
         self.seconds = self.first_token = 0.0
         self.steps = 0
 
@@ -154,17 +155,20 @@ def _row(base: Base, request: Request, decoding: Decoding, pane: int, where: str
     text = task.linearize(request.source)
     too_long = decoding.too_long or task.too_long
     infix = steered.prefix is not None and steered.prefix.infix
-    encoded = encode_input(base, text, task.separator, steered.words, length, limit, too_long, where, infix)
-    return Row(encoded.tokens, steered.prefix, limit, stop_tokens(base, task), pane), encoded.cut
+    encoded = encode_input(
+        base, text, task.separator, steered.words, length, limit, too_long, where, infix, steered.closing
+    )
+    stops = stop_tokens(base, task)
+    return Row(encoded.tokens, steered.prefix, limit, stops, steered.network, pane), encoded.cut
 
 
 def _batches(
     base: Base, requests: Sequence[Request], rows: dict[int, Row], decoding: Decoding, together: int | None = None
 ) -> list[Batch]:
-    groups: dict[tuple[int, int], list[int]] = {}
+    groups: dict[tuple[int, ...], list[int]] = {}
     for pane in rows:
         steered = requests[pane].steered
-        groups.setdefault((id(steered.network), id(steered) if steered.alone else 0), []).append(pane)
+        groups.setdefault(shared_key(steered.network), []).append(pane)
     batches = []
     for panes in groups.values():
         if together is not None:

@@ -14,6 +14,7 @@ from prefix_core.model.encoding import TooLong
 from prefix_core.model.packed_batch import Rows
 from prefix_core.model.prefix import Prefix
 from prefix_core.model.reading import read
+from prefix_core.model.shared_pass import one_pass
 
 MOST_BEAMS = 64
 COLDEST, HOTTEST = 0.01, 100.0  # temperatures
@@ -54,12 +55,16 @@ class Decoding:
 
 @dataclass
 class Row:
-    """One input on its way: `stops` are the tokens that end it besides the end token, once something is written."""
+    """One input on its way through its network.
+
+    stops: the tokens that end it besides the end token, once something is written.
+    """
 
     tokens: list[int]
     prefix: Prefix | None
     limit: int
     stops: Set[int]
+    network: AnyNetwork
     index: int = 0
     written: list[int] = field(default_factory=list)
     done: bool = False
@@ -80,10 +85,11 @@ class Row:
 class Search:
     """Greedy search or sampling. `advance` writes one token to every row that is not done."""
 
-    def __init__(self, base: Base, network: AnyNetwork, rows: Sequence[Row], decoding: Decoding) -> None:
-        self.base, self.network, self.decoding = base, network, decoding
-        self.rows = list(rows)
-        self.alive = list(rows)
+    def __init__(self, base: Base, rows: Sequence[Row], decoding: Decoding) -> None:
+        self.base, self.decoding = base, decoding
+        order = {id(network): place for place, network in enumerate(row.network for row in rows)}
+        self.rows = sorted(rows, key=lambda row: order[id(row.network)])  # those of one network side by side
+        self.alive = list(self.rows)
         self.generators = {
             row.index: torch.Generator().manual_seed(decoding.seed * 1_000_003 + row.index) for row in rows
         }
@@ -94,21 +100,22 @@ class Search:
         """Run the inputs; returns the logits after each row's last token, (rows, vocabulary)."""
         inputs, prefixes = [row.tokens for row in self.rows], [row.prefix for row in self.rows]
         room = max(row.limit for row in self.rows)
-        self.cache, hidden = read(self.base, self.network, inputs, [[[]]] * len(inputs), prefixes, room)
-        return self.network.logits(hidden)
+        network = one_pass([row.network for row in self.rows], [len(tokens) for tokens in inputs])
+        self.cache, hidden = read(self.base, network, inputs, [[[]]] * len(inputs), prefixes, room)
+        return network.logits(hidden)
 
-    def step(self, tokens: Tensor) -> Tensor:
-        """Run one more token a row, (rows,) -> (rows, vocabulary)."""
+    def step(self, tokens: Sequence[int], networks: Sequence[AnyNetwork]) -> Tensor:
+        """Run one more token a row, each through its network: rows -> (rows, vocabulary)."""
         assert self.cache is not None
-        positions = self.cache.advance()
-        return self.network.logits(self.network.hidden(tokens, positions, self.cache.step))
+        network, positions = one_pass(networks, [1] * len(networks)), self.cache.advance()
+        return network.logits(network.hidden(torch.tensor(tokens, device=self.base.device), positions, self.cache.step))
 
     @torch.inference_mode()
     def advance(self) -> None:
         if self.cache is None:
             logits = self.prefill()
         else:
-            logits = self.step(torch.tensor([row.written[-1] for row in self.alive], device=self.base.device))
+            logits = self.step([row.written[-1] for row in self.alive], [row.network for row in self.alive])
         for row, token in zip(self.alive, self.choose(logits), strict=True):
             row.take(token, self.base.ends)
         going = [place for place, row in enumerate(self.alive) if not row.done]
@@ -145,8 +152,8 @@ class BeamSearch(Search):
     as many texts as beams are finished and its best running one, scored at its present length, beats none of them.
     """
 
-    def __init__(self, base: Base, network: AnyNetwork, rows: Sequence[Row], decoding: Decoding) -> None:
-        super().__init__(base, network, rows, decoding)
+    def __init__(self, base: Base, rows: Sequence[Row], decoding: Decoding) -> None:
+        super().__init__(base, rows, decoding)
         self.beams = [Hypotheses([(0.0, [])]) for _ in rows]
 
     @torch.inference_mode()
@@ -154,8 +161,10 @@ class BeamSearch(Search):
         if self.cache is None:
             logits = self.prefill()
         else:
-            tokens = [text[-1] for beams in self.beams for _, text in beams.running]
-            logits = self.step(torch.tensor(tokens, device=self.base.device))
+            running = [
+                (row, text[-1]) for row, beams in zip(self.alive, self.beams, strict=True) for _, text in beams.running
+            ]
+            logits = self.step([token for _, token in running], [row.network for row, _ in running])
         scores = logits.float().log_softmax(-1)
         order, start, going = [], 0, []
         sizes = [len(beams.running) for beams in self.beams]

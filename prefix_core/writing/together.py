@@ -65,8 +65,11 @@ def together(
     if len(requests) < 2:
         raise InputError("a batch of several tasks needs at least two inputs")
     for request in requests:
-        if request.steered.network is not base.writer or request.steered.alone:
-            raise InputError(f"{request.steered.method} cannot share a batch: only prefixes and zero-shot prompts do")
+        if request.steered.network is not base.writer:
+            raise InputError(
+                f"{request.steered.method} has weights of its own and cannot share a batch wholly: only prefixes and "
+                "prompts run on the frozen model itself"
+            )
     decoding = decoding or Decoding()
     for warm_up in (requests, requests[:1]):
         write(base, warm_up, replace(decoding, max_new_tokens=WARM_UP))

@@ -91,7 +91,7 @@ def test_streams_grow_and_say_what_they_cost(tiny: Base, raw: Task) -> None:
         assert events[-1].text == write(tiny, [wanted[pane]])[0]
 
 
-def test_own_weights_and_few_shot_prompts_take_turns_with_it(tiny: Base, raw: Task) -> None:
+def test_prompts_share_the_batch_and_own_weights_take_turns_with_it(tiny: Base, raw: Task) -> None:
     source = raw.pool()[0].source
     norm = tiny.network.norm
     other = Steered("fine_tune", tiny.network._replace(norm=norm._replace(bias=norm.bias + 1)))
@@ -106,7 +106,7 @@ def test_own_weights_and_few_shot_prompts_take_turns_with_it(tiny: Base, raw: Ta
     ]
     events = list(stream(tiny, wanted))
     last = {event.pane: event for event in events}
-    assert [last[pane].shared for pane in range(4)] == [2, 2, 1, 1]
+    assert [last[pane].shared for pane in range(4)] == [3, 3, 3, 1]
     assert {event.pane for event in events[:4]} == {0, 1, 2, 3}  # nobody waits for anybody's end
 
 
@@ -176,8 +176,8 @@ def test_senseless_decoding_is_refused(bad: dict) -> None:
         Decoding(**bad)
 
 
-def test_a_line_break_before_the_first_word_does_not_end_a_row() -> None:
-    row = Row([1], None, limit=10, stops=frozenset({7}))
+def test_a_line_break_before_the_first_word_does_not_end_a_row(tiny: Base) -> None:
+    row = Row([1], None, limit=10, stops=frozenset({7}), network=tiny.writer)
     for token in (7, 7, 3, 4):
         row.take(token, ends={0})
     assert not row.done

@@ -73,7 +73,7 @@ def test_what_cannot_share_a_batch_is_refused(tiny: Base, e2e: Task) -> None:
     with pytest.raises(InputError, match="at least two"):
         next(together(tiny, requests[:1]))
     tuned = fine_tune.steer(tiny, fine_tune.origin(tiny))
-    with pytest.raises(InputError, match="fine_tune cannot share a batch"):
+    with pytest.raises(InputError, match="fine_tune has weights of its own"):
         next(together(tiny, [*requests, Request(tuned, e2e, e2e.pool()[0].source)]))
 
 
