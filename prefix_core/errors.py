@@ -15,3 +15,17 @@ class BaseError(PrefixError):
 
 class ArtifactError(PrefixError):
     """A saved prefix or saved weights cannot be read, or belong to another base."""
+
+
+class EmptyCell(InputError):
+    """A row has nothing where its input or its text should be; it can be left out."""
+
+
+class SeveralRecords(InputError):
+    """Where one input was expected, several came. records: what the task reads each of them into."""
+
+    def __init__(self, records: "tuple[object, ...]") -> None:
+        self.records = records
+        super().__init__(
+            f"These are {len(records)} records; one is written at a time. Give one of them, or all as a file."
+        )

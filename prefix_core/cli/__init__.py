@@ -1,6 +1,7 @@
 """The command line: every job of the core in one line. Results go to standard output, all else to standard error."""
 
 import argparse
+import io
 import sys
 from collections.abc import Sequence
 from typing import NoReturn
@@ -16,6 +17,12 @@ class Parser(argparse.ArgumentParser):
         self.exit(2, f"{self.prog}: {message}; --help explains\n")
 
 
+def _write_every_letter() -> None:
+    """Where standard output lacks a letter, as on an ASCII terminal, it is written as \\xe9, not at all costs."""
+    if isinstance(sys.stdout, io.TextIOWrapper) and not sys.stdout.encoding.lower().startswith("utf"):
+        sys.stdout.reconfigure(errors="backslashreplace")
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; returns the exit code: 0, or 2 with one line on standard error for bad use."""
     parser = Parser(
@@ -27,6 +34,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     for group in (write, learn, measure):
         group.add(commands)
     asked = parser.parse_args(arguments)
+    _write_every_letter()
     try:
         asked.run(asked)
     except PrefixError as error:

@@ -10,8 +10,7 @@ from pathlib import Path
 
 from prefix_core.artifacts import artifacts
 from prefix_core.cli import options
-from prefix_core.cli.options import count, named_base, named_precision, named_task, show, too_long
-from prefix_core.data.examples import load_examples
+from prefix_core.cli.options import count, named_base, named_examples, named_precision, named_task, show, too_long
 from prefix_core.data.split import draw, facts, one_text_each, split
 from prefix_core.errors import InputError
 from prefix_core.methods import METHODS, TRAINED
@@ -26,9 +25,9 @@ def run_train(asked: argparse.Namespace) -> None:
     workers = join(asked.device)
     task, base = named_task(asked), named_base(asked)
     out = Path(asked.out)
-    examples = load_examples(asked.data, task)
+    examples = named_examples(asked, task)
     if asked.held_out:
-        held_out = load_examples(asked.held_out, task, asked.held_out_limit)
+        held_out = named_examples(asked, task, asked.held_out_limit, asked.held_out)
         learned = examples if asked.examples is None else draw(examples, asked.examples, asked.seed)
     else:
         learned, held_out = split(examples, asked.examples, asked.seed)
@@ -101,7 +100,7 @@ def run_sweep(asked: argparse.Namespace) -> None:
     from prefix_core.studies.sweep import sweep
 
     task, base = get_task(asked.task), named_base(asked)
-    learned, held_out = split(load_examples(asked.data, task), asked.examples, asked.seed)
+    learned, held_out = split(named_examples(asked, task), asked.examples, asked.seed)
     watched = one_text_each(held_out[: asked.held_out_limit])
     rows = sweep(base, task, asked.methods, learned, watched, asked.steps)
     show(asked, rows, "\n".join(f"{row['held_out_loss']:.4f}  {row}" for row in rows))
@@ -113,7 +112,7 @@ def add(commands: options.Commands) -> None:
     options.add_task(command)
     options.add_precision(command)
     command.add_argument("--method", default="prefix", choices=TRAINED, help="(default: %(default)s)")
-    command.add_argument("--data", required=True, help=options.DATA_HELP)
+    options.add_data(command)
     command.add_argument("--out", required=True, help="folder for the result; a run cut short goes on from here")
     command.add_argument("--examples", type=count, help="learn from so many texts, drawn by the seed (default: all)")
     command.add_argument("--held-out", help="file of held-out examples (default: some of --data)")

@@ -2,10 +2,13 @@
 
 import argparse
 import json
+import sys
 from pathlib import Path
 from typing import Any, TypeAlias
 
 from prefix_core.artifacts import artifacts
+from prefix_core.data.examples import Example, load_examples
+from prefix_core.data.report import Report
 from prefix_core.errors import InputError
 from prefix_core.methods import METHODS, prompt
 from prefix_core.methods.method import Steered
@@ -20,7 +23,10 @@ from prefix_core.writing.generate import Decoding
 
 Commands: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"
 
-DATA_HELP = "a .csv, .tsv, .jsonl, .jsonl.gz or .parquet file of inputs and their texts, or a set such as xsum:train"
+DATA_HELP = (
+    "a file of inputs and their texts (CSV, TSV, JSON lines, JSON, .xlsx, .ods, Parquet; also in gzip or zip), or a set"
+    " such as xsum:train"
+)
 
 
 def add_base(command: argparse.ArgumentParser) -> None:
@@ -29,6 +35,29 @@ def add_base(command: argparse.ArgumentParser) -> None:
         default=named_bases()[0],
         help="the frozen model: 'smollm2', a folder, or a Hub name such as gpt2-medium (default: %(default)s)",
     )
+
+
+def add_data(command: argparse.ArgumentParser) -> None:
+    """Examples from a file, and how it is read."""
+    command.add_argument("--data", required=True, help=DATA_HELP)
+    command.add_argument("--sheet", help="of a workbook: the sheet's name (default: the one that holds a table)")
+    command.add_argument(
+        "--leave-out-empty", action="store_true", help="pass over rows without an input or a text (default: refuse)"
+    )
+    command.add_argument("--verbose", action="store_true", help="say how the file was read")
+
+
+def named_examples(asked: argparse.Namespace, task: Task, limit: int | None = None, place: str = "") -> list[Example]:
+    """The examples of `--data`, or of another file; how it was read is told on standard error."""
+
+    def told(report: Report) -> None:
+        lines = report.lines()
+        if asked.verbose:
+            print(*lines, sep="\n", file=sys.stderr)
+        elif report.left_out or report.notes:
+            print(f"{lines[0]}; --verbose says what was passed over", file=sys.stderr)
+
+    return load_examples(place or asked.data, task, limit, asked.sheet, asked.leave_out_empty, told)
 
 
 def add_placed_base(command: argparse.ArgumentParser) -> None:

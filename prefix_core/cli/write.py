@@ -12,13 +12,13 @@ from prefix_core.cli import options
 from prefix_core.cli.options import (
     asked_decoding,
     named_base,
+    named_examples,
     named_steered,
     named_task,
     shipped_folder,
     show,
     too_long,
 )
-from prefix_core.data.examples import load_examples
 from prefix_core.errors import InputError
 from prefix_core.model.base import Base
 from prefix_core.studies.evaluate import evaluate
@@ -41,7 +41,7 @@ def run_generate(asked: argparse.Namespace) -> None:
 
 def run_evaluate(asked: argparse.Namespace) -> None:
     task, base = named_task(asked), named_base(asked)
-    examples = load_examples(asked.data, task, asked.limit)
+    examples = named_examples(asked, task, asked.limit)
     steered = named_steered(base, task, asked)
     with tqdm(total=len(examples), desc="writing", unit="input", file=sys.stderr) as bar:
         scores, outputs = evaluate(base, task, steered, examples, asked_decoding(asked), bar.update)
@@ -84,10 +84,15 @@ def run_together(asked: argparse.Namespace) -> None:
 
 
 def standard_input() -> str:
+    """All of it, whatever the terminal's encoding: UTF-8, or refused."""
+    content = sys.stdin.buffer.read()
     try:
-        return sys.stdin.read()
+        return content.decode("utf-8-sig")
     except UnicodeDecodeError as error:
-        raise InputError(f"standard input is not UTF-8 text: {error.reason} at byte {error.start}") from error
+        raise InputError(
+            f"standard input: byte {error.start + 1} (0x{content[error.start]:02x}) is not UTF-8 ({error.reason})."
+            " Convert the text to UTF-8."
+        ) from None
 
 
 def tasks_with_a_prefix(base: Base) -> list[str]:
@@ -127,7 +132,7 @@ def add(commands: options.Commands) -> None:
     command = commands.add_parser("evaluate", help="score a method on a file of examples")
     for add_some in OF_WRITING:
         add_some(command)
-    command.add_argument("--data", required=True, help=options.DATA_HELP)
+    options.add_data(command)
     command.add_argument("--limit", type=options.count, help="score on the first so many inputs (default: all)")
     command.add_argument("--outputs", help="write the outputs to this file, a line each")
     command.set_defaults(run=run_evaluate)

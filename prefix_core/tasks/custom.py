@@ -1,20 +1,22 @@
 """A person's own task: two columns of a file, the input made from a template such as `{title} -> {body}`."""
 
-import json
 import re
 from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import Any
 
-from prefix_core.data.examples import Example, example_of, pick
-from prefix_core.data.tables import flatten
-from prefix_core.errors import InputError
+from prefix_core.data.characters import flatten
+from prefix_core.data.columns import Columns, is_empty, pick, plain_text
+from prefix_core.data.examples import Example, example_of
+from prefix_core.data.json_text import loads
+from prefix_core.errors import EmptyCell, InputError
 from prefix_core.scores.metrics import rouge, text_scores
 from prefix_core.tasks.task import Task, first_line
 
 NAME = "custom"
 LABEL_WORDS = 6
 _COLUMN = re.compile(r"\{([^{}]*)\}")
+_MARK = re.compile(r"\s*(?:\||;|,|->|=>|→|·|/)\s*|[.!?]\s+|\s+")  # between the parts of two columns
 
 
 def custom(template: str, target: str) -> Task:
@@ -49,7 +51,8 @@ def custom(template: str, target: str) -> Task:
         to_text=str,
         label=_label,
         linearize=str,
-        from_record=partial(_from_record, template, columns, target),
+        columns_of=partial(_columns_of, columns, target),
+        from_record=partial(_from_record, template, target),
         finish=first_line,
         score=_score,
         slots=None,
@@ -69,15 +72,49 @@ def facts_of(template: str, target: str) -> dict[str, str]:
 
 
 def fill(template: str, record: Mapping[str, Any]) -> str:
-    """The template with the record's cells in it, on one line. Raises `InputError` naming the column it lacks."""
-    return flatten(_COLUMN.sub(lambda match: _text(record, match[1].strip()), template))
+    """The template with the record's cells in it, on one line; a column that is empty leaves its part out.
+
+    Its part: the words that name it, and the mark between it and the part before. Raises `InputError` naming a column
+    that is not there, or where all are empty.
+    """
+    columns = [name.strip() for name in _COLUMN.findall(template)]
+    cells = [_text(record, name) for name in columns]
+    if not any(cells):
+        raise EmptyCell(f"column '{columns[0]}' is empty. Give the input, or remove the row.")
+    if all(cells):
+        filled = iter(cells)
+        return flatten(_COLUMN.sub(lambda match: next(filled), template))
+    text = ""
+    for (mark, before, after), cell in zip(_parts(template), cells, strict=True):
+        if cell:
+            text += (mark if text else "") + before + cell + after
+    return flatten(text)
+
+
+def _parts(template: str) -> list[tuple[str, str, str]]:
+    """Of each column: the mark before its part, and the words of its part before and after the cell."""
+    words = _COLUMN.split(template)[::2]
+    parts, mark, before = [], "", words[0]
+    for place, between in enumerate(words[1:], 1):
+        cut = _MARK.search(between) if place < len(words) - 1 else None
+        after = between[: cut.start()] if cut else between
+        parts.append((mark, before, after))
+        mark, before = (cut[0], between[cut.end() :]) if cut else ("", "")
+    return parts
 
 
 def _text(record: Mapping[str, Any], column: str) -> str:
-    _, cell = pick(dict(record), [column.lower()], "input")
-    if isinstance(cell, list | dict):
-        raise InputError(f"column '{column}' holds a list or an object. Give it one text or number.")
-    return flatten(cell)
+    cell = next((cell for name, cell in record.items() if str(name).strip().lower() == column.lower()), None)
+    return "" if is_empty(cell) else plain_text(cell, column)
+
+
+def _columns_of(columns: Sequence[str], target: str, records: Sequence[Mapping[str, Any]]) -> Columns:
+    """Raises `InputError` for a column that the rows do not have."""
+    names = dict.fromkeys(str(name) for record in records for name in record)
+    for column in columns:
+        if records and column.lower() not in (name.strip().lower() for name in names):
+            pick(dict.fromkeys(names, "x"), [column], "input")  # says which there are
+    return Columns(tuple(columns), (target,))
 
 
 def _read(template: str, columns: Sequence[str], raw: str | Sequence[Sequence[Any]]) -> str:
@@ -86,8 +123,8 @@ def _read(template: str, columns: Sequence[str], raw: str | Sequence[Sequence[An
         return fill(template, {str(row[0]): row[1] for row in raw if len(row) > 1})
     if raw.lstrip().startswith("{"):
         try:
-            record = json.loads(raw)
-        except ValueError:
+            record = loads(raw)
+        except (ValueError, RecursionError):
             record = None
         if isinstance(record, dict) and {name.lower() for name in columns} & {name.lower() for name in record}:
             return fill(template, record)
@@ -97,8 +134,10 @@ def _read(template: str, columns: Sequence[str], raw: str | Sequence[Sequence[An
     return text
 
 
-def _from_record(template: str, columns: Sequence[str], target: str, record: dict[str, Any]) -> Example:
-    return example_of(fill(template, record), record, [target.lower()])
+def _from_record(
+    template: str, target: str, record: dict[str, Any], inputs: Sequence[str] = (), targets: Sequence[str] = ()
+) -> Example:
+    return example_of(fill(template, record), record, targets or [target])
 
 
 def _label(text: str) -> str:

@@ -5,10 +5,11 @@ is trained on is those first two in DART's form (`webnlg_2017:train+e2e_cleaned:
 and none of the tables.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
+from prefix_core.data.columns import REFERENCE_COLUMNS, Columns
 from prefix_core.data.examples import Example, example_of
 from prefix_core.data.tables import Table
 from prefix_core.errors import InputError
@@ -20,13 +21,22 @@ from prefix_core.tasks.webnlg import WEBNLG
 E2E_SLOTS = {name for name in e2e.PAPER_NAMES if name != "name"}
 
 
-def from_record(record: dict[str, Any]) -> Example:
+def columns_of(records: Sequence[Mapping[str, Any]]) -> Columns:
+    """Those of triples, or E2E's where there is one of its tables."""
+    return e2e.columns_of(records) if _are_tables(records) else triples.columns_of(records)
+
+
+def from_record(record: dict[str, Any], inputs: Sequence[str] = (), targets: Sequence[str] = ()) -> Example:
     """A row of triples, or one of E2E's tables, which becomes `name : attribute : value`. Raises `InputError`."""
-    columns = {str(name).strip().lower() for name in record}
-    if columns & set(triples.INPUT_COLUMNS) or not columns & set(e2e.INPUT_COLUMNS):
-        return triples.from_record(record)
-    restaurant = e2e.from_record(record)
-    return example_of(from_table(restaurant.source), record)
+    if not _are_tables([record]):
+        return triples.from_record(record, inputs, targets)
+    restaurant = e2e.from_record(record, inputs, targets)
+    return example_of(from_table(restaurant.source), record, targets or REFERENCE_COLUMNS)
+
+
+def _are_tables(records: Sequence[Mapping[str, Any]]) -> bool:
+    columns = {str(name).strip().lower() for record in records for name in record}
+    return not columns & set(triples.INPUT_COLUMNS) and bool(columns & set(e2e.INPUT_COLUMNS))
 
 
 def from_table(table: Table) -> Triples:
@@ -61,6 +71,7 @@ DART = replace(  # the same kind of facts, so it differs from WebNLG by its data
         "WebNLG challenge 2017 (CC BY-NC-SA 4.0: not for commercial use) and cleaned E2E (CC BY-SA 4.0) in DART's form,"
         " in place of DART's own training split; scored on DART (MIT)"
     ),
+    columns_of=columns_of,
     from_record=from_record,
     score=score,
     slots=slots,

@@ -1,12 +1,14 @@
 """E2E: restaurant tables to one or two sentences (Novikova et al. 2017; Li & Liang 2021, section 5.1)."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
-from prefix_core.data.examples import Example, example_of, pick
-from prefix_core.data.tables import Table, attribute_key, from_grid, from_json, read_table, to_grid, to_mr
-from prefix_core.errors import InputError
+from prefix_core.data.columns import TEXT_COLUMNS, Columns, guess, is_empty, known, pick, plain_text
+from prefix_core.data.examples import Example, example_of
+from prefix_core.data.notations import read_table
+from prefix_core.data.tables import Table, attribute_key, from_grid, from_json, to_grid, to_mr
+from prefix_core.errors import EmptyCell, InputError
 from prefix_core.scores.metrics import text_scores
 from prefix_core.scores.slots import Coverage, Vocabulary, coverage, percent_said
 from prefix_core.tasks.task import Task, first_line
@@ -47,14 +49,29 @@ def label(table: Table) -> str:
     return dict(table).get("name") or table[0][1]
 
 
-def from_record(record: dict[str, Any]) -> Example:
-    """A row with a table or its notation in one of `INPUT_COLUMNS`, and its text(s) -> example. Raises `InputError`."""
-    name, cell = pick(record, INPUT_COLUMNS, "table")
+def columns_of(records: Sequence[Mapping[str, Any]]) -> Columns:
+    """One of `INPUT_COLUMNS`; else what is likely: a column of tables, or several, each an attribute."""
+    found = known(records, INPUT_COLUMNS, TEXT_COLUMNS)
+    names = tuple(dict.fromkeys(str(column) for record in records for column in record))
+    return found or (guess(names, records) if len(names) > 1 else Columns((), ()))
+
+
+def from_record(record: dict[str, Any], inputs: Sequence[str] = (), targets: Sequence[str] = ()) -> Example:
+    """A row with a table or its notation in one column, or an attribute in each of several -> example.
+
+    inputs, targets: those columns; where none are named, `INPUT_COLUMNS` and `TEXT_COLUMNS`. Raises `InputError`.
+    """
+    if len(inputs) > 1:
+        cells = [[name, plain_text(record.get(name), name)] for name in inputs if not is_empty(record.get(name))]
+        if not cells:
+            raise EmptyCell(f"the columns {', '.join(inputs)} are all empty. Fill one in, or remove the row.")
+        return example_of(_own_names(from_grid(cells)), record, targets or TEXT_COLUMNS)
+    name, cell = pick(record, inputs or INPUT_COLUMNS, "table")
     try:
         table = read(cell) if isinstance(cell, str) else _own_names(from_json(cell))
     except InputError as error:
         raise InputError(f"column '{name}': {error}") from None
-    return example_of(table, record)
+    return example_of(table, record, targets or TEXT_COLUMNS)
 
 
 def _own_names(table: Table) -> Table:
@@ -225,6 +242,7 @@ E2E = Task(
     to_text=to_mr,
     label=label,
     linearize=linearize,
+    columns_of=columns_of,
     from_record=from_record,
     finish=first_line,
     score=score,

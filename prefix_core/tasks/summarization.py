@@ -5,11 +5,12 @@ prefix and the summary besides.
 """
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
-from prefix_core.data.examples import REFERENCE_COLUMNS, Example, example_of, pick
-from prefix_core.data.tables import flatten, visible
+from prefix_core.data.characters import flatten, visible
+from prefix_core.data.columns import REFERENCE_COLUMNS, Columns, known, pick
+from prefix_core.data.examples import Example, example_of
 from prefix_core.errors import InputError
 from prefix_core.scores.metrics import rouge
 from prefix_core.tasks.task import Task, first_line
@@ -39,16 +40,21 @@ def read(raw: str | Sequence[Sequence[Any]]) -> str:
     return article
 
 
-def from_record(record: dict[str, Any]) -> Example:
-    """A row with an article in one of `INPUT_COLUMNS` and its summary in one of `SUMMARY_COLUMNS`."""
-    name, cell = pick(record, INPUT_COLUMNS, "article")
+def columns_of(records: Sequence[Mapping[str, Any]]) -> Columns:
+    """One of `INPUT_COLUMNS`, and those of `SUMMARY_COLUMNS` that are there."""
+    return known(records, INPUT_COLUMNS, SUMMARY_COLUMNS) or Columns((), ())
+
+
+def from_record(record: dict[str, Any], inputs: Sequence[str] = (), targets: Sequence[str] = ()) -> Example:
+    """A row with an article and its summary, in the named columns, else in `INPUT_COLUMNS` and `SUMMARY_COLUMNS`."""
+    name, cell = pick(record, inputs or INPUT_COLUMNS, "article")
     if not isinstance(cell, str):
         raise InputError(f"column '{name}' is no text. Give the article as one text.")
     try:
         article = read(cell)
     except InputError as error:
         raise InputError(f"column '{name}': {error}") from None
-    return example_of(article, record, SUMMARY_COLUMNS)
+    return example_of(article, record, targets or SUMMARY_COLUMNS)
 
 
 def lead(article: str) -> str:
@@ -84,6 +90,7 @@ SUMMARIZATION = Task(
     to_text=str,
     label=label,
     linearize=str,
+    columns_of=columns_of,
     from_record=from_record,
     finish=first_line,
     score=score,

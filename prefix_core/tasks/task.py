@@ -1,10 +1,11 @@
 """What a task is: how an input is read, written for the model, prompted, finished and scored. Knows no model."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from typing import Any, Literal
 
+from prefix_core.data.columns import Columns
 from prefix_core.data.examples import Example, load_examples
 from prefix_core.places import ASSETS
 from prefix_core.scores.slots import Coverage
@@ -26,7 +27,9 @@ class Task:
     to_grid, to_text: source -> the grid's rows (none for a text), and the notation shown as text; `read` reads both.
     label: source -> a few words that name it, for buttons and status lines.
     linearize: source -> the text the model sees, as in the paper (section 4, "Table-to-text").
-    from_record: one row of a data file (column -> cell) -> `Example`; raises `InputError`.
+    columns_of: the first rows of a data file -> what its columns are; none where the task knows none of them.
+    from_record: one row (column -> cell), its input columns and its text's, or none: those the task knows -> `Example`;
+    raises `InputError`.
     finish: the raw text of the model, also while it grows -> what counts as its answer (the stop rule).
     score: outputs and their examples -> metric name -> value.
     slots: source, text -> which of its values the text says; None where an input has no values to look for.
@@ -46,7 +49,8 @@ class Task:
     to_text: Callable[[Any], str]
     label: Callable[[Any], str]
     linearize: Callable[[Any], str]
-    from_record: Callable[[dict[str, Any]], Example]
+    columns_of: Callable[[Sequence[Mapping[str, Any]]], Columns]
+    from_record: Callable[..., Example]
     finish: Callable[[str], str]
     score: Callable[[Sequence[str], Sequence[Example]], dict[str, float]]
     slots: Callable[[Any, str], Coverage] | None

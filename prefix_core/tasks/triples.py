@@ -12,9 +12,22 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from prefix_core.data.examples import Example, example_of, pick
-from prefix_core.data.tables import MAX_ATTRIBUTE, MAX_ROWS, MAX_TEXT, MAX_VALUE, flatten, visible
-from prefix_core.errors import InputError
+from prefix_core.data.characters import flatten, visible
+from prefix_core.data.columns import (
+    REFERENCE_COLUMNS,
+    TEXT_COLUMNS,
+    TRIPLE_COLUMNS,
+    Columns,
+    all_cells,
+    is_triples,
+    known,
+    pick,
+)
+from prefix_core.data.examples import Example, example_of
+from prefix_core.data.json_text import loads, why
+from prefix_core.data.literals import listed
+from prefix_core.data.tables import MAX_ATTRIBUTE, MAX_RECORDS, MAX_ROWS, MAX_TEXT, MAX_VALUE
+from prefix_core.errors import InputError, SeveralRecords
 from prefix_core.scores.metrics import ter, text_scores, webnlg_bleu
 from prefix_core.scores.slots import Coverage, Vocabulary, coverage, fold, percent_said
 from prefix_core.tasks.wording import DATES, wording
@@ -22,7 +35,7 @@ from prefix_core.tasks.wording import DATES, wording
 Triples = tuple[tuple[str, str, str], ...]
 
 COLUMNS = ("subject", "relation", "object")
-INPUT_COLUMNS = ("triples", "tripleset", "modified_triple_sets", "input", "source")
+INPUT_COLUMNS = (*TRIPLE_COLUMNS, "input", "source")
 EXAMPLE = "Blue_Heron_Airport | cityServed | Marlow"
 _HEADS = [{"subject", "s", "head"}, {"relation", "predicate", "property", "p", "r"}, {"object", "value", "o", "tail"}]
 
@@ -37,11 +50,12 @@ def read(raw: str | Sequence[Sequence[Any]]) -> Triples:
     if len(raw) > MAX_TEXT:
         raise InputError(f"The input has {len(raw):,} characters; at most {MAX_TEXT:,} can be read. Paste one set.")
     text = visible(raw).strip()
-    if re.search(r"<[mo]triple>", text):
+    if re.search(r"<[mo]triple\b", text):
         return _read_xml(text)
-    if re.match(r"[\[{]\s*[\[{\"']", text):
+    if re.match(r"(?:array\()?[\[({]\s*[\[({\"']", text) and not re.match(r"[(\[]{2}[^\"'\[(]", text):
         return _read_json_text(text)
-    lines = [(number, line) for number, line in enumerate(text.splitlines(), 1) if line.strip()]
+    lines = [(number, line) for number, line in enumerate(_unwrapped(text).splitlines(), 1) if line.strip()]
+    text = "\n".join(line for _, line in lines)
     if not lines:
         raise InputError(f"There are no triples. Write for example {EXAMPLE}")
     pieces = [piece for piece in _cells(" | ".join(line for _, line in lines)) if piece.strip()]
@@ -60,6 +74,8 @@ def from_json(value: Any) -> Triples:
 
     An object around them is opened: `{"mtriple_set": [[...]]}`, as the Hub has WebNLG, or `{"triples": [...]}`.
     """
+    if isinstance(value, list) and len(value) > 1 and all(_is_set(item) for item in value):
+        raise SeveralRecords(tuple(from_json(item) for item in value[:MAX_RECORDS]))
     while isinstance(value, dict) and len(value) == 1:
         value = next(iter(value.values()))
     if isinstance(value, list) and len(value) == 1 and isinstance(value[0], list) and _holds_triples(value[0]):
@@ -113,14 +129,34 @@ def open_relation(relation: str) -> str:
     return flatten(relation.replace("_", " ")).lower()
 
 
-def from_record(record: dict[str, Any]) -> Example:
-    """A row with triples in one of `INPUT_COLUMNS`, in any notation, and its text(s). Raises `InputError`."""
-    name, cell = pick(record, INPUT_COLUMNS, "triples")
-    try:
-        triples = read(cell) if isinstance(cell, str) else from_json(cell)
-    except InputError as error:
-        raise InputError(f"column '{name}': {error}") from None
-    return example_of(tuple((html.unescape(s), r, html.unescape(o)) for s, r, o in triples), record)
+def columns_of(records: Sequence[Mapping[str, Any]]) -> Columns:
+    """One of `INPUT_COLUMNS`; else subject, relation and object in their own; else a column of nothing but triples."""
+    if found := known(records, INPUT_COLUMNS, TEXT_COLUMNS):
+        return found
+    names = list(dict.fromkeys(str(column) for record in records for column in record))
+    parts = [next((name for name in names if name.strip().lower() in heads), "") for heads in _HEADS]
+    texts = tuple(name for wanted in TEXT_COLUMNS for name in names if name.strip().lower() == wanted)
+    if all(parts):
+        return Columns(tuple(parts), texts)
+    whole = next((name for name in names if name not in texts and all_cells(records, name, is_triples)), None)
+    return Columns((whole,) if whole else (), texts)
+
+
+def from_record(record: dict[str, Any], inputs: Sequence[str] = (), targets: Sequence[str] = ()) -> Example:
+    """A row with triples in one column, in any notation, or one triple in three columns, and its text(s).
+
+    inputs, targets: those columns; where none are named, `INPUT_COLUMNS` and `REFERENCE_COLUMNS`. Raises `InputError`.
+    """
+    if len(inputs) == 3:
+        triples = _triples([("the triple", [record.get(name) for name in inputs])])
+    else:
+        name, cell = pick(record, inputs or INPUT_COLUMNS, "triples")
+        try:
+            triples = read(cell) if isinstance(cell, str) else from_json(cell)
+        except InputError as error:
+            raise InputError(f"column '{name}': {error}") from None
+    source = tuple((html.unescape(s), r, html.unescape(o)) for s, r, o in triples)
+    return example_of(source, record, targets or REFERENCE_COLUMNS)
 
 
 def slots(triples: Triples, text: str, vocabularies: Mapping[str, Vocabulary] | None = None) -> Coverage:
@@ -184,27 +220,52 @@ def _read_csv(text: str) -> Triples:
 
 def _read_xml(text: str) -> Triples:
     """WebNLG's `<mtriple>s | p | o</mtriple>`; where an entry has both kinds, the modified ones, which texts follow."""
+    entries = re.findall(r"<modifiedtripleset\b.*?</modifiedtripleset>", text, re.DOTALL)
+    if len(entries) > 1:
+        raise SeveralRecords(tuple(_read_xml(entry) for entry in entries[:MAX_RECORDS]))
     for kind in ("mtriple", "otriple"):
-        found = re.findall(rf"<{kind}>([^<]*)</{kind}>", text)
-        if len(found) != text.count(f"<{kind}>"):
+        found = re.findall(rf"<{kind}(?:\s[^<>]*)?>([^<]*)</{kind}>", text)
+        if len(found) != len(re.findall(rf"<{kind}\b", text)):
             raise InputError(f"triple {len(found) + 1}: a <{kind}> without its </{kind}>.")
         if found:
             break
-    if text.count("<modifiedtripleset>") > 1:
-        raise InputError("This XML holds more than one entry. Paste one <entry>; give whole files to training.")
     return _triples((f"triple {number}", _cells(html.unescape(line))) for number, line in enumerate(found, 1))
 
 
 def _read_json_text(text: str) -> Triples:
+    """JSON, or lists as Python and NumPy show them."""
     try:
-        return from_json(json.loads(text, parse_int=str, parse_float=str))
-    except json.JSONDecodeError as error:
+        return from_json(loads(text))
+    except InputError:
+        raise
+    except (ValueError, RecursionError) as error:
+        problem = error
+    try:
+        return from_json(listed(text))
+    except InputError:
+        raise
+    except ValueError:
+        where = ""
+        if isinstance(problem, json.JSONDecodeError):
+            where = f"line {problem.lineno}, character {problem.colno}: "
         raise InputError(
-            f"line {error.lineno}, character {error.colno}: this is not JSON ({error.msg})."
-            ' Write [["subject", "relation", "object"]], with double quotes.'
+            f'{where}this is not JSON ({why(problem)}). Write [["subject", "relation", "object"]], with double quotes.'
         ) from None
-    except RecursionError:
-        raise InputError("The JSON is nested too deeply. Triples are a list of lists of three.") from None
+
+
+def _unwrapped(text: str) -> str:
+    """Triples in brackets, `(A B, cityServed, C)`, `[A | cityServed | C]`, one a line or one after another -> lines."""
+    if text[0:1] not in ("(", "[") or re.match(r"\[[A-Z]+\]\s*[|｜]", text):
+        return text
+    lines = []
+    for line in re.sub(r"([)\]])\s*[,;]?\s*(?=[(\[])", r"\1\n", text).splitlines():
+        line = line.strip().rstrip(",;").strip()
+        wrapped = re.fullmatch(r"\((.*)\)|\[(.*)\]", line)
+        inside = (wrapped[1] or wrapped[2] or "") if wrapped else ""
+        if not wrapped or inside.count("(") != inside.count(")") or inside.count("[") != inside.count("]"):
+            raise InputError(f"“{flatten(line)[:40]}”: the brackets around a triple do not match. Write {EXAMPLE}")
+        lines.append(inside)
+    return "\n".join(lines)
 
 
 def _json_triple(item: Any, number: int) -> Sequence[Any]:
@@ -218,6 +279,11 @@ def _json_triple(item: Any, number: int) -> Sequence[Any]:
     if not isinstance(item, list) or any(isinstance(part, list | dict) for part in item):
         raise InputError(f'triple {number}: expected ["subject", "relation", "object"] or an object with those keys.')
     return item
+
+
+def _is_set(item: Any) -> bool:
+    """Whether an object holds a set of triples under one of the names for them."""
+    return isinstance(item, dict) and len(item) == 1 and next(iter(item)).lower() in TRIPLE_COLUMNS
 
 
 def _all_plain(items: list[Any]) -> bool:

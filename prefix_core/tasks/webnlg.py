@@ -42,6 +42,7 @@ WEBNLG = Task(
     to_text=triples.to_text,
     label=triples.label,
     linearize=triples.linearize,
+    columns_of=triples.columns_of,
     from_record=triples.from_record,
     finish=first_line,
     score=score,

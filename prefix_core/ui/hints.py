@@ -4,7 +4,7 @@ import re
 from collections.abc import Callable
 from typing import Any
 
-from prefix_core.data.tables import read_table
+from prefix_core.data.notations import read_table
 from prefix_core.errors import InputError
 from prefix_core.tasks import triples
 from prefix_core.tasks.task import Kind

@@ -22,7 +22,7 @@ def add(loading: Loading, visitors: Visitors, trainings: Trainings) -> None:
 
     async def train(
         rows: str,
-        task: Literal["custom", "e2e"] = "custom",
+        task: Literal["custom", "e2e", "webnlg"] = "custom",
         inputs: list[str] = [],  # noqa: B006 (only read)
         target: str = "",
         template: str = "",
@@ -37,7 +37,7 @@ def add(loading: Loading, visitors: Visitors, trainings: Trainings) -> None:
 
         Parameters:
             rows: CSV, tab-separated or JSON lines, with the names of the columns
-            task: custom (any text to any text) or e2e (restaurant tables)
+            task: custom (any text to any text), e2e (restaurant tables) or webnlg (triples)
             inputs: the input columns; all but the text's if empty
             target: the column with the texts; text, ref, target or the last one if empty
             template: how an input is written, with {column} for a cell; made from the columns if empty

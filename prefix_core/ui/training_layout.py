@@ -11,7 +11,7 @@ from prefix_core.ui.training_plan import METHODS, Wish
 from prefix_core.ui.training_sheet import SUFFIXES
 from prefix_core.ui.training_views import COMING
 
-TASKS = {"custom": "My own: any text to any text", "e2e": "Restaurant tables (E2E)"}
+TASKS = {"custom": "My own: any text to any text", "e2e": "Restaurant tables (E2E)", "webnlg": "Triples (WebNLG)"}
 IDLE = "Nothing is being trained.", "Train begins with your rows, or with the sample set: a minute or two."
 TEMPLATE = "input,text\n" + '"an input, such as a list of facts","the text for it"\n' * 3
 

@@ -7,7 +7,7 @@ from html import escape
 from typing import TYPE_CHECKING
 
 from prefix_core.ui.panes import KINDS, number, size
-from prefix_core.ui.training_sheet import Sheet
+from prefix_core.ui.training_sheet import Sheet, shown
 
 if TYPE_CHECKING:
     from prefix_core.ui.training_run import Track, Training
@@ -43,7 +43,7 @@ def preview(sheet: Sheet, inputs: Sequence[str], target: str) -> str:
         for column in sheet.columns
     )
     rows = "".join(
-        f'<tr><th scope="row">{place}</th>{"".join(f"<td>{escape(_cut(cell))}</td>" for cell in row)}</tr>'
+        f'<tr><th scope="row">{place}</th>{"".join(f"<td>{escape(_cut(shown(cell)))}</td>" for cell in row)}</tr>'
         for place, row in zip(sheet.numbers[:SHOWN], sheet.rows[:SHOWN], strict=True)
     )
     more = len(sheet.rows) - SHOWN

@@ -10,7 +10,9 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from prefix_core.data import tables
-from prefix_core.data.tables import flatten, from_grid, read_table, to_grid, to_mr
+from prefix_core.data.characters import flatten
+from prefix_core.data.notations import read_table
+from prefix_core.data.tables import from_grid, to_grid, to_mr
 from prefix_core.errors import InputError
 
 BLUE = (("name", "Blue Spice"), ("eatType", "coffee shop"), ("area", "city centre"))
@@ -199,8 +201,9 @@ def test_numbers_and_booleans_are_written_as_they_stand():
         ("name,A, B\narea,C", "row 1 has 3 cells"),
         ("a,b,c\n1,2,3\n4,5,6", "row 1 has 3 cells"),
         ('name,"A\narea,B', "the quotes do not match"),
-        ("{'name': 'A'}", "line 1, character 2: this is not JSON"),
-        ('{"name": ["A"]}', "row 1: “name” holds a list"),
+        ("{'name': A}", "line 1, character 2: this is not JSON"),
+        ('{"name": [["A"]]}', "row 1: “name” holds an object, or lists in a list"),
+        ('{"name": []}', "row 1: “name” holds an object"),
         ('["name", "A"]', "row 1: expected"),
         ('{"name": null}', "row 1: “name” has no value"),
         ("[" * 9000, "nested too deeply"),

@@ -49,12 +49,13 @@ def test_templates_that_cannot_be(template, target, says):
 def test_missing_and_empty_cells_are_named(tmp_path):
     path = tmp_path / "x.csv"
     path.write_text("title,body,note\nA,B,C\nA,,C\n")
-    with pytest.raises(InputError, match=r"x\.csv, row 2: .*expected one of tilte; found title, body, note"):
+    with pytest.raises(InputError, match=r"x\.csv: .*expected one of tilte; found title, body, note"):
         load_examples(path, custom("{tilte}", "note"))
     with pytest.raises(InputError, match=r"x\.csv, row 2: no column with the reference text: expected one of notes"):
         load_examples(path, custom("{title}", "notes"))
+    assert [example.source for example in load_examples(path, custom("{title} -> {body}", "note"))] == ["A -> B", "A"]
     with pytest.raises(InputError, match=r"x\.csv, row 3: column 'body' is empty"):
-        load_examples(path, custom("{title} {body}", "note"))
+        load_examples(path, custom("{body}", "note"))
     with pytest.raises(InputError, match=r"The input is empty. It is made like \{title\}"):
         custom("{title}", "note").read(" ")
 

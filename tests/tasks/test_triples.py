@@ -9,7 +9,8 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from prefix_core.data.tables import MAX_ROWS, flatten
+from prefix_core.data.characters import flatten
+from prefix_core.data.tables import MAX_ROWS
 from prefix_core.errors import InputError
 from prefix_core.tasks import triples
 from prefix_core.tasks.triples import linearize, open_relation, open_value, read, slots, to_grid, to_text
@@ -182,7 +183,7 @@ def test_the_papers_line():
         ("{'a'", "this is not JSON"),
         ("[[" + "[" * 9000, "nested too deeply"),
         ("<mtriple>a | b | c</mtriple><mtriple>a | b", "triple 2: a <mtriple> without its </mtriple>"),
-        (ENTRY + ENTRY, "more than one entry"),
+        (ENTRY + ENTRY, "These are 2 records"),
         ("a | " + "r" * 101 + " | c", "row 1: the relation has 101 characters; at most 100"),
         ("a | r | " + "c" * 501, "row 1: the object has 501 characters; at most 500"),
         ("\n".join(["a | b | c"] * (MAX_ROWS + 1)), "more than 50 triples"),

@@ -33,7 +33,7 @@ def test_errors_name_the_column():
         WEBNLG.from_record({"triples": [["a", "b", "c"], ["a", "b", ""]], "ref": "x"})
     with pytest.raises(InputError, match=r"no column with the triples: .* found mr, ref"):
         WEBNLG.from_record({"mr": "name[A]", "ref": "x"})
-    with pytest.raises(InputError, match=r"column 'lex': reference 1 is empty"):
+    with pytest.raises(InputError, match=r"column 'lex' holds no text: it is empty"):
         WEBNLG.from_record({"triples": [["a", "b", "c"]], "lex": {"text": []}})
 
 

@@ -1,0 +1,110 @@
+"""Rows of cells -> records under the names in the head: of CSV and its kin, Markdown and workbooks alike."""
+
+import re
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import chain
+
+from prefix_core.data.characters import flatten
+from prefix_core.data.report import Report
+from prefix_core.errors import InputError
+
+MOST_COLUMNS = 1000
+_NO_NAME = re.compile(r"(?:Unnamed: \d+(?:_level_\d+)?|__index_level_\d+__)?(?:\.\d+)?")  # as pandas calls an index
+_NO_HEAD = re.compile(r".*\w\s?\[[^\[\]]+\]|.{150}|(?:\S+\s+){3,}\S.*[.!?]$", re.DOTALL)
+
+Record = dict[str, str]
+
+
+def under_head(
+    rows: Iterable[tuple[int, Sequence[str]]], name: str, report: Report, separator: str = "", padded: bool = False
+) -> Iterator[tuple[int, Record]]:
+    """(row number, column -> cell) of every row that is not blank.
+
+    A title alone in its row before the head, columns without a name, and heads that come again are passed over, and the
+    report says so. padded: whether rows may be shorter than the head (a workbook's); elsewhere a cell may be missing.
+    Raises `InputError` naming the row.
+    """
+    filled = ((number, list(row)) for number, row in rows if any(map(str.strip, row)))
+    number, head, rest = _head(filled, name, report)
+    names = [
+        flatten(cell).removeprefix("#").strip() if place == 0 else flatten(cell) for place, cell in enumerate(head)
+    ]
+    names = names[: max((place + 1 for place, cell in enumerate(names) if cell), default=0)]
+    if len(names) > MOST_COLUMNS:
+        raise InputError(f"{name}, row {number}: {len(names):,} columns. Keep the input and its text.")
+    _check(names, number, name)
+    kept = {place: column for place, column in enumerate(names) if not _NO_NAME.fullmatch(column)}
+    if not kept:
+        raise InputError(f"{name}, row {number}: no column has a name. Give them names in the first row.")
+    for place in range(len(names)):
+        if place not in kept:
+            report.note(f"column {place + 1} has no name and is passed over")
+    report.columns = tuple(kept.values())
+    for number, row in rest:
+        _check_width(row, len(names), number, f"{name}, row {number}", separator, padded)
+        if [flatten(cell) for cell in row[: len(names)]] == [flatten(cell) for cell in head[: len(names)]]:
+            report.left_out.append((number, "the head again, left out"))
+            continue
+        yield number, {column: row[place] if place < len(row) else "" for place, column in kept.items()}
+
+
+def unnamed(column: str) -> bool:
+    """Whether a column's name is none, or pandas' own for one that had none."""
+    return bool(_NO_NAME.fullmatch(column))
+
+
+def same_but_for_case(columns: Iterable[str]) -> tuple[str, ...]:
+    """Columns whose names differ in nothing but case or blanks; none where all differ."""
+    counts = Counter(column.strip().casefold() for column in columns)
+    return tuple(column for column in columns if column.strip() and counts[column.strip().casefold()] > 1)
+
+
+def _head(
+    filled: Iterator[tuple[int, list[str]]], name: str, report: Report
+) -> tuple[int, list[str], Iterator[tuple[int, list[str]]]]:
+    """The head with its row number, and the rows below it."""
+    found = next(filled, None)
+    while found is not None:
+        number, head = found
+        following = next(filled, None)
+        if len(head) == 1 or _filled(head) > 1 or following is None or _filled(following[1]) < 2:
+            return number, head, chain([following] if following else [], filled)
+        title = flatten(next(cell for cell in head if cell.strip()))
+        report.note(f"row {number}, “{title[:60]}”, stands alone above the head and is passed over")
+        found = following
+    raise InputError(f"{name}: the file has no rows.")
+
+
+def _filled(row: Sequence[str]) -> int:
+    return sum(bool(cell.strip()) for cell in row)
+
+
+def _check(names: list[str], number: int, name: str) -> None:
+    if twice := same_but_for_case(names):
+        if len(set(twice)) == 1:
+            raise InputError(f"{name}, row {number}: the column '{twice[0]}' occurs more than once. Rename one.")
+        raise InputError(
+            f"{name}, row {number}: the columns '{twice[0]}' and '{twice[1]}' differ in nothing but case. Rename one."
+        )
+    if data := next((cell for cell in names if _NO_HEAD.match(cell)), None):
+        raise InputError(
+            f"{name}, row {number}: “{data[:40]}” looks like data, not like the name of a column. Put a row with the"
+            " names of the columns, such as input and text, before the first."
+        )
+
+
+def _check_width(row: list[str], width: int, number: int, place: str, separator: str, padded: bool) -> None:
+    if len(row) == width or (padded and len(row) < width):
+        return
+    beyond = [cell for cell in row[width:] if cell.strip()]
+    if len(row) > width and not beyond:
+        return
+    if padded:
+        raise InputError(
+            f"{place}: “{flatten(beyond[0])[:40]}” stands in a column without a name. Name it, or clear it."
+        )
+    raise InputError(
+        f"{place}: {len(row)} cells where the head has {width}."
+        f" Put double quotes around a cell that holds a {separator or 'comma'}"
+    )

@@ -1,0 +1,129 @@
+"""The one reader: a file, pasted text or a published set -> rows, and a report of how they were read.
+
+A row is read as its writer meant it, or refused with its place and reason. What a file is, its content says: CSV and
+its kin, Markdown, JSON and JSON lines, xlsx and OpenDocument, Parquet; plain, in gzip, or alone in a zip.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+from prefix_core.data import apart, data_sets, json_rows, separated
+from prefix_core.data.columns import with_turns
+from prefix_core.data.headed import same_but_for_case, under_head, unnamed
+from prefix_core.data.letters import encoding_of, lines_of
+from prefix_core.data.opened import MEBI, Opened, open_bytes, open_file
+from prefix_core.data.report import Report
+from prefix_core.errors import InputError
+
+Record = dict[str, Any]
+
+
+class Reading:
+    """Rows as they come, (row number, column -> cell), none held in memory; `report` is complete after the last.
+
+    A cell is a text; from JSON and Parquet also None, a bool, a list or an object. The head of a table is row 1.
+    Iterating raises `InputError` naming file, row and reason.
+    """
+
+    def __init__(self, name: str, rows: Iterator[tuple[int, Record]], report: Report) -> None:
+        self.name, self.report = name, report
+        self._rows = rows
+
+    def __iter__(self) -> Iterator[tuple[int, Record]]:
+        for number, record in self._rows:
+            self.report.rows += 1
+            yield number, record
+        if not self.report.rows:
+            raise InputError(f"{self.name}: the file has no rows.")
+
+
+def read(place: str | Path, sheet: str | None = None, most: int | None = None) -> Reading:
+    """A file, or a published set by its name (`webnlg_2017:train`).
+
+    sheet: of a workbook with several. most: bytes that the file may unpack to, for a file of a stranger; else it may
+    take the time and room that its size asks for. Raises `InputError`, and `SeveralSheets` where one has to be chosen.
+    """
+    name = str(place)
+    if found := data_sets.named(name):
+        local = data_sets.local_file(*found)
+        if local is None:
+            return Reading(name, data_sets.hub_rows(name, *found), Report(name, kind="a set of the Hugging Face Hub"))
+        place = local
+    path = Path(place)
+    if ":" in name and not path.exists() and not path.suffix:
+        known = ", ".join(data_sets.DATA_SETS)
+        raise InputError(f"{name}: there is no such file, and no such data set. By name there are: {known}.")
+    opened = open_file(path, most)
+    seconds = apart.SECONDS if most is not None else apart.SECONDS + 4 * opened.size / MEBI
+    return _reading(opened, sheet, seconds)
+
+
+def read_bytes(content: bytes, name: str, sheet: str | None = None, most: int | None = None) -> Reading:
+    """The content of a file that is not kept. As `read`."""
+    return _reading(open_bytes(content, name, most), sheet, apart.SECONDS)
+
+
+def read_text(text: str, name: str = "pasted rows") -> Reading:
+    """Rows that were pasted. Raises `InputError`."""
+    try:
+        return read_bytes(text.encode("utf-8"), name)
+    except UnicodeEncodeError as error:
+        raise InputError(f"{name}: character {error.start + 1} is half of one. Paste the text anew.") from None
+
+
+def _reading(opened: Opened, sheet: str | None, seconds: float) -> Reading:
+    report = Report(opened.name)
+    rows = _text_rows(opened, report) if opened.kind == "text" else _other_rows(opened, report, sheet, seconds)
+    return Reading(opened.name, rows, report)
+
+
+def _text_rows(opened: Opened, report: Report) -> Iterator[tuple[int, Record]]:
+    codec, report.encoding = encoding_of(opened)
+
+    def lines() -> Iterator[str]:
+        return lines_of(opened, codec)
+
+    start = "".join(islice(lines(), 20))[:2000]
+    if json_rows.looks_like_json(start):
+        rows = json_rows.rows_of(lines, opened.name, report)
+        yield from _with_turns(rows, opened.name)
+        return
+    if start.lstrip().startswith(("- ", "---\n")) and ": " in start.lstrip().split("\n", 2)[-1]:
+        raise InputError(f"{opened.name}: this looks like YAML, which is not read. Bring CSV or JSON lines.")
+    cells = separated.rows_of(lines, opened.name, report)
+    yield from under_head(cells, opened.name, report)
+
+
+def _other_rows(opened: Opened, report: Report, sheet: str | None, seconds: float) -> Iterator[tuple[int, Record]]:
+    found = apart.messages(opened, report, sheet, seconds)
+    if opened.kind == "workbook":
+        report.kind = "workbook"
+        cells = ((number, row) for _, number, row in found)
+        yield from under_head(cells, opened.name, report, padded=True)
+        return
+    report.kind = "Parquet"
+    records = ((number, record) for _, number, record in found)
+    yield from _with_turns(_named(records, opened.name, report), opened.name)
+
+
+def _named(rows: Iterator[tuple[int, Record]], name: str, report: Report) -> Iterator[tuple[int, Record]]:
+    """The records without columns that have no name."""
+    for number, record in rows:
+        record = {column: cell for column, cell in record.items() if not unnamed(column)}
+        if not report.columns:
+            report.columns = tuple(record)
+            if twice := same_but_for_case(record):
+                raise InputError(f"{name}: the columns '{twice[0]}' and '{twice[1]}' differ in nothing but case.")
+        yield number, record
+
+
+def _with_turns(rows: Iterator[tuple[int, Record]], name: str) -> Iterator[tuple[int, Record]]:
+    for number, record in rows:
+        try:
+            yield number, with_turns(record)
+        except InputError as error:
+            raise InputError(f"{name}, row {number}: {error}") from None
