@@ -1,6 +1,6 @@
 // "Look inside": finds tokens in the plot and moves a prefix through its training, both on the picture as it stands, so
 // that zoom and camera stay. Runs as the `js_on_load` of a gr.HTML: `element` is given.
-// The traces by their place are those of prefix_core/ui/space_plot.py: tokens, found, one a prefix.
+// The traces by their place are those of prefix_core/ui/inside/plots.py: tokens, found, one a prefix.
 const [TOKENS, FOUND] = [0, 1];
 const LABELS = 60; // more would cover each other
 const SECONDS = 4; // of a whole movement

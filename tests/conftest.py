@@ -8,11 +8,15 @@ import torch
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
 from transformers import GPT2Config, GPT2LMHeadModel, PreTrainedTokenizerFast
 
+from prefix_core.artifacts.artifacts import describe, folder_of, save
+from prefix_core.methods.settings import TUNED
 from prefix_core.model.base import Base
 from prefix_core.model.loading import load_base
 from prefix_core.tasks import get_task
 from prefix_core.tasks.task import Task
+from prefix_core.training.train import train
 
+TRAINED = ("prefix", "fine_tune", "top_layers")  # and no adapter: the page must say so
 END = "<|endoftext|>"
 SERVED = {"app", "browser", "code"}  # fixtures of the tests that need the app served, and share one
 
@@ -68,3 +72,14 @@ def tiny(tiny_folder: Path) -> Base:
 @pytest.fixture(scope="session")
 def e2e() -> Task:
     return get_task("e2e")
+
+
+@pytest.fixture(scope="session")
+def artifacts(tiny: Base, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder of artifacts that five steps have trained on the tiny base."""
+    root, task = tmp_path_factory.mktemp("artifacts"), get_task("e2e")
+    for method in TRAINED:
+        *_, last = train(tiny, task, method, task.pool()[:20], TUNED[method].replaced(steps=5))
+        assert last.result is not None
+        save(folder_of(tiny, "e2e", method, root), tiny, last.result.kept, describe(tiny, "e2e", last.result, {}))
+    return root

@@ -35,7 +35,7 @@ def run_rebuild(asked: argparse.Namespace) -> None:
     precision, folder = named_precision(asked, base), asked.evidence
     rebuild(base, asked.tasks, asked.methods, asked.splits, asked.steps, asked.limit, folder, precision=precision)
     if base.name == DEFAULT_BASE:
-        from prefix_core.ui.precompute import precompute
+        from prefix_core.studies.precompute import precompute
 
         precompute(base.name, artifact_root(), report=lambda line: print(line, file=sys.stderr))
 

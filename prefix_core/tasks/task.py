@@ -70,6 +70,15 @@ class Task:
         """Examples of our own writing, also used in few-shot prompts; no data set has them. None for a custom task."""
         return list(_pool(self))
 
+    def featured(self, most: int = 6) -> list[Example]:
+        """Those of the pool that the page shows: the featured ones, or the first where none is."""
+        pool = self.pool()
+        return ([example for example in pool if example.featured] or pool)[:most]
+
+    def references_of(self, source: Any) -> tuple[str, ...]:
+        """What people wrote for `source`, if it is an example of the pool; otherwise nothing."""
+        return next((example.references for example in self.pool() if example.source == source), ())
+
 
 @cache
 def _pool(task: Task) -> tuple[Example, ...]:

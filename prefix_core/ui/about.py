@@ -8,9 +8,9 @@ import gradio as gr
 from prefix_core.errors import PrefixError
 from prefix_core.places import ASSETS
 from prefix_core.studies.sizes import MODELS, Cost, Model, cost
-from prefix_core.ui.engine import Loading
-from prefix_core.ui.panes import share, size
-from prefix_core.ui.status import problem_html
+from prefix_core.ui.common import LATEST, bars_html, problem_html, refusals
+from prefix_core.ui.labels import share, size
+from prefix_core.ui.loading import Loading
 
 BASE = "this app's base"
 MANY = 100  # tasks
@@ -20,20 +20,19 @@ STEPS = (
     (
         "A prefix instead of new weights",
         "prefix.svg",
-        "A language model writes word by word; in each layer, every word looks back at the <b>keys</b> of those "
+        "A language model writes word by word; in each layer, every word looks back at the <b>keys</b> of the words "
         "before it and gathers their <b>values</b>. Prefix-tuning puts a few more keys and values in front, in every"
-        " layer, which belong to no word. They are numbers that training is free to choose, so that all that follows"
-        " is written as the task wants it. Not one weight of the model changes.",
+        " layer, that belong to no word. Training is free to choose these numbers, so that everything after them is"
+        " written the way the task needs it. Not one weight of the model changes.",
     ),
     (
         "How it is learned",
         "training.svg",
-        "For each example the model reads prefix and input, and the loss on the target text says how the prefix "
-        "should move. In the paper, moved directly it was unstable, so a small network, an <b>MLP</b>, made it from an "
-        "embedding while it was trained; afterwards only the prefix was kept. Prefixes shipped here moved directly, "
-        "each layer’s vectors in steps of their own size; few rows of one’s own go through the MLP. A prefix starts as "
-        "what the model computes for real words, such as “table-to-text:”, which decides the result when there are few "
-        "examples.",
+        "For each example the model reads the prefix and the input, and the loss on the target text says how the "
+        "prefix should change. In the paper, changing it directly was unstable, so a small network, an <b>MLP</b>, "
+        "produced the prefix from an embedding during training; afterwards only the prefix was kept. This app changes "
+        "a prefix directly, each layer’s vectors in steps of their own size. A prefix starts as what the model "
+        "computes for real words, such as “table-to-text:”, which decides the result when examples are few.",
     ),
     (
         "A task costs next to nothing",
@@ -51,8 +50,8 @@ STEPS = (
 )
 LIMITS = (
     "A prefix <b>calls up</b> what the model can already do and combines it anew; it adds a bias to what attention "
-    "gathers, but cannot change how words attend to one another, so it teaches little that is new. What that means "
-    "on the base of this app, the tab “Evidence” shows."
+    "gathers, but cannot change how words attend to one another, so it teaches little that is new. The tab “Evidence” "
+    "shows what that means on this app's base."
 )
 
 
@@ -69,15 +68,7 @@ def build(loading: Loading) -> None:
             with gr.Column(scale=7, min_width=320):
                 result = gr.HTML(costs_html(MODELS["GPT-2 medium"], 5, 2), apply_default_css=False)
     for choice in (model, length, each):
-        choice.input(
-            partial(calculate, loading),
-            [model, length, each],
-            result,
-            queue=False,
-            show_progress="hidden",
-            trigger_mode="always_last",
-            api_visibility="private",
-        )
+        choice.input(partial(calculate, loading), [model, length, each], result, **LATEST)
     _endpoint(loading)
 
 
@@ -100,7 +91,7 @@ def drawing(name: str) -> str:
     return (ASSETS / "figures" / name).read_text(encoding="utf-8")
 
 
-def model_called(loading: Loading, name: str) -> Model:
+def find_model(loading: Loading, name: str) -> Model:
     """One of the known models, or the base that this app runs on, once it is loaded. Raises `PrefixError`."""
     if name in MODELS:
         return MODELS[name]
@@ -112,35 +103,29 @@ def model_called(loading: Loading, name: str) -> Model:
 
 def calculate(loading: Loading, name: str, length: int, each: int) -> str:
     try:
-        return costs_html(model_called(loading, name), int(length), int(each))
+        return costs_html(find_model(loading, name), int(length), int(each))
     except PrefixError as error:
         return problem_html(error)
 
 
 def costs_html(model: Model, length: int, each: int) -> str:
-    """The costs of one task and of many, as facts and as bars against full copies."""
+    """The costs of one task and of many, as numbers and as bars against full copies."""
     one, many = cost(model, length, 1, each), cost(model, length, MANY, each)
-    facts = (
+    numbers = (
         ("one prefix", f"{one.prefix:,}", "parameters kept"),
         ("the model", f"{model.parameters:,}", "parameters, frozen"),
         ("share", share(one.prefix, model.parameters), "of the model, a task"),
         ("a prefix on disk", size(one.prefix * each), f"a full copy: {size(model.parameters * each)}"),
     )
-    cells = "".join(f"<div><dt>{name}</dt><dd>{value}<small>{note}</small></dd></div>" for name, value, note in facts)
+    cells = "".join(f"<div><dt>{name}</dt><dd>{value}<small>{note}</small></dd></div>" for name, value, note in numbers)
     return f'<div class="costs"><dl>{cells}</dl>{_bars("1 task", one)}{_bars(f"{MANY} tasks", many)}</div>'
 
 
-def _bars(title: str, found: Cost) -> str:
-    largest = max(found.prefix_bytes, found.copies_bytes)
-    rows = "".join(
-        f'<div class="cost"><span>{name}</span><div class="bar" aria-hidden="true">'
-        f'<i class="{kind}" style="width:{100 * part / largest:.2f}%"></i></div><b>{size(part)}</b></div>'
-        for name, kind, part in (
-            ("one model and prefixes" if found.tasks > 1 else "model and prefix", "", found.prefix_bytes),
-            ("full copies" if found.tasks > 1 else "fine-tuned model", "grey", found.copies_bytes),
-        )
-    )
-    return f"<h3>{title}</h3>{rows}"
+def _bars(title: str, cost: Cost) -> str:
+    several = cost.tasks > 1
+    prefixes = "one model and prefixes" if several else "model and prefix"
+    copies = "full copies" if several else "fine-tuned model"
+    return f"<h3>{title}</h3>" + bars_html([(prefixes, cost.prefix_bytes), (copies, cost.copies_bytes)], size)
 
 
 def _endpoint(loading: Loading) -> None:
@@ -161,18 +146,14 @@ def _endpoint(loading: Loading) -> None:
             {"prefix_parameters", "model_parameters", "share" (percent), "prefix_bytes" (the model and all prefixes),
             "copies_bytes"}
         """
-        try:
-            found = cost(model_called(loading, model), prefix_length, tasks, bytes_per_parameter)
-        except PrefixError as error:
-            raise gr.Error(str(error), print_exception=False) from error
-        except TypeError as error:  # types are not checked on the way here
-            raise gr.Error(f"A parameter is of the wrong type: {error}", print_exception=False) from error
+        with refusals():
+            total = cost(find_model(loading, model), prefix_length, tasks, bytes_per_parameter)
         return {
-            "prefix_parameters": found.prefix,
-            "model_parameters": found.model,
-            "share": found.share,
-            "prefix_bytes": found.prefix_bytes,
-            "copies_bytes": found.copies_bytes,
+            "prefix_parameters": total.prefix,
+            "model_parameters": total.model,
+            "share": total.share,
+            "prefix_bytes": total.prefix_bytes,
+            "copies_bytes": total.copies_bytes,
         }
 
     gr.api(calculator, api_name="calculator")

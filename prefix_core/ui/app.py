@@ -1,5 +1,7 @@
 """The app: header, tabs, queue. Nothing a visitor types is kept here or anywhere but in their own session."""
 
+from __future__ import annotations
+
 import os
 import re
 import signal
@@ -8,6 +10,7 @@ import tempfile
 from collections.abc import Sequence
 from html import escape
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")  # read when gradio is imported: no call leaves the machine
 
@@ -15,14 +18,22 @@ import gradio as gr
 
 from prefix_core.errors import PrefixError
 from prefix_core.places import ASSETS
-from prefix_core.ui import about, batch, compare, evidence, inside, training
-from prefix_core.ui.engine import Engine, Loading, base_card, from_environment, shown_name
-from prefix_core.ui.panes import number, size
-from prefix_core.ui.theme import theme
+from prefix_core.ui import about
+from prefix_core.ui.batch import tab as batch
+from prefix_core.ui.compare import tab as compare
+from prefix_core.ui.evidence import tab as evidence
+from prefix_core.ui.inside import tab as inside
+from prefix_core.ui.labels import number, size
+from prefix_core.ui.loading import Loading, base_card, display_name, from_environment
+from prefix_core.ui.style import theme
+from prefix_core.ui.train import tab as train
 from prefix_core.ui.visitors import Visitors, recognise
 
+if TYPE_CHECKING:
+    from prefix_core.writing.engine import Engine
+
 TITLE = "Prefix-Tuning, side by side"
-BAD_AT = "facts (it invents them), long tables, reasoning, and orders it was not tuned to follow."
+BAD_AT = "facts (it invents them), long tables, reasoning, and instructions unlike those it was tuned on."
 STEPS = """
 <nav aria-label="The idea in three steps"><span>New here?</span><ol>
   <li><button type="button" data-tab="Compare">Compare</button>
@@ -37,20 +48,20 @@ GO = (ASSETS / "page.js").read_text(encoding="utf-8")
 
 
 def build(loadings: Sequence[Loading]) -> gr.Blocks:
-    """A page for every base, ready before the models are; where there are several, a bar at the top leads to each."""
-    # delete_cache: every 10 minutes, what was uploaded or given out 2 hours ago; what was read is gone already.
+    """A page for every base, ready before the models are; with several bases, a bar at the top leads to each."""
+    # delete_cache: every 10 minutes, delete files from 2 hours ago. Uploads are deleted as soon as they are read.
     with gr.Blocks(title=TITLE, analytics_enabled=False, fill_width=True, delete_cache=(600, 7200)) as demo:
         page(demo, loadings[0], loadings)
     for loading in loadings[1:]:
-        with demo.route(shown_name(loading.name)):
+        with demo.route(display_name(loading.name)):
             page(demo, loading, loadings)
     demo.queue(max_size=32)
     return demo
 
 
 def page(demo: gr.Blocks, loading: Loading, all_of_them: Sequence[Loading]) -> None:
-    """Everything about one base; visitors have their own things on each."""
-    gr.Navbar(main_page_name=shown_name(all_of_them[0].name), visible=len(all_of_them) > 1)
+    """The page of one base; visitors have separate things on each."""
+    gr.Navbar(main_page_name=display_name(all_of_them[0].name), visible=len(all_of_them) > 1)
     header = gr.HTML(header_html(loading.name), elem_id="header")
     gr.HTML(STEPS, elem_id="steps", js_on_load=GO)
     visitors = Visitors().start()
@@ -59,7 +70,7 @@ def page(demo: gr.Blocks, loading: Loading, all_of_them: Sequence[Loading]) -> N
         with gr.Tab("Compare", id="compare") as tab:
             compare.build(loading, visitors, arrival, tab)
         with gr.Tab("Train", id="train"):
-            training.build(demo, loading, visitors, arrival)
+            train.build(demo, loading, visitors, arrival)
         with gr.Tab("Look inside", id="inside") as tab:
             inside.build(loading, visitors, arrival, tab)
         with gr.Tab("One batch", id="batch-tab") as tab:
@@ -73,9 +84,13 @@ def page(demo: gr.Blocks, loading: Loading, all_of_them: Sequence[Loading]) -> N
 
 def main() -> None:
     """Serve until interrupted. Gradio reads GRADIO_SERVER_NAME and GRADIO_SERVER_PORT itself."""
-    files = tempfile.TemporaryDirectory(prefix="prefix-tuning-")  # Gradio's own place is one for all users of a machine
+    files = tempfile.TemporaryDirectory(
+        prefix="prefix-tuning-"
+    )  # Gradio's own place is shared by all users of a machine
     os.environ.setdefault("GRADIO_TEMP_DIR", files.name)
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit())  # so that those files go when a host ends the program, too
+    signal.signal(
+        signal.SIGTERM, lambda *_: sys.exit()
+    )  # so that those files are deleted when a host ends the program, too
     names, root = from_environment()
     loadings = [Loading(name, root) for name in names]
     demo = build(loadings)
@@ -97,7 +112,7 @@ def main() -> None:
 
 
 def arrived(loading: Loading) -> str:
-    """The header with what is known once the model is there, or why it is not."""
+    """The header once the model is there, or with the reason why it is not."""
     try:
         return header_html(loading.name, loading.wait())
     except PrefixError as error:
@@ -105,25 +120,25 @@ def arrived(loading: Loading) -> str:
 
 
 def header_html(name: str, engine: Engine | None = None, problem: str = "") -> str:
-    """Title, and what the base is, how large, and what it is bad at. `problem`: why there is none."""
+    """The title, and what the base is, how large, and what it is bad at. problem: why there is no base."""
     lead = "One frozen language model writes from tables, facts and articles, steered in five ways."
     title = f'<div class="title"><h1>{TITLE}</h1><p class="lead">{lead}</p></div>'
     if problem:
         return f'<div class="masthead">{title}<p class="failure" role="alert">{escape(problem)}</p></div>'
-    facts, bad_at = "loading …", weakness(base_card(name)) or BAD_AT
+    description, bad_at = "loading …", weakness(base_card(name)) or BAD_AT
     if engine is not None:
         base, shape = engine.base, engine.base.shape
-        facts = f"{number(base.parameters)} parameters · {shape.layers} layers · {size(base.bytes)} in memory"
-    about = f"<p><b>{escape(shown_name(name))}</b> {escape(facts)}</p><p><b>Bad at</b> {escape(bad_at)}</p>"
+        description = f"{number(base.parameters)} parameters · {shape.layers} layers · {size(base.bytes)} in memory"
+    about = f"<p><b>{escape(display_name(name))}</b> {escape(description)}</p><p><b>Bad at</b> {escape(bad_at)}</p>"
     return f'<div class="masthead">{title}<div class="base">{about}</div></div>'
 
 
 def weakness(card: Path) -> str:
-    """The first sentence under "What it is bad at" in the base's card; "" where it says nothing."""
+    """The first sentence under "What it is bad at" in the base's card; "" if there is none."""
     try:
         text = card.read_text(encoding="utf-8")
     except OSError:
         return ""
-    found = re.search(r"^#+ what it is bad at\s+(.+?\.)(?=\s)", text, re.IGNORECASE | re.MULTILINE | re.DOTALL)
-    sentence = " ".join(found[1].split()) if found else ""
+    match = re.search(r"^#+ what it is bad at\s+(.+?\.)(?=\s)", text, re.IGNORECASE | re.MULTILINE | re.DOTALL)
+    sentence = " ".join(match[1].split()) if match else ""
     return sentence[:1].lower() + sentence[1:]

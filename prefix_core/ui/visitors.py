@@ -1,7 +1,7 @@
-"""Visitors: what each has made here, under a token that nobody can guess, and gone an hour after the last contact.
+"""Visitors: what each has made here, under a token that nobody can guess; removed an hour after the last contact.
 
-Everything is in memory but the files given out for download, which lie in a folder of the visitor's own. The browser
-keeps the token, so that a page loaded again finds its things; where it may not, they last as long as the page.
+Everything is in memory, except the files for download, which are in a folder of the visitor's own. The browser keeps
+the token, so that a reloaded page finds its things; if the browser stores nothing, they last as long as the page.
 """
 
 from __future__ import annotations
@@ -13,12 +13,13 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import gradio as gr
 from gradio.utils import get_upload_folder
 
 from prefix_core.errors import InputError
+from prefix_core.ui.common import QUICK
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -26,10 +27,10 @@ if TYPE_CHECKING:
     from prefix_core.artifacts.artifacts import Card
     from prefix_core.methods.method import Steered
     from prefix_core.tasks import Task
-    from prefix_core.ui.training_run import Training
+    from prefix_core.ui.train.runs import TrainingRun
 
 HOUR = 3600.0  # seconds after the last contact in which a visitor's things are kept
-SWEEP = 60.0  # seconds between two looks for those gone longer
+SWEEP = 60.0  # seconds between two removals of those gone longer
 MOST_VISITORS = 1000
 MOST_PREFIXES = 8  # of one visitor
 MOST_BYTES = 512_000_000  # of all visitors' prefixes together
@@ -41,7 +42,7 @@ REMEMBER = f"(token) => {{ try {{ localStorage.setItem({KEY}, token) }} catch {{
 
 @dataclass(frozen=True)
 class Moment:
-    """A prefix on its way: its keys and values (layers, P, kv_heads, head_dim) in fp16 after `step` steps."""
+    """A prefix during training: its keys and values (layers, P, kv_heads, head_dim) in fp16 after `step` steps."""
 
     step: int
     keys: Tensor
@@ -50,7 +51,7 @@ class Moment:
 
 @dataclass(frozen=True)
 class OwnPrefix:
-    """A prefix that a visitor trained or brought. moments: how it moved, for one that was trained here."""
+    """A prefix that a visitor trained or brought. moments: how training moved it, if it was trained here."""
 
     name: str
     task: Task
@@ -60,7 +61,7 @@ class OwnPrefix:
 
     @property
     def bytes(self) -> int:
-        """What it takes in memory."""
+        """Memory it takes."""
         moving = sum(moment.keys.nbytes + moment.values.nbytes for moment in self.moments)
         return 4 * self.steered.kept + moving
 
@@ -72,12 +73,12 @@ class Visitor:
     token: str
     seen: float
     prefixes: dict[str, OwnPrefix] = field(default_factory=dict)
-    training: Training | None = None
+    training: TrainingRun | None = None
     _folder: str = field(default_factory=secrets.token_urlsafe)
 
     @property
     def folder(self) -> Path:
-        """Files to download. Gradio serves what lies there to whoever has the address, which is another secret."""
+        """For files to download. Gradio serves them to anyone who has the address, which is a secret of its own."""
         return Path(get_upload_folder()) / self._folder
 
     @property
@@ -90,7 +91,7 @@ class Visitor:
 
 
 class Visitors:
-    """All visitors of a process; for any number of threads. `clock`: seconds."""
+    """All visitors of a process. Safe to use from any number of threads. clock: in seconds."""
 
     def __init__(
         self, most: int = MOST_VISITORS, most_bytes: int = MOST_BYTES, clock: Callable[[], float] = time.monotonic
@@ -100,12 +101,12 @@ class Visitors:
         self._lock = threading.RLock()
 
     def start(self) -> Visitors:
-        """Look every minute for those who are gone."""
+        """Remove those who are gone, every minute from now on."""
         threading.Thread(target=self._sweep_for_ever, name="forget visitors", daemon=True).start()
         return self
 
     def visit(self, token: str = "") -> Visitor:
-        """The visitor of that token, or a new one with a new token: one from outside is never taken over."""
+        """The visitor with that token, or a new one with a new token; an unknown token is never accepted."""
         with self._lock:
             self.sweep()
             known = self._here.get(token)
@@ -118,7 +119,7 @@ class Visitors:
             return known
 
     def get(self, token: str) -> Visitor:
-        """The visitor of that token. Raises `InputError` where the things are gone."""
+        """The visitor with that token. Raises `InputError` if their things are gone."""
         with self._lock:
             self.sweep()
             if token not in self._here:
@@ -131,10 +132,10 @@ class Visitors:
             return visitor
 
     def keep(self, visitor: Visitor, prefix: OwnPrefix) -> OwnPrefix:
-        """Add a prefix to a visitor's own, under its name or one like it that is free; returns it as it is kept.
+        """Add a prefix to the visitor's own, under its name or a similar one that is free; returns it as it is kept.
 
-        When all visitors' prefixes together are too many, those go whose visitor is away longest. Raises `InputError`
-        where this visitor has too many.
+        When all visitors' prefixes together take too much memory, those of the visitor away longest are removed. Raises
+        `InputError` if this visitor has too many.
         """
         with self._lock:
             if len(visitor.prefixes) >= MOST_PREFIXES:
@@ -151,7 +152,7 @@ class Visitors:
             return prefix
 
     def forget(self, token: str) -> None:
-        """Remove a visitor with everything; a training that is on is stopped."""
+        """Remove a visitor and everything of theirs; a training that is on is stopped."""
         with self._lock:
             visitor = self._here.pop(token, None)
             if visitor is None:
@@ -169,7 +170,7 @@ class Visitors:
                     self.forget(visitor.token)
 
     def _longest_away(self, present: Visitor, of: Callable[[Visitor], bool] = lambda other: True) -> Visitor:
-        """Who goes first when there is no room: one with nothing, then the one away longest; never the one present."""
+        """Who is removed first when there is no room: one with nothing, then the one away longest."""
         others = [other for other in self._here.values() if other is not present and of(other)]
         return min(others, key=lambda other: (not other.empty, other.seen), default=present)
 
@@ -181,9 +182,9 @@ class Visitors:
 
 @dataclass(frozen=True)
 class Arrival:
-    """Who is looking at the page. `token` is an input of every event that touches a visitor's things.
+    """Who is looking at the page. token: an input of every event that concerns a visitor's things.
 
-    come: after it the token is known; whatever shows a visitor's own things as the page loads follows it.
+    come: the event after which the token is known; whatever shows a visitor's things on loading follows it.
     """
 
     token: gr.Textbox
@@ -191,17 +192,16 @@ class Arrival:
 
 
 def recognise(demo: gr.Blocks, visitors: Visitors) -> Arrival:
-    """Find the visitor as the page loads, by the token their browser keeps; a word where it may keep none."""
-    quick: dict[str, Any] = {"queue": False, "show_progress": "hidden", "api_visibility": "private"}
-    token = gr.Textbox(visible="hidden")  # no State, since the browser has to read it
+    """Find the visitor as the page loads, by the token their browser keeps; say so if it cannot keep one."""
+    token = gr.Textbox(visible="hidden")  # not a State, since the browser has to read it
     allowed = gr.Checkbox(visible="hidden")
     word = gr.HTML("", elem_id="forgetful")
 
     def arrive(known: str, may_keep: bool) -> tuple[str, str]:
         return visitors.visit(known).token, "" if may_keep else f"<p>{FORGETFUL}</p>"
 
-    come = demo.load(arrive, [token, allowed], [token, word], js=RECALL, **quick)
-    come.then(None, token, None, js=REMEMBER, **quick)
+    come = demo.load(arrive, [token, allowed], [token, word], js=RECALL, **QUICK)
+    come.then(None, token, None, js=REMEMBER, **QUICK)
     return Arrival(token, come)
 
 

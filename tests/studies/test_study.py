@@ -12,7 +12,7 @@ from prefix_core.model.base import Base
 from prefix_core.studies import study as studies
 from prefix_core.tasks import get_task
 from prefix_core.tasks.task import Task
-from prefix_core.ui.evidence import drawn
+from prefix_core.ui.evidence.tab import drawn
 
 
 @pytest.fixture

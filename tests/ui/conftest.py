@@ -17,13 +17,9 @@ from urllib.request import urlopen
 import pytest
 from playwright.sync_api import Browser, Page, expect, sync_playwright
 
-from prefix_core.artifacts.artifacts import describe, folder_of, save
-from prefix_core.methods.settings import TUNED
 from prefix_core.model.base import Base
 from prefix_core.places import evidence_of
 from prefix_core.studies import evidence
-from prefix_core.tasks import get_task
-from prefix_core.training.train import train
 
 ROOT = Path(__file__).parents[2]
 CHROMIUM = ("chromium", "chromium-browser", "google-chrome")
@@ -33,7 +29,6 @@ ARGUMENTS = [
 ]  # fmt: skip
 PATIENCE = 60_000  # milliseconds; only a test that fails waits so long
 TEXT = "#text textarea"
-TRAINED = ("prefix", "fine_tune", "top_layers")  # and no adapter: the page must say so
 
 
 @dataclass(frozen=True)
@@ -43,19 +38,8 @@ class App:
 
 
 @pytest.fixture(scope="session")
-def artifacts(tiny: Base, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder of artifacts that five steps have trained on the tiny base."""
-    root, task = tmp_path_factory.mktemp("artifacts"), get_task("e2e")
-    for method in TRAINED:
-        *_, last = train(tiny, task, method, task.pool()[:20], TUNED[method].replaced(steps=5))
-        assert last.result is not None
-        save(folder_of(tiny, "e2e", method, root), tiny, last.result.kept, describe(tiny, "e2e", last.result, {}))
-    return root
-
-
-@pytest.fixture(scope="session")
 def code(tiny: Base, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The program, with evidence of the tiny base beside that of the embedded one; some of it is of older weights."""
+    """The program, with evidence of the tiny base beside that of the default one; some of it is of older weights."""
     root = tmp_path_factory.mktemp("code")
     (root / "assets").mkdir()
     shutil.copy(ROOT / "app.py", root)  # Python looks for its neighbours where a link leads
@@ -167,7 +151,7 @@ def run(page: Page) -> None:
 
 
 def _wait_for(url: str, process: subprocess.Popen[bytes], log: Path) -> None:
-    for _ in range(600):
+    for _ in range(1800):
         try:
             urlopen(url, timeout=2).close()
             return

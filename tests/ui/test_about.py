@@ -10,7 +10,7 @@ from playwright.sync_api import Page, expect
 from prefix_core.places import ASSETS
 from prefix_core.studies.sizes import MODELS
 from prefix_core.ui.about import STEPS, calculate, costs_html, guide_html
-from prefix_core.ui.engine import Loading
+from prefix_core.ui.loading import Loading
 from tests.ui.conftest import App
 
 

@@ -1,6 +1,8 @@
 """The page in a real browser: a person types, pastes, runs, stops."""
 
 import re
+import subprocess
+import sys
 import time
 from pathlib import Path
 
@@ -251,3 +253,8 @@ def test_two_visitors_see_only_their_own(app: App, browser: Browser, page: Page)
     assert "Only Mine" not in seen and "Pebble & Reed" in seen
     assert next(other, None) is None
     expect(page.locator("#status")).to_contain_text("Only Mine")
+
+
+def test_the_page_is_laid_out_without_torch() -> None:
+    code = "import sys; import prefix_core.ui.app, prefix_core.studies.opening; print('torch' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True).stdout == "False\n"

@@ -1,0 +1,1 @@
+"""The tab "Compare": one input, several methods, their texts side by side."""

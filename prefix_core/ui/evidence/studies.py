@@ -1,0 +1,210 @@
+"""The studies of assets/evidence as plots and tables: a pure function for each."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any, TypeAlias
+
+import plotly.graph_objects as go
+
+from prefix_core.ui.evidence.plots import Measured, intervals
+from prefix_core.ui.labels import METRICS, ROW_TITLES
+from prefix_core.ui.loading import display_name
+from prefix_core.ui.style import COLOURS, GREY, figure
+
+VARIANTS = {"prefix": "Prefix", "infix": "Infix", "embedding": "Embeddings alone"}
+INTERVALS = "Vertical lines are 95% intervals over the inputs."
+DRAWN = "A ring is one draw of the texts; the line goes through the means of the draws."
+BARS = "A bar is the mean of its rings; a ring is one draw of the texts."
+Table: TypeAlias = Mapping[str, Any]
+Row: TypeAlias = Mapping[str, Any]
+
+
+def lengths(table: Table) -> Measured:
+    """lengths.json: BLEU by the prefix's length, with 95% intervals."""
+    rows = sorted(table["rows"], key=lambda row: row["prefix_length"])
+    measured = [row["scores"]["dev"] for row in rows]
+    drawn = figure(
+        go.Scatter(
+            x=[row["prefix_length"] for row in rows],
+            y=[scores["bleu"] for scores in measured],
+            error_y=intervals(measured, "bleu"),
+            mode="lines+markers",
+            line={"color": COLOURS[0]},
+            hovertemplate="%{x} tokens: %{y:.1f}<extra></extra>",
+        ),
+        xaxis={"title": "prefix length, tokens", "type": "log", "tickvals": [row["prefix_length"] for row in rows]},
+        yaxis_title="BLEU",
+        height=360,
+    )
+    cells = [
+        [f"{row['prefix_length']}", f"{row['kept']:,}", *_cells(scores), f"{row['held_out_loss']:.3f}"]
+        for row, scores in zip(rows, measured, strict=True)
+    ]
+    return Measured(drawn, ["length", "kept", *_heads(measured), "held-out loss"], cells, _source(table, INTERVALS))
+
+
+def variants(table: Table) -> Measured:
+    """variants.json: BLEU of a prefix, an infix and of embeddings alone by their length, a line each."""
+    rows = sorted(table["rows"], key=lambda row: row["prefix_length"])
+    by_variant = {name: [row for row in rows if row["variant"] == name] for name in VARIANTS}
+    lines = [
+        go.Scatter(
+            name=VARIANTS[name],
+            x=[row["prefix_length"] for row in some],
+            y=[_bleu(row) for row in some],
+            error_y=intervals([row["scores"]["dev"] for row in some], "bleu"),
+            mode="lines+markers",
+            line={"color": COLOURS[place]},
+            hovertemplate="%{x} tokens: %{y:.1f}<extra>%{fullData.name}</extra>",
+        )
+        for place, (name, some) in enumerate(by_variant.items())
+    ]
+    axis = {"title": "length, tokens", "type": "log", "tickvals": [row["prefix_length"] for row in rows]}
+    drawn = figure(*lines, xaxis=axis, yaxis_title="BLEU", height=360)
+    measured = [row["scores"]["dev"] for row in rows]
+    cells = [
+        [VARIANTS[row["variant"]], f"{row['prefix_length']}", *_cells(scores), f"{row['held_out_loss']:.3f}"]
+        for row, scores in zip(rows, measured, strict=True)
+    ]
+    return Measured(drawn, ["variant", "length", *_heads(measured), "held-out loss"], cells, _source(table, INTERVALS))
+
+
+def few_examples(table: Table) -> Measured:
+    """few_examples.json: BLEU by the number of texts learned from; every draw a mark, the line through their means."""
+    methods = list(dict.fromkeys(row["method"] for row in table["rows"]))
+    traces: list[Any] = []
+    for place, method in enumerate(methods):
+        rows = [row for row in table["rows"] if row["method"] == method]
+        sizes = sorted({row["texts"] for row in rows})
+        colour = COLOURS[place % len(COLOURS)]
+        means = [_mean([_bleu(row) for row in rows if row["texts"] == size]) for size in sizes]
+        traces += [
+            go.Scatter(
+                name=ROW_TITLES[method],
+                x=sizes,
+                y=means,
+                mode="lines",
+                line={"color": colour},
+                hovertemplate="%{x} texts, mean: %{y:.1f}<extra>%{fullData.name}</extra>",
+            ),
+            go.Scatter(
+                name=f"{ROW_TITLES[method]}, each draw",
+                x=[row["texts"] for row in rows],
+                y=[_bleu(row) for row in rows],
+                mode="markers",
+                marker={"color": colour, "size": 8, "symbol": "circle-open"},
+                showlegend=False,
+                hovertemplate="%{x} texts: %{y:.1f}<extra>%{fullData.name}</extra>",
+            ),
+        ]
+    axis = {"title": "texts learned from", "type": "log", "tickvals": sorted({row["texts"] for row in table["rows"]})}
+    drawn = figure(*traces, xaxis=axis, yaxis_title="BLEU", height=380)
+    rows = sorted(table["rows"], key=lambda row: (row["texts"], methods.index(row["method"]), row["draw"]))
+    measured = [row["scores"]["dev"] for row in rows]
+    cells = [
+        [f"{row['texts']}", ROW_TITLES[row["method"]], f"{row['draw'] + 1}", f"{row['steps']}", *_cells(scores)]
+        for row, scores in zip(rows, measured, strict=True)
+    ]
+    return Measured(
+        drawn,
+        ["texts", "method", "draw", "steps", *_heads(measured)],
+        cells,
+        _source(table, DRAWN),
+    )
+
+
+def initial_words(table: Table) -> Measured:
+    """initial_words.json: BLEU by the words a prefix starts from: the mean of the draws a bar, every draw a mark."""
+    by_words: dict[str, list[Row]] = {}
+    for row in table["rows"]:
+        by_words.setdefault(row["initial_words"] or "at random", []).append(row)
+    names = sorted(by_words, key=lambda name: _mean([_bleu(row) for row in by_words[name]]))
+    marks = [(name, _bleu(row)) for name in names for row in by_words[name]]
+    drawn = figure(
+        go.Bar(
+            name="mean",
+            y=names,
+            x=[_mean([_bleu(row) for row in by_words[name]]) for name in names],
+            orientation="h",
+            marker={"color": GREY},
+            hovertemplate="%{y}: %{x:.1f}<extra></extra>",
+        ),
+        go.Scatter(
+            name="each draw",
+            y=[name for name, _ in marks],
+            x=[bleu for _, bleu in marks],
+            mode="markers",
+            marker={"color": COLOURS[1], "size": 10, "symbol": "circle-open", "line": {"width": 2}},
+            hovertemplate="%{y}: %{x:.1f}<extra></extra>",
+        ),
+        xaxis={"title": "BLEU", "rangemode": "tozero"},
+        height=130 + 40 * len(names),
+    )
+    drawn.update_yaxes(automargin=True, showgrid=False, type="category")
+    rows = [row for name in reversed(names) for row in by_words[name]]
+    measured = [row["scores"]["dev"] for row in rows]
+    cells = [
+        [row["initial_words"] or "at random", f"{row['texts']}", f"{row['draw'] + 1}", *_cells(scores)]
+        for row, scores in zip(rows, measured, strict=True)
+    ]
+    return Measured(
+        drawn,
+        ["words", "texts", "draw", *_heads(measured)],
+        cells,
+        _source(table, BARS),
+    )
+
+
+def topics(table: Table) -> Measured:
+    """topics.json: ROUGE-L on the topics learned from and on another one, a bar a method, with 95% intervals."""
+    rows, places = table["rows"], list(table["rows"][0]["scores"])
+    traces = []
+    for place, row in enumerate(rows):
+        measured = [row["scores"][where] for where in places]
+        traces.append(
+            go.Bar(
+                name=ROW_TITLES[row["method"]],
+                x=places,
+                y=[scores["rouge_l"] for scores in measured],
+                error_y=intervals(measured, "rouge_l"),
+                marker={"color": COLOURS[place % len(COLOURS)]},
+                hovertemplate="%{x}: %{y:.1f}<extra>%{fullData.name}</extra>",
+            )
+        )
+    drawn = figure(*traces, yaxis={"title": "ROUGE-L", "rangemode": "tozero"}, barmode="group", height=360)
+    scored = [(row, where, row["scores"][where]) for row in rows for where in places]
+    measured = [scores for *_, scores in scored]
+    cells = [
+        [ROW_TITLES[row["method"]], where, f"{scores['inputs']:,}", f"{row['texts']:,}", *_cells(scores)]
+        for row, where, scores in scored
+    ]
+    return Measured(
+        drawn,
+        ["method", "scored on", "inputs", "texts learned from", *_heads(measured)],
+        cells,
+        _source(table, INTERVALS),
+    )
+
+
+def _bleu(row: Row) -> float:
+    return float(row["scores"]["dev"]["bleu"])
+
+
+def _mean(values: Sequence[float]) -> float:
+    return sum(values) / len(values)
+
+
+def _heads(measured: Sequence[Row]) -> list[str]:
+    return [METRICS[name] for name in METRICS if name in measured[0]]
+
+
+def _cells(scores: Row) -> list[str]:
+    return [f"{scores[name]:.4g}" for name in METRICS if name in scores]
+
+
+def _source(table: Table, reading: str) -> str:
+    """How the plot is read, and what it is of."""
+    inputs = ", ".join(f"{count:,} of {where}" for where, count in table["rows"][0]["inputs"].items())
+    return (
+        f"{reading} {display_name(table['base'])}, {table['base_parameters']:,} parameters; task {table['task']}, "
+        f"scored on {inputs}, {table['decoding']}; python -m prefix_core study."
+    )

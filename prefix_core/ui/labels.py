@@ -1,0 +1,91 @@
+"""What methods, metrics and tasks are called on the page, and how numbers are written there. Imports nothing heavy."""
+
+from typing import NamedTuple
+
+from prefix_core.tasks.task import Kind
+
+
+class MethodLabel(NamedTuple):
+    """A method as visitors see it: its name, and how it works in a few words."""
+
+    title: str
+    how: str
+
+
+METHOD_LABELS = {
+    "own": MethodLabel("Your prefix", "model frozen; the prefix you trained"),
+    "prefix": MethodLabel("Prefix-tuned", "model frozen; a learned prefix before the input"),
+    "fine_tune": MethodLabel("Fine-tuned", "every weight changed: a copy for this one task"),
+    "top_layers": MethodLabel("FT-top2", "only the top two layers changed"),
+    "adapter": MethodLabel("Adapter", "model frozen; small new layers inside"),
+    "prompt": MethodLabel("Prompted", "nothing trained; asked in words"),
+}
+ALL_METHODS = tuple(METHOD_LABELS)  # in the order of the panes
+METHODS = tuple(method for method in ALL_METHODS if method != "own")  # those that do not depend on the visitor
+
+# The rows of the measured tables, where a method may stand in two sizes.
+ROW_TITLES = {
+    "prefix": "Prefix",
+    "prefix_small": "Prefix, 0.1%",
+    "fine_tune": "Fine-tuned",
+    "top_layers": "FT-top2",
+    "adapter": "Adapter",
+    "adapter_small": "Adapter, 0.1%",
+    "prompt_0": "Prompted",
+    "prompt_3": "Prompted, 3 examples",
+    "lead": "First sentences",
+}
+# In the order they are offered. Higher is better for all but TER.
+METRICS = {
+    "bleu": "BLEU",
+    "bleu_seen": "BLEU, seen",
+    "bleu_unseen": "BLEU, unseen",
+    "rouge_1": "ROUGE-1",
+    "rouge_2": "ROUGE-2",
+    "rouge_l": "ROUGE-L",
+    "meteor": "METEOR",
+    "nist": "NIST",
+    "cider": "CIDEr",
+    "ter": "TER (less is better)",
+    "chrf": "chrF",
+    "slot_coverage": "values said, %",
+    "names_said": "names said, %",
+}
+TASK_KINDS: dict[Kind, str] = {
+    "table": "table → text",
+    "triples": "triples → text",
+    "text": "article → one sentence",
+}
+
+
+def seconds(value: float) -> str:
+    """0.0123 -> 12 ms; 1.234 -> 1.23 s."""
+    return f"{1000 * value:.0f} ms" if value < 0.9995 else f"{value:.2f} s"
+
+
+def duration(value: float) -> str:
+    """Longer times, in seconds: 7 -> 7 s; 83 -> 1 min 23 s."""
+    minutes, rest = divmod(round(value), 60)
+    return f"{minutes} min {rest} s" if minutes else f"{rest} s"
+
+
+def number(value: float) -> str:
+    """1234567 -> 1.23 M; 96.4 -> 96."""
+    for unit, name in ((1e9, "B"), (1e6, "M"), (1e3, "K")):
+        if value >= 0.9995 * unit:
+            return f"{value / unit:.3g} {name}"
+    return f"{value:.0f}"
+
+
+def size(count: int) -> str:
+    """Bytes in powers of ten, as disks are sold: 614400 -> 614 kB; 0 -> nothing."""
+    for unit, name in ((1e12, "TB"), (1e9, "GB"), (1e6, "MB"), (1e3, "kB")):
+        if count >= 0.9995 * unit:
+            return f"{count / unit:.3g} {name}"
+    return f"{count} bytes" if count else "nothing"
+
+
+def share(part: int, whole: int) -> str:
+    """A percentage with two significant digits: 0.071%, 2.2%, 100%."""
+    percent = 100 * part / whole if whole else 0.0
+    return f"{percent:.0f}%" if percent >= 9.95 else f"{percent:.2g}%"

@@ -1,0 +1,1 @@
+"""The tab "Train": a visitor's own rows become a prefix while they watch."""

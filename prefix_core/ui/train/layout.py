@@ -1,0 +1,193 @@
+"""The components of the tab "Train" and where they stand."""
+
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import quote
+
+import gradio as gr
+
+from prefix_core.ui.common import status_html
+from prefix_core.ui.train.plan import METHOD_CHOICES, TrainingForm
+from prefix_core.ui.train.sheet import SUFFIXES
+from prefix_core.ui.train.views import COMING
+
+TASKS = {"custom": "My own: any text to any text", "e2e": "Restaurant tables (E2E)", "webnlg": "Triples (WebNLG)"}
+IDLE = "Nothing is being trained.", "Train begins with your rows, or with the sample set: a minute or two."
+FIRST = TrainingForm(None, "custom", [], "")  # what the form holds at first
+TEMPLATE = "input,text\n" + '"an input, such as a list of facts","the text for it"\n' * 3
+
+
+@dataclass(frozen=True)
+class TrainTab:
+    """The components that events touch."""
+
+    file: gr.File
+    rows: gr.Textbox
+    sheet: gr.State
+    note: gr.Textbox  # what is chosen, for the browser to keep
+    problem: gr.HTML
+    preview: gr.HTML
+    columns: gr.Group
+    task: gr.Radio
+    inputs: gr.CheckboxGroup
+    target: gr.Radio
+    template: gr.Textbox
+    settings: list[Any]  # method, prefix length, initial words, epochs, learning rate
+    plan: gr.HTML
+    sample: gr.Button
+    train: gr.Button
+    stop: gr.Button
+    status: gr.HTML
+    plot: gr.Plot
+    samples: gr.HTML
+    table: gr.HTML
+    own: gr.Radio
+    about: gr.HTML
+    kept: gr.Column
+    use: gr.Button
+    inside: gr.Button
+    download: gr.DownloadButton
+    delete: gr.Button
+    bring: gr.File
+    brought: gr.HTML
+    forget: gr.Button
+
+    @property
+    def form(self) -> list[gr.components.Component]:
+        """What a plan is made of, in the order of `TrainingForm`."""
+        return [self.sheet, self.task, self.inputs, self.target, self.template, *self.settings]
+
+    @property
+    def sheet_parts(self) -> list[Any]:
+        """What changes with the rows."""
+        return [self.sheet, self.problem, self.columns, self.task, self.inputs, self.target, self.template]
+
+    @property
+    def run_parts(self) -> list[Any]:
+        """What shows a training."""
+        return [self.status, self.plot, self.samples, self.table, self.train, self.stop]
+
+    @property
+    def own_parts(self) -> list[Any]:
+        """What shows the visitor's prefixes."""
+        return [self.own, self.kept, self.about, self.download]
+
+
+def lay_out(limits: str) -> TrainTab:
+    """Everything. limits: in words."""
+    with gr.Row(elem_id="training"):
+        with gr.Column(scale=4, min_width=340, elem_id="training-input"):
+            components = _lay_out_rows(limits) | _lay_out_settings()
+        with gr.Column(scale=8, min_width=340, elem_id="training-output"):
+            components |= _lay_out_run() | _lay_out_own()
+    return TrainTab(sheet=gr.State(None), note=gr.Textbox(visible="hidden"), **components)
+
+
+def _lay_out_rows(limits: str) -> dict[str, Any]:
+    """The rows: from the sample set, a file or the keyboard, and which of their columns mean what."""
+    gr.HTML(f'<h2>Your examples</h2><p class="told">Inputs and the texts you would write for them: {limits}.</p>')
+    with gr.Row(elem_id="training-start"):
+        sample = gr.Button("Try the sample set", size="sm", min_width=0, elem_id="training-sample")
+        address = "data:text/csv;charset=utf-8," + quote(TEMPLATE)
+        gr.HTML(f'<a class="template" href="{address}" download="template.csv">an empty template (CSV)</a>')
+    file = gr.File(
+        label=f"A file: {', '.join(SUFFIXES)}", file_types=list(SUFFIXES), height=84, elem_id="training-file"
+    )
+    rows = gr.Textbox(
+        label="Or paste or type the rows, the names of the columns first",
+        placeholder='input,text\n"an input","the text for it"',
+        lines=3,
+        max_lines=9,
+        elem_id="training-rows",
+    )
+    problem = gr.HTML("", elem_id="training-problem", elem_classes="problem-place")
+    preview = gr.HTML("", elem_id="training-preview")
+    with gr.Group(visible=False, elem_id="training-columns") as columns:
+        task = gr.Radio(
+            [(title, name) for name, title in TASKS.items()],
+            value=FIRST.task,
+            label="Task",
+            info="a restaurant's text is also checked for how much of its table it says",
+        )
+        inputs = gr.CheckboxGroup([], label="Input columns")
+        target = gr.Radio([], label="Text column")
+        template = gr.Textbox(
+            label="How the input is written",
+            info="{column} stands for the cell of that column",
+            elem_id="training-template",
+        )
+    return {
+        "sample": sample, "file": file, "rows": rows, "problem": problem, "preview": preview, "columns": columns,
+        "task": task, "inputs": inputs, "target": target, "template": template,
+    }  # fmt: skip
+
+
+def _lay_out_settings() -> dict[str, Any]:
+    gr.HTML("<h2>How it is trained</h2>")
+    method = gr.Radio(
+        [(title, name) for name, title in METHOD_CHOICES.items()],
+        value=FIRST.method,
+        label="Method",
+        info="fine-tuning changes every weight of a copy of the model: to compare, on the same rows",
+    )
+    words = gr.Textbox(
+        FIRST.initial_words,
+        label="Initial words",
+        info="the prefix starts as what the model computes for them: words that name the task",
+        elem_id="training-words",
+    )
+    with gr.Accordion("Length, epochs, learning rate", open=False, elem_id="training-settings"):
+        length = gr.Slider(
+            1, 100, FIRST.prefix_length, step=1, label="Prefix length", info="vectors a layer; more can say more"
+        )
+        epochs = gr.Slider(1, 100, FIRST.epochs, step=1, label="Epochs", info="how often every row is seen")
+        rate = gr.Number(
+            None,
+            label="Learning rate",
+            info="of the prefix; higher learns faster, until it learns nothing",
+            placeholder="what suits the model",
+            step=0.0005,
+            elem_id="training-rate",
+        )
+    return {"settings": [method, length, words, epochs, rate]}
+
+
+def _lay_out_run() -> dict[str, Any]:
+    with gr.Row(elem_id="training-actions"):
+        status = gr.HTML(status_html("idle", *IDLE), elem_id="training-status")
+        train = gr.Button("Train", variant="primary", scale=0, min_width=92, elem_id="train")
+        stop = gr.Button("Stop", scale=0, min_width=76, interactive=False, elem_id="training-stop")
+    plan = gr.HTML("", elem_id="training-plan")
+    plot = gr.Plot(visible=False, show_label=False, container=False, elem_id="training-plot")
+    samples = gr.HTML(COMING, elem_id="training-samples")
+    table = gr.HTML("", elem_id="training-table")
+    return {
+        "status": status, "train": train, "stop": stop, "plan": plan, "plot": plot, "samples": samples, "table": table,
+    }  # fmt: skip
+
+
+def _lay_out_own() -> dict[str, Any]:
+    """The visitor's prefixes."""
+    gr.HTML("<h2>Your prefixes</h2>")
+    with gr.Column(visible=False, elem_id="training-own") as kept:
+        own = gr.Radio([], show_label=False, label="Your prefixes", container=False)
+        about = gr.HTML("")
+        with gr.Row():
+            use = gr.Button("Use in Compare", size="sm", min_width=0, elem_id="training-use")
+            inside = gr.Button("Look inside", size="sm", min_width=0, elem_id="training-inside")
+            download = gr.DownloadButton("Download", size="sm", min_width=0, elem_id="training-download")
+            delete = gr.Button("Delete", size="sm", min_width=0, elem_id="training-delete")
+    bring = gr.File(
+        label="Bring one that you downloaded here (.zip)", file_types=[".zip"], height=84, elem_id="training-bring"
+    )
+    brought = gr.HTML("", elem_id="training-brought", elem_classes="problem-place")
+    with gr.Row(elem_id="training-forget-row"):
+        gr.HTML(
+            '<p class="legend">Rows, runs and prefixes are yours alone. They are removed an hour after your '
+            "last visit, or now:</p>"
+        )
+        forget = gr.Button("Remove all of mine", size="sm", scale=0, min_width=150, elem_id="training-forget")
+    return {
+        "own": own, "kept": kept, "about": about, "use": use, "inside": inside, "download": download, "delete": delete,
+        "bring": bring, "brought": brought, "forget": forget,
+    }  # fmt: skip

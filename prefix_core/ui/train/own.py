@@ -1,0 +1,117 @@
+"""The visitor's own prefixes on the tab "Train": choose one, download, delete, bring one, remove everything.
+
+Reading and writing their files needs torch, so that is imported only once the base is loaded.
+"""
+
+import re
+from html import escape
+from pathlib import Path
+from typing import Any
+
+import gradio as gr
+
+from prefix_core.errors import ArtifactError, InputError, PrefixError
+from prefix_core.tasks import task_of
+from prefix_core.ui.common import QUICK, problem_html, status_html
+from prefix_core.ui.loading import Loading
+from prefix_core.ui.train import views
+from prefix_core.ui.train.layout import TrainTab
+from prefix_core.ui.visitors import REMEMBER, Arrival, OwnPrefix, Visitor, Visitors
+
+# `go` in assets/page.js opens a tab and presses what is meant as soon as it appears there.
+USE = """(name) => { go("Compare", "#tasks input", (card) => card.value === "own: " + name); return [] }"""
+LOOK_INSIDE = """(name) => {
+  const box = (label) => label.querySelector("input");
+  const look = (label) => (box(label).checked ? document.querySelector("#look") : box(label)).click();
+  go("Look inside", "#inside-prefixes label", (label) => label.textContent.trim() === name + " (yours)", look);
+  return [];
+}"""
+
+
+def connect_own(page: TrainTab, loading: Loading, visitors: Visitors, arrival: Arrival) -> gr.events.Dependency:
+    """Connect the events; returns the one that removes everything."""
+
+    def bring(token: str, path: str) -> list[Any]:
+        visitor = visitors.visit(token)
+        try:
+            own = bring_prefix(loading, visitors, visitor, Path(path))
+        except PrefixError as error:
+            return [visitor.token, None, problem_html(error)]
+        return [visitor.token, None, f"<p>“{escape(own.name)}” is yours to use now.</p>"]
+
+    def delete(token: str, name: str) -> None:
+        visitor = visitors.visit(token)
+        if visitor.prefixes.pop(name, None):
+            _zip_path(visitor, name).unlink(missing_ok=True)
+
+    def forget(token: str) -> list[Any]:
+        visitors.forget(token)
+        gone = status_html("idle", "Everything of yours was removed.")
+        buttons = [gr.Button(interactive=True), gr.Button(interactive=False)]
+        shown = [gone, gr.Plot(visible=False), views.COMING, "", *buttons]
+        return [visitors.visit().token, *shown, "", "", ""]
+
+    def show(token: str, name: str | None) -> list[Any]:
+        return own_updates(loading, visitors, token, name)
+
+    page.use.click(None, page.own, None, js=USE, **QUICK)
+    page.inside.click(None, page.own, None, js=LOOK_INSIDE, **QUICK)
+    page.own.input(show, [arrival.token, page.own], page.own_parts, **QUICK)
+    page.delete.click(delete, [arrival.token, page.own], None, **QUICK).then(
+        show, [arrival.token, gr.State(None)], page.own_parts, **QUICK
+    )
+    brought = page.bring.upload(bring, [arrival.token, page.bring], [arrival.token, page.bring, page.brought], **QUICK)
+    everything = [arrival.token, *page.run_parts, page.brought, page.rows, page.note]
+    forgotten = page.forget.click(forget, arrival.token, everything, **QUICK)
+    for event in (brought, forgotten):
+        event.then(None, arrival.token, None, js=REMEMBER, **QUICK)
+        event.then(show, [arrival.token, gr.State(None)], page.own_parts, **QUICK)
+    return forgotten
+
+
+def own_updates(loading: Loading, visitors: Visitors, token: str, chosen: str | None) -> list[Any]:
+    """The visitor's prefixes, with `chosen` or else the latest one selected and ready to download."""
+    visitor = visitors.visit(token)
+    names = list(visitor.prefixes)
+    if not names:
+        return [gr.Radio([], value=None), gr.Column(visible=False), "", None]
+    own = visitor.prefixes[chosen if chosen in names else names[-1]]
+    return [
+        gr.Radio(names, value=own.name),
+        gr.Column(visible=True),
+        views.about_html(own),
+        str(prefix_zip(loading, visitor, own.name)),
+    ]
+
+
+def prefix_zip(loading: Loading, visitor: Visitor, name: str) -> Path:
+    """One of the visitor's prefixes as a file to download. Raises `InputError` if there is none of that name."""
+    if name not in visitor.prefixes:
+        raise InputError(f"You have no prefix '{name}'. There are: {', '.join(visitor.prefixes) or 'none, so far'}.")
+    base, own = loading.wait().base, visitor.prefixes[name]
+    from prefix_core.artifacts.zipped import write_zip
+
+    assert own.steered.prefix is not None
+    return write_zip(_zip_path(visitor, name), base, own.steered.prefix, own.card)
+
+
+def bring_prefix(loading: Loading, visitors: Visitors, visitor: Visitor, path: Path) -> OwnPrefix:
+    """An uploaded zip becomes one of the visitor's prefixes; the upload itself is deleted. Raises `PrefixError`."""
+    try:
+        base = loading.wait().base
+        from prefix_core.artifacts.zipped import read_zip
+
+        steered, card = read_zip(path, base)
+        try:
+            task = task_of(card.task, card.data)
+        except InputError as error:
+            raise ArtifactError(f"{path.name}: {error}") from None
+        return visitors.keep(visitor, OwnPrefix(path.stem[:60], task, card, steered))
+    finally:
+        path.unlink(missing_ok=True)
+
+
+def _zip_path(visitor: Visitor, name: str) -> Path:
+    """Under a name that is safe on every file system."""
+    safe = re.sub(r"[^\w-]+", "-", name).strip("-")[:60] or "prefix"
+    return visitor.folder / f"{safe}.zip"

@@ -1,0 +1,236 @@
+"""The tab "Train": a visitor's own rows become a prefix while they watch. Here its events are connected.
+
+The methods' defaults need torch, so they are imported only once the base is loaded.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from functools import partial
+from html import escape
+from pathlib import Path
+from typing import Any
+
+import gradio as gr
+
+from prefix_core.errors import InputError, PrefixError
+from prefix_core.places import ASSETS
+from prefix_core.ui.common import LATEST, QUICK, problem_html
+from prefix_core.ui.loading import Loading
+from prefix_core.ui.train import api, views
+from prefix_core.ui.train.layout import TrainTab, lay_out
+from prefix_core.ui.train.limits import Limits, limits
+from prefix_core.ui.train.own import connect_own, own_updates
+from prefix_core.ui.train.plan import (
+    KEEP_CHOICES,
+    KEEP_ROWS,
+    RECALL,
+    TrainingForm,
+    describe_plan,
+    form_for,
+    make_plan,
+)  # fmt: skip
+from prefix_core.ui.train.runs import TrainingQueue, TrainingRun
+from prefix_core.ui.train.sheet import Sheet, default_template, read_file, read_pasted
+from prefix_core.ui.visitors import REMEMBER, Arrival, Visitors
+
+SAMPLE = ASSETS / "examples" / "training_sample.csv"
+LOOK = 1.0  # seconds between two looks at a training that is on; more often would only keep the browser busy
+
+
+def build(demo: gr.Blocks, loading: Loading, visitors: Visitors, arrival: Arrival) -> None:
+    """Lay out the tab inside `demo` and connect it."""
+    allowed = limits()
+    queue = TrainingQueue(loading, visitors, allowed)
+    page = lay_out(allowed.in_words())
+    forgotten = connect_own(page, loading, visitors, arrival)
+    _connect_rows(page, RowEvents(loading, allowed), arrival, forgotten)
+    _connect_run(page, loading, visitors, queue, arrival)
+    api.add(loading, visitors, queue)
+
+
+@dataclass(frozen=True)
+class RowEvents:
+    """What events do on the way from a file, a text or the sample set to a sheet, its columns and a plan."""
+
+    loading: Loading
+    limits: Limits
+
+    def upload(self, path: str | None, note: str) -> list[Any]:
+        if path is None:
+            return sheet_updates(None, note)
+        try:
+            return sheet_updates(read_file(Path(path), self.limits), note)
+        except InputError as error:
+            return _refused(error)
+        finally:
+            Path(path).unlink(missing_ok=True)  # the rows are in the session now; nothing stays on disk
+
+    def paste(self, text: str, note: str) -> list[Any]:
+        try:
+            return sheet_updates(read_pasted(text, self.limits) if text.strip() else None, note)
+        except InputError as error:
+            return _refused(error)
+
+    def recall(self, text: str, note: str) -> list[Any]:
+        """What was typed and chosen before the page was loaded again."""
+        form = form_for(None, note)
+        settings = form.method, form.prefix_length, form.initial_words, form.epochs, form.learning_rate
+        return [*self.paste(text, note), *settings]
+
+    def suitable_rate(self, rate: float | None) -> Any:
+        """The learning rate that prefixes are trained with, if no other is chosen."""
+        try:
+            self.loading.wait()
+        except PrefixError:
+            return gr.skip()
+        from prefix_core.methods.settings import defaults
+
+        return defaults("prefix", "").learning_rate if rate is None else gr.skip()
+
+    def plan(self, *fields: Any) -> tuple[str, str, str]:
+        """Problem, preview and plan."""
+        form = TrainingForm(*fields)
+        if form.sheet is None:
+            return gr.skip(), "", ""
+        preview = views.preview_html(form.sheet, form.inputs, form.target)
+        try:
+            base = self.loading.wait().base
+            plan = describe_plan(make_plan(form, base, self.limits), base)
+            return "", preview, f"<p>{escape(plan)}</p>"
+        except InputError as error:
+            return problem_html(error), preview, ""
+        except PrefixError:
+            return "", preview, ""  # there is no base; the header says why
+
+
+def _connect_rows(page: TrainTab, events: RowEvents, arrival: Arrival, forgotten: gr.events.Dependency) -> None:
+    """forgotten: the event after which nothing of the visitor is left."""
+    plan = [page.problem, page.preview, page.plan]
+    kept = [page.rows, page.note]
+    page.rows.change(None, page.rows, None, js=KEEP_ROWS, **QUICK)
+    page.note.change(None, page.note, None, js=KEEP_CHOICES, **QUICK)
+    for known in (arrival.come.then(None, None, kept, js=RECALL, **QUICK), forgotten):
+        shown = known.then(events.recall, kept, [*page.sheet_parts, *page.settings], **QUICK)
+        shown = shown.then(events.suitable_rate, page.settings[-1], page.settings[-1], **QUICK)
+        shown.then(events.plan, page.form, plan, **QUICK)
+
+    def use_sample(note: str) -> list[Any]:
+        sample = SAMPLE.read_text(encoding="utf-8")
+        return [sample, *events.paste(sample, note)]
+
+    for event in (
+        page.file.upload(events.upload, [page.file, page.note], page.sheet_parts, **QUICK),
+        page.file.clear(partial(sheet_updates, None), page.note, page.sheet_parts, **QUICK),
+        page.rows.change(events.paste, kept, page.sheet_parts, **LATEST),  # pasting fires no `input`
+        page.sample.click(use_sample, page.note, [page.rows, *page.sheet_parts], **QUICK),
+        page.task.change(lambda name: gr.Textbox(visible=name == "custom"), page.task, page.template, **QUICK),
+    ):
+        event.then(events.plan, page.form, plan, **QUICK)
+
+    def note(*fields: Any) -> str:
+        return TrainingForm(*fields).to_note()
+
+    written = page.inputs.input(default_template, page.inputs, page.template, **QUICK)
+    written.then(events.plan, page.form, plan, **QUICK)
+    written.then(note, page.form, page.note, **QUICK)
+    for field in (page.task, page.target, page.template, *page.settings):
+        field.input(note, page.form, page.note, **LATEST)
+    for field in (page.target, *page.settings):
+        field.change(events.plan, page.form, plan, **LATEST)
+    page.template.input(events.plan, page.form, plan, **LATEST)
+
+
+def _connect_run(page: TrainTab, loading: Loading, visitors: Visitors, queue: TrainingQueue, arrival: Arrival) -> None:
+    """Train, Stop, and watching a training that is on, from whatever page its visitor has open."""
+
+    def begin(token: str, *fields: Any) -> list[Any]:
+        visitor = visitors.visit(token)  # an hour may have passed on this page
+        try:
+            queue.add(make_plan(TrainingForm(*fields), loading.wait().base, queue.limits), visitor)
+        except PrefixError as error:
+            return [visitor.token, problem_html(error), gr.skip(), gr.skip()]
+        return [visitor.token, "", gr.Button(interactive=False), gr.Button(interactive=True)]
+
+    async def watch_visitor(token: str) -> AsyncIterator[list[Any]]:
+        async for updates in watch(visitors, token):
+            yield updates
+
+    def stop(token: str) -> Any:
+        if run := _training_of(visitors, token):
+            run.stop()
+        return gr.Button(interactive=False)
+
+    def watched(event: Any) -> None:
+        seen = event(
+            watch_visitor, arrival.token, page.run_parts, concurrency_limit=None, show_progress="hidden",
+            api_visibility="private", trigger_mode="multiple",
+        )  # fmt: skip
+        seen.then(lambda token: own_updates(loading, visitors, token, None), arrival.token, page.own_parts, **QUICK)
+
+    begun = page.train.click(
+        begin, [arrival.token, *page.form], [arrival.token, page.problem, page.train, page.stop], **QUICK
+    )
+    begun.then(None, arrival.token, None, js=REMEMBER, **QUICK)
+    watched(begun.then)
+    watched(arrival.come.then)
+    page.stop.click(stop, arrival.token, page.stop, **QUICK)
+
+
+async def watch(visitors: Visitors, token: str) -> AsyncIterator[list[Any]]:
+    """Updates for the visitor's training until it is over. Every look counts as contact."""
+    seen: tuple[TrainingRun, int, int] | None = None
+    while True:
+        run = _training_of(visitors, token)
+        if run is None:
+            yield [gr.skip()] * 6
+            return
+        now = (run, run.version, run.ahead)
+        over = run.over  # asked before drawing, so that the last update shows the end
+        if now != seen or run.state in ("loading", "scoring"):
+            seen = now
+            yield await asyncio.to_thread(run_updates, run)
+        if over:
+            return
+        await asyncio.sleep(LOOK)
+
+
+def run_updates(run: TrainingRun) -> list[Any]:
+    """A training as it stands: status, plot, samples, table, Train, Stop."""
+    plot = gr.Plot(views.loss_plot(run.methods), visible=True) if run.methods else gr.Plot(visible=False)
+    return [
+        views.progress_html(run),
+        plot,
+        views.samples_html(run),
+        views.scores_html(run),
+        gr.Button(interactive=run.over),
+        gr.Button(interactive=not run.over and not run.stopped),
+    ]
+
+
+def _training_of(visitors: Visitors, token: str) -> TrainingRun | None:
+    try:
+        return visitors.get(token).training
+    except InputError:  # removed in the meantime, from another page
+        return None
+
+
+def sheet_updates(sheet: Sheet | None, note: str) -> list[Any]:
+    """What changes with the rows: the sheet, no problem, and its columns, as chosen before or as is likely."""
+    if sheet is None:
+        return [None, "", gr.Group(visible=False), *(gr.skip() for _ in range(4))]
+    names, form = list(sheet.columns), form_for(sheet, note)
+    return [
+        sheet,
+        "",
+        gr.Group(visible=True),
+        form.task,
+        gr.CheckboxGroup(names, value=form.inputs),
+        gr.Radio(names, value=form.target),
+        form.template,
+    ]
+
+
+def _refused(error: InputError) -> list[Any]:
+    """The reason, and no sheet: what cannot be read cannot be trained on. What was typed stays where it is."""
+    return [None, problem_html(error), gr.Group(visible=False), *(gr.skip() for _ in range(4))]

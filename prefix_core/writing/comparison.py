@@ -1,0 +1,89 @@
+"""A comparison: one input written by several methods at once, as panes that fill while the model writes."""
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
+from typing import Any
+
+from sacrebleu.metrics import BLEU
+
+from prefix_core.errors import InputError, PrefixError
+from prefix_core.methods import METHODS
+from prefix_core.methods.method import Steered
+from prefix_core.scores.metrics import rouge_l
+from prefix_core.tasks import Task
+from prefix_core.writing.engine import Engine
+from prefix_core.writing.generate import Decoding, Request, stream
+from prefix_core.writing.pane import Pane
+
+OWN = "own"  # the method of a prefix that is handed in rather than found among the artifacts
+
+
+def compare(
+    engine: Engine,
+    task: Task,
+    source: Any,
+    methods: Sequence[str],
+    decoding: Decoding,
+    shots: int = 0,
+    own: Steered | None = None,
+    should_stop: Callable[[], bool] = lambda: False,
+) -> Iterator[list[Pane]]:
+    """The panes, again and again as they fill; in the last list none is waiting or writing.
+
+    shots: examples in the prompt; own: what the method "own" runs. A method that cannot run fails in its own pane.
+    Raises `InputError` for an unknown method.
+    """
+    known = (OWN, *METHODS) if own else tuple(METHODS)
+    if unknown := set(methods) - set(known):
+        raise InputError(f"There is no method '{min(unknown)}'. Choose from: {', '.join(known)}.")
+    panes: list[Pane] = []
+    requests: dict[int, Request] = {}  # index of the pane -> what runs there
+    for index, method in enumerate(methods):
+        try:
+            steered = own if own and method == OWN else engine.steer(task, method, shots)
+        except PrefixError as error:
+            panes.append(Pane(method, "failed", error=str(error), base=engine.base.parameters))
+            continue
+        panes.append(_waiting(engine, method, steered))
+        requests[index] = Request(steered, task, source)
+    yield list(panes)
+    indices, steps = list(requests), [0] * len(panes)
+    for event in stream(engine.base, list(requests.values()), decoding, should_stop):
+        index = indices[event.pane]
+        steps[index] += 1  # one event for each step of the batch, including the step that ends the text
+        panes[index] = replace(
+            panes[index],
+            state="failed" if event.error else "finished" if event.finished else "writing",
+            text=event.text,
+            tokens=event.tokens,
+            first_token=event.first_token,
+            seconds=steps[index] * event.milliseconds / 1000,
+            shared=event.shared,
+            cut=event.cut,
+            error=event.error,
+        )
+        yield list(panes)
+    yield [replace(pane, state="stopped") if pane.state in ("waiting", "writing") else pane for pane in panes]
+
+
+def scored(panes: Sequence[Pane], references: Sequence[str]) -> list[Pane]:
+    """The panes with their scores against the references; a pane without text gets none."""
+    return [replace(pane, scores=scores(pane.text, references)) if pane.text else pane for pane in panes]
+
+
+def scores(text: str, references: Sequence[str]) -> dict[str, float]:
+    """BLEU-4, smoothed since a single text may share no four words with a reference, and ROUGE-L; both 0 to 100."""
+    bleu = BLEU(lowercase=True, effective_order=True).sentence_score(text, list(references)).score
+    return {"bleu": float(bleu), "rouge_l": float(rouge_l([text], [references]))}
+
+
+def _waiting(engine: Engine, method: str, steered: Steered) -> Pane:
+    """What is known of a method before it has written anything."""
+    return Pane(
+        method,
+        trained=steered.trained,
+        kept=steered.kept,
+        bytes=steered.bytes,
+        context=steered.prefix.length if steered.prefix else len(engine.base.encode(steered.words)),
+        base=engine.base.parameters,
+    )

@@ -1,0 +1,58 @@
+"""A base together with everything trained for it: what can write for a task, and why the rest cannot."""
+
+import threading
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from prefix_core.artifacts.artifacts import CARD, folder_of, read_card
+from prefix_core.artifacts.shelf import Shelf
+from prefix_core.errors import ArtifactError
+from prefix_core.methods import METHODS, prompt
+from prefix_core.methods.method import Steered
+from prefix_core.model.base import Base
+from prefix_core.model.loading import load_base
+from prefix_core.places import SHIPPED
+from prefix_core.tasks import Task
+
+_LOADING = threading.Lock()  # transformers cannot load two models at once
+
+
+@dataclass(frozen=True)
+class Engine:
+    """A loaded base and the artifacts found under `root`. Safe to share between threads."""
+
+    base: Base
+    shelf: Shelf
+    root: Path
+    _lock: threading.Lock = field(default_factory=threading.Lock)  # the shelf itself is for one thread at a time
+
+    def obstacles(self, task: Task) -> dict[str, str]:
+        """Method -> "" where it can write for `task`, otherwise the reason why not."""
+        return {method: self._obstacle(task, method) for method in METHODS}
+
+    def steer(self, task: Task, method: str, shots: int = 0) -> Steered:
+        """The base steered by `method`; shots: examples in a prompt. Raises `PrefixError`."""
+        if method == "prompt":
+            return prompt.steer(self.base, task, shots)
+        with self._lock:
+            return self.shelf.get(folder_of(self.base, task.name, method, self.root))[0]
+
+    def _obstacle(self, task: Task, method: str) -> str:
+        if method == "prompt":
+            return ""
+        folder = folder_of(self.base, task.name, method, self.root)
+        if not (folder / CARD).is_file():
+            return "not trained yet"
+        try:
+            same = read_card(folder).base_hash == self.base.weights_hash
+        except ArtifactError:
+            return "its card cannot be read"
+        return "" if same else "trained on other weights than these"
+
+
+def load_engine(name: str, root: Path | None = None) -> Engine:
+    """The base called `name` with its artifacts. root: where they are; None for those shipped with the program."""
+    with _LOADING:
+        base = load_base(name)
+    base.writer  # noqa: B018 -- laid out here, once: two first visitors at the same time would each do it
+    return Engine(base, Shelf(base), root or SHIPPED)

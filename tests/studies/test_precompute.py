@@ -1,0 +1,49 @@
+"""The precomputed comparisons are shown for the weights they were computed with, and for no others."""
+
+import shutil
+from dataclasses import replace
+from pathlib import Path
+
+from prefix_core.artifacts.artifacts import folder_of
+from prefix_core.model.base import Base
+from prefix_core.studies.opening import load_opening, save_openings
+from prefix_core.studies.precompute import make_opening, precompute
+from prefix_core.tasks import get_task
+from prefix_core.writing.engine import load_engine
+
+
+def test_fresh_then_stale(tiny: Base, artifacts: Path, tmp_path: Path) -> None:
+    path = tmp_path / "precomputed.json"
+    assert load_opening(tiny.name, artifacts, "e2e", path) is None  # missing
+    engine = load_engine(tiny.name, artifacts)
+    assert make_opening(engine, get_task("webnlg")) is None  # nothing is trained for it
+    computed = make_opening(engine, get_task("e2e"))
+    assert computed is not None
+    assert [pane.method for pane in computed.panes] == ["prefix", "fine_tune", "top_layers", "prompt"]
+    assert {pane.state for pane in computed.panes} == {"finished"}
+    assert all(set(pane.scores) == {"bleu", "rouge_l"} for pane in computed.panes if pane.text)
+    save_openings([computed], path)
+    assert load_opening(tiny.name, artifacts, "e2e", path) == computed
+    assert load_opening(tiny.name, artifacts, "webnlg", path) is None
+    assert load_opening("gpt2", artifacts, "e2e", path) is None  # another base
+    assert load_opening(tiny.name, tmp_path, "e2e", path) is None  # artifacts gone
+    save_openings([replace(computed, text="name[")], path)
+    assert load_opening(tiny.name, artifacts, "e2e", path) is None  # an input the task cannot read
+    path.write_text(path.read_text()[:-40])
+    assert load_opening(tiny.name, artifacts, "e2e", path) is None  # broken
+
+
+def test_only_what_does_not_fit_is_written_anew(tiny: Base, artifacts: Path, tmp_path: Path) -> None:
+    root, path, said = Path(shutil.copytree(artifacts, tmp_path / "root")), tmp_path / "precomputed.json", []
+    for _ in range(2):
+        precompute(tiny.name, root, path, said.append)
+    shutil.rmtree(folder_of(tiny, "e2e", "top_layers", root))  # one method fewer
+    precompute(tiny.name, root, path, said.append)
+    told = [line.partition(": ")[2] for line in said]
+    assert told == ["written anew", "up to date", "written anew"]
+    opened = load_opening(tiny.name, root, "e2e", path)
+    assert opened is not None and [pane.method for pane in opened.panes] == ["prefix", "fine_tune", "prompt"]
+
+
+def test_the_base_is_packed_before_anyone_asks(tiny_folder: Path, tmp_path: Path) -> None:
+    assert "writer" in vars(load_engine(str(tiny_folder), tmp_path).base)
