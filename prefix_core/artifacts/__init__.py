@@ -1,0 +1,1 @@
+"""What training leaves on disk: cards, tensors, PEFT's format."""

@@ -4,9 +4,10 @@ import argparse
 import io
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 from typing import NoReturn
 
-from prefix_core.cli import learn, measure, write
+from prefix_core.cli import document, learn, measure, write
 from prefix_core.errors import PrefixError
 
 
@@ -23,17 +24,25 @@ def _write_every_letter() -> None:
         sys.stdout.reconfigure(errors="backslashreplace")
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
-    """Run one command; returns the exit code: 0, or 2 with one line on standard error for bad use."""
-    parser = Parser(
+def parser() -> Parser:
+    """The parser of all commands."""
+    whole = Parser(
         prog="python -m prefix_core",
         description="Prefix-tuning: steer a frozen language model with a small learned prefix.",
         epilog="'python -m prefix_core COMMAND --help' explains a command.",
     )
-    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+    commands = whole.add_subparsers(required=True, metavar="COMMAND")
     for group in (write, learn, measure):
         group.add(commands)
-    asked = parser.parse_args(arguments)
+    command = commands.add_parser("document", help="write the pages of docs/ that follow from the code")
+    command.add_argument("folder", type=Path, help="the docs folder of a checkout")
+    command.set_defaults(run=lambda asked: document.write_into(asked.folder, whole))
+    return whole
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command; returns the exit code: 0, or 2 with one line on standard error for bad use."""
+    asked = parser().parse_args(arguments)
     _write_every_letter()
     try:
         asked.run(asked)

@@ -49,7 +49,7 @@ def run_results(asked: argparse.Namespace) -> None:
             raise InputError("the evidence is older than the artifacts; run rebuild: " + "; ".join(reasons))
         print("the evidence is of what is shipped", file=sys.stderr)
     elif asked.write:
-        results.write_into(Path(asked.write))
+        results.write()
     else:
         print(results.markdown(), end="")
 
@@ -88,7 +88,7 @@ def add(commands: options.Commands) -> None:
     command.set_defaults(run=run_rebuild)
 
     command = commands.add_parser("results", help="print the tables of results, from what rebuild measured")
-    command.add_argument("--write", metavar="README", help="put them into this file, between its marks, instead")
+    command.add_argument("--write", action="store_true", help="put them into README.md and docs/results.md instead")
     command.add_argument("--check", action="store_true", help="say whether they are older than what is shipped")
     command.set_defaults(run=run_results)
 

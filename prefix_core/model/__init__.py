@@ -1,0 +1,1 @@
+"""The frozen base, run over packed rows behind any prefixes."""

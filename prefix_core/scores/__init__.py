@@ -1,0 +1,1 @@
+"""How good a text is, and how sure one can be of it."""

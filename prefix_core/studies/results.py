@@ -1,15 +1,15 @@
-"""The results as Markdown: a table a task, from what assets/evidence has, with the paper's rows beside ours."""
+"""The results as Markdown: a table for each task, from what assets/evidence has, with the paper's rows beside ours."""
 
 import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from prefix_core.places import EVIDENCE
+from prefix_core.places import EVIDENCE, PACKAGE
 from prefix_core.studies.evidence import FULL_SIZE, path_of
 from prefix_core.tasks import get_task
 
-MARKS = ("<!-- results -->\n", "<!-- /results -->\n")  # around the tables in the README
+MARKS = ("<!-- results -->\n", "<!-- /results -->\n")  # around the tables, in the README and in docs/results.md
 PAPER = "paper.json"
 
 # Task -> its scores, the headline first, and their headings; a score that no row has is left out.
@@ -144,13 +144,14 @@ def costs(row: dict[str, Any]) -> list[str]:
 
 
 def unsure(rows: Sequence[dict[str, Any]], score: str, heading: str) -> str:
-    """A sentence naming the rows that cannot be told from the prefix: where the 95% intervals overlap."""
+    """A sentence naming the rows that do not differ significantly from the prefix: their 95% intervals overlap."""
     bounds = {row["row"]: row["interval"][score] for row in rows if score in row.get("interval", {})}
     if "prefix" not in bounds:
         return ""
     low, high = bounds.pop("prefix")
     same = [LABELS[name] for name, (other_low, other_high) in bounds.items() if other_low <= high and low <= other_high]
-    return f"\nNot to be told from the prefix in {heading} (95% intervals overlap): {', '.join(same) or 'none'}.\n"
+    found = ", ".join(same) or "none"
+    return f"\nNot significantly different from the prefix in {heading} (95% intervals overlap): {found}.\n"
 
 
 def full_size(measured: dict[str, dict[str, Any]]) -> str:
@@ -191,8 +192,41 @@ def beside(ours: dict[str, float], theirs: dict[str, float], name: str, decimals
     return f"{ours[name]:,.{decimals}f}{other}"
 
 
-def write_into(readme: Path, folder: Path = EVIDENCE) -> None:
-    """Replace what stands between `MARKS` in a file."""
-    text = readme.read_text(encoding="utf-8")
-    start, end = text.index(MARKS[0]) + len(MARKS[0]), text.index(MARKS[1])
-    readme.write_text(text[:start] + markdown(folder) + text[end:], encoding="utf-8")
+def summary(folder: Path = EVIDENCE) -> str:
+    """One table: each method's first score on every task, on the test set where it was measured, else the dev set."""
+    tables = {task: _headline_table(task, folder) for task in SCORES}
+    measured = {task: evidence for task, evidence in tables.items() if evidence}
+    if not measured:
+        return "Nothing is measured on this base yet; `python -m prefix_core rebuild` does it.\n"
+    rows = {task: {row["row"]: row for row in evidence["rows"]} for task, evidence in measured.items()}
+    names = [name for name in LABELS if any(name in known for known in rows.values())]
+    headlines = {task: next(iter(SCORES[task])) for task in measured}
+    head = ["method", "of base", *(f"{get_task(task).title}: {SCORES[task][headlines[task]]}" for task in measured)]
+    lines = [line(head), f"|---|{'--:|' * (len(head) - 1)}"]
+    for name in names:
+        known = [table[name] for table in rows.values() if name in table]
+        share = f"{max(row['share'] for row in known):.2f}%" if any(row.get("share") for row in known) else ""
+        cells = [scores(rows[task].get(name, {}), [headlines[task]])[0] for task in measured]
+        lines.append(line([LABELS[name], share, *cells]))
+    base = next(iter(measured.values()))["base"]
+    sets = ", ".join(evidence["scored_on"] for evidence in measured.values())
+    return f"On `{base}`, greedy, with 95% intervals; scored on {sets}.\n\n" + "\n".join(lines) + "\n"
+
+
+def _headline_table(task: str, folder: Path) -> dict[str, Any] | None:
+    for split in ("test", "dev"):
+        path = path_of(task, split, folder)
+        if path.exists():
+            evidence: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+            if evidence["rows"]:
+                return evidence
+    return None
+
+
+def write(folder: Path = EVIDENCE) -> None:
+    """Put the summary into this checkout's README and the whole tables into docs/results.md, between `MARKS`."""
+    root = PACKAGE.parent
+    for path, tables in ((root / "README.md", summary(folder)), (root / "docs" / "results.md", markdown(folder))):
+        text = path.read_text(encoding="utf-8")
+        start, end = text.index(MARKS[0]) + len(MARKS[0]), text.index(MARKS[1])
+        path.write_text(text[:start] + tables + text[end:], encoding="utf-8")

@@ -1,0 +1,1 @@
+"""From examples to trained parameters, an event for every step."""

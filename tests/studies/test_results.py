@@ -59,7 +59,9 @@ def test_inputs_that_were_cut_are_counted(folder: Path) -> None:
 
 
 def test_differences_inside_the_intervals_are_called_none(folder: Path) -> None:
-    assert "Not to be told from the prefix in BLEU (95% intervals overlap): adapter." in results.markdown(folder)
+    assert "Not significantly different from the prefix in BLEU (95% intervals overlap): adapter." in results.markdown(
+        folder
+    )
 
 
 def test_what_is_not_measured_is_said(folder: Path) -> None:
@@ -102,12 +104,28 @@ def test_models_of_full_size_stand_beside_peft_where_it_can_run(folder: Path) ->
     assert len({line.count("|") for line in table}) == 1
 
 
-def test_the_readme_is_rewritten_between_its_marks(folder: Path, tmp_path: Path) -> None:
-    readme = tmp_path / "README.md"
-    readme.write_text(f"before\n{results.MARKS[0]}old\n{results.MARKS[1]}after\n")
-    results.write_into(readme, folder)
-    text = readme.read_text()
-    assert text == f"before\n{results.MARKS[0]}{results.markdown(folder)}{results.MARKS[1]}after\n"
+def test_readme_and_docs_are_rewritten_between_their_marks(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    readme, docs = tmp_path / "README.md", tmp_path / "docs" / "results.md"
+    docs.parent.mkdir()
+    for path in (readme, docs):
+        path.write_text(f"before\n{results.MARKS[0]}old\n{results.MARKS[1]}after\n")
+    monkeypatch.setattr(results, "PACKAGE", tmp_path / "prefix_core")
+    results.write(folder)
+    for path, tables in ((readme, results.summary(folder)), (docs, results.markdown(folder))):
+        assert path.read_text() == f"before\n{results.MARKS[0]}{tables}{results.MARKS[1]}after\n"
+
+
+def test_the_summary_has_a_column_for_each_measured_task(folder: Path, tmp_path: Path) -> None:
+    (tmp_path / "empty").mkdir()
+    assert results.summary(tmp_path / "empty").startswith("Nothing is measured")
+    evidence.record(evidence.path_of("webnlg", "dev", folder), {**HEADER, "task": "webnlg"}, row("prefix", 30))
+    evidence.record(evidence.path_of("webnlg", "test", folder), {**HEADER, "task": "webnlg"}, row("prefix", 58))
+    lines = results.summary(folder).splitlines()
+    assert "| prefix | 0.10% | 60.0 (59.0–61.0) | 58.0 (57.0–59.0) |" in lines  # the test set where it is measured
+    assert "| prompted |  | 20.0 |  |" in lines
+    assert len({line.count("|") for line in lines if line.startswith("|")}) == 1
 
 
 def test_the_evidence_is_of_what_is_shipped(capsys: pytest.CaptureFixture[str]) -> None:

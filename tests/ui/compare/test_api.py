@@ -23,7 +23,7 @@ from prefix_core.ui.waiting_line import WRITING
 from prefix_core.writing.pane import Pane
 from tests.ui.conftest import ROOT, App
 
-README = (ROOT / "README.md").read_text(encoding="utf-8")
+PAGE = (ROOT / "docs" / "api.md").read_text(encoding="utf-8")
 TABLE = [["name", "Blue Spice"], ["area", "riverside"]]
 
 
@@ -117,15 +117,14 @@ def test_a_cancelled_call_ends_its_work(tiny: Base, artifacts: Path, monkeypatch
         demo.close()
 
 
-def test_every_endpoint_works_as_the_readme_shows(
+def test_every_endpoint_works_as_the_docs_show(
     app: App, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    part = README.split("## From a program")[1].split("\n## ")[0]
-    code = "\n".join(re.findall(r"```python\n(.*?)```", part, re.DOTALL))
+    code = "\n".join(re.findall(r"```python\n(.*?)```", PAGE, re.DOTALL))
     (tmp_path / "assets").symlink_to(ROOT / "assets")
     monkeypatch.chdir(tmp_path)
     names: dict[str, Any] = {}
-    exec(compile(code.replace("http://127.0.0.1:7860", app.url), "README.md", "exec"), names)
+    exec(compile(code.replace("http://127.0.0.1:7860", app.url), "api.md", "exec"), names)
     shown = capsys.readouterr().out
     told, visitor, client = names["told"], names["again"]["visitor"], names["client"]
     assert told["state"] == "done" and told["step"] == told["steps"] == 100, told["error"]
