@@ -81,12 +81,12 @@ PAPER = Settings()
 # units of the size of each layer's keys and values; 11 tokens of it are 0.1% of that base.
 _TUNED = Settings(epochs=3.0, least_steps=40, batch=8, together=4, warmup=0.1)
 TUNED: dict[str, Settings] = {
-    "prefix": replace(_TUNED, learning_rate=0.06, prefix_length=11, mlp_width=None),
+    "prefix": replace(_TUNED, learning_rate=0.03, prefix_length=11, mlp_width=None),
     "fine_tune": replace(_TUNED, learning_rate=1e-4),
     "top_layers": replace(_TUNED, learning_rate=1e-3),
     "adapter": replace(_TUNED, learning_rate=1e-3),
 }
-MLP_RATE = 3e-3  # of a prefix that is trained through the MLP
+MLP_RATE = 1e-3  # of a prefix that is trained through the MLP
 MLP_WIDTH = 512  # the paper's
 
 

@@ -135,6 +135,11 @@ class Base:
     def parameters(self) -> int:
         return sum(tensor.numel() for tensor in self.tensors.values())
 
+    @property
+    def embedding_size(self) -> int:
+        """Numbers in the embedding of all tokens, which is often the output layer's matrix, too."""
+        return self.shape.vocabulary * self.shape.hidden
+
     def layered(self, what: str, network: AnyNetwork | None = None) -> Network:
         """The network (or the one given) for `what` reaches into its layers; raises `InputError` if it has none."""
         network = network or self.network

@@ -2,10 +2,16 @@
 
 Every measurement has a process of its own, so that peak memory is its own, too; the sides take turns, in several
 rounds, and the middle one counts, for a machine is not equally fast at all times. Training: a prefix of 10 trained
-directly, on 16 texts a step that come in fours of one input (E2E has 8.6 texts an input), the same for both; tokens
-are counted as given, an input once for each of its texts. Decoding: milliseconds a token after the
-first one, for one row and for eight, greedy, all rows to the same length. Requires `peft`. An encoder-decoder is
-measured alone: neither of them has a place for its three prefixes.
+directly, on 8 texts of different inputs a step, and on 16 that come in fours of one input (E2E has 8.6 texts an
+input), the same for both; tokens are counted as given, an input once for each of its texts. Writing: milliseconds a
+token after the first one, for one row and for eight, greedy, all rows to the same length; `transformers` at the thread
+count at which it is faster. Four panes: a prefix, a prompt, an adapter and FT-top2 on one input, in one pass.
+
+The floor is what this machine's memory and arithmetic allow: a token cannot be written faster than the weights are
+read, nor learned from faster than they are multiplied.
+
+Requires `peft`. An encoder-decoder is measured alone: neither of them has a place for its three prefixes. bf16 is
+measured where the processor multiplies it.
 """
 
 import json
@@ -14,22 +20,27 @@ import statistics
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Set
+from collections.abc import Callable, Sequence, Set
 from dataclasses import dataclass, replace
+from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
 import torch
+from torch import Tensor
 
+from prefix_core.data.split import one_text_each
 from prefix_core.errors import BaseError
-from prefix_core.methods import get_trained
+from prefix_core.methods import get_trained, prompt
+from prefix_core.methods.method import Steered
 from prefix_core.methods.prefix_encoder import random_start
 from prefix_core.methods.settings import Settings
-from prefix_core.model.base import Base, fastest_precision
+from prefix_core.model.base import Base, native_bf16
 from prefix_core.model.loading import DTYPES, load_base
 from prefix_core.model.prefix import Prefix
+from prefix_core.model.products import Dense, HalfDense, half_products
 from prefix_core.places import DEFAULT_BASE, EVIDENCE
 from prefix_core.studies.evidence import FULL_SIZE
 from prefix_core.studies.full_shape import SHAPES, write_random
@@ -39,11 +50,15 @@ from prefix_core.training.train import mean_loss
 from prefix_core.writing.search import Decoding, Row, Search
 
 PREFIX_LENGTH, NEW_TOKENS = 10, 64  # tokens written, where nothing else is asked for
+TARGET_SHARE = 0.45  # of the tokens learned from: those whose loss is taken
 TEXTS = 8  # of an input, in the examples trained on
-SETTINGS = Settings(prefix_length=PREFIX_LENGTH, mlp_width=None, batch=16, together=4, learning_rate=1e-3)
+SETTINGS = Settings(prefix_length=PREFIX_LENGTH, mlp_width=None, batch=8, learning_rate=1e-3)
+IN_FOURS = replace(SETTINGS, batch=16, together=4)
 ROWS = (1, 8)
+PANES = 4
 ROUNDS = 3
 SIDES = ("prefix_core", "peft", "transformers")
+RUNS = (("prefix_core", "train"), ("peft", "train"), ("prefix_core", "write"), ("transformers", "write"))
 FACTS = ("parameters", "kept", "kept_at_5")  # of a measurement, the same in all: the base's, and of prefixes on it
 ALONE = "PEFT and transformers have no place for an encoder-decoder's three prefixes"
 
@@ -59,30 +74,37 @@ def bench(
         raise BaseError("bench measures against PEFT, which is not installed: pip install peft")
     result: dict[str, Any] = {"base": base, "threads": torch.get_num_threads(), "prefix_length": PREFIX_LENGTH}
     result["tokens"] = tokens
-    for dtype in DTYPES:
-        found: dict[str, list[dict[str, Any]]] = {}
-        for side in SIDES * rounds:
+    dtypes = measured_dtypes()
+    for dtype in dtypes:
+        found: dict[tuple[str, str], list[dict[str, Any]]] = {}
+        for side, what in RUNS * rounds:
             if side == "prefix_core" or "not_compared" not in result:
-                figures = _apart(side, dtype, base, seconds / rounds, tokens)
+                figures = _apart(side, what, dtype, base, seconds / rounds, tokens)
                 result |= {name: figures.pop(name) for name in FACTS if name in figures}
                 if figures.pop("alone", False):
                     result["not_compared"] = ALONE
-                found.setdefault(side, []).append(figures)
-        for side, each in found.items():
-            result.setdefault(side, {})[dtype] = middle(each)
+                found.setdefault((side, what), []).append(figures)
+        for (side, _), each in found.items():
+            result.setdefault(side, {}).setdefault(dtype, {}).update(middle(each))
+    result["floor"] = _apart("floor", "", "fp32", base, seconds / rounds, tokens)
     ours, theirs = (
         {dtype: figures.pop("written") for dtype, figures in result.get(side, {}).items()}
         for side in ("prefix_core", "transformers")
     )
     if theirs:
-        result["greedy_agreement"] = {dtype: _agreement(ours[dtype], theirs[dtype]) for dtype in DTYPES}
-        result["times_faster"] = _ratios(result)
+        result["greedy_agreement"] = {dtype: _agreement(ours[dtype], theirs[dtype]) for dtype in dtypes}
+        result["times_faster"] = _ratios(result, dtypes)
     return result
 
 
-def _apart(side: str, dtype: str, base: str, seconds: float, tokens: int) -> dict[str, Any]:
+def measured_dtypes() -> tuple[str, ...]:
+    """fp32, and bf16 where it is multiplied in hardware: emulated it would take minutes a step."""
+    return tuple(DTYPES) if native_bf16() else ("fp32",)
+
+
+def _apart(side: str, what: str, dtype: str, base: str, seconds: float, tokens: int) -> dict[str, Any]:
     """`measure` in a process of its own."""
-    command = [sys.executable, "-m", "prefix_core.studies.bench", side, dtype, base, str(seconds), str(tokens)]
+    command = [sys.executable, "-m", "prefix_core.studies.bench", side, what, dtype, base, str(seconds), str(tokens)]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     if done.returncode:
         last = (done.stderr.strip().splitlines() or ["no message"])[-1]
@@ -127,23 +149,32 @@ def table(result: dict[str, Any]) -> str:
             lines.append(f"{side:<13} {dtype}  {told}")
     if "not_compared" in result:
         return "\n".join([*lines, f"not compared: {result['not_compared']}"])
+    floor = "  ".join(f"{name} {value:,.1f}" for name, value in result["floor"].items())
+    lines += [f"floor         fp32  {floor}"]
     lines += [f"{name}: {value}x" for name, value in result["times_faster"].items()]
     lines += [f"greedy tokens equal to transformers', {d}: {s:.1%}" for d, s in result["greedy_agreement"].items()]
     return "\n".join(lines)
 
 
-def _ratios(result: dict[str, Any]) -> dict[str, float]:
+def _ratios(result: dict[str, Any], dtypes: Sequence[str]) -> dict[str, float]:
     ours, peft, theirs = (result[side] for side in SIDES)
-    train, ratios = "training_tokens_per_second", {}
-    for dtype in ("fp32", "bf16"):
-        ratios[f"training, {dtype}, against PEFT"] = ours[dtype][train] / peft[dtype][train]
+    ratios: dict[str, float] = {}
+    for dtype in dtypes:
+        for what, figure in (("", "training_tokens_per_second"), (" in fours", "training_texts_per_second_in_fours")):
+            ratios[f"training{what}, {dtype}, against PEFT"] = ours[dtype][figure] / peft[dtype][figure]
+        memory = "training_peak_megabytes"
+        ratios[f"training memory, {dtype}, of PEFT's"] = ours[dtype][memory] / peft[dtype][memory]
         for rows in ROWS:
             name = f"milliseconds_per_token_{rows}"
             ratios[f"decoding {rows} rows, {dtype}"] = theirs[dtype][name] / ours[dtype][name]
-    for rows in ROWS:
-        name = f"milliseconds_per_token_{rows}"
-        best = min(ours[dtype][name] for dtype in ours)
-        ratios[f"decoding {rows} rows, our best against transformers as it comes"] = theirs["fp32"][name] / best
+        one, panes = (ours[dtype].get(f"milliseconds_per_token_{rows}") for rows in (1, "panes"))
+        if panes:
+            ratios[f"time of four panes, {dtype}, of one"] = panes / one
+    one = ours["fp32"]["milliseconds_per_token_1"]
+    ratios["decoding 1 row, fp32, of the floor"] = one / result["floor"]["milliseconds_per_token"]
+    ratios["training, fp32, of the floor"] = (
+        result["floor"]["training_tokens_per_second"] / ours["fp32"]["training_tokens_per_second"]
+    )
     return {name: round(value, 2) for name, value in ratios.items()}
 
 
@@ -162,6 +193,7 @@ class Work:
     base: Base
     prefix: Prefix
     batches: Batches
+    in_fours: Batches
     inputs: list[list[int]]
 
 
@@ -171,7 +203,9 @@ def work(base: Base) -> Work:
     prefix = Prefix(*random_start(base.shape, PREFIX_LENGTH, torch.Generator().manual_seed(0)))
     inputs = [base.encode(task.prompt(example.source)) for example in pool[: max(ROWS)]]
     told_often = [example for example in pool if len(example.references) >= TEXTS]
-    return Work(base, prefix, Batches(encode_pairs(base, task, told_often, PREFIX_LENGTH), SETTINGS), inputs)
+    pairs = encode_pairs(base, task, told_often, PREFIX_LENGTH)
+    apart = encode_pairs(base, task, one_text_each(pool), PREFIX_LENGTH)
+    return Work(base, prefix, Batches(apart, SETTINGS), Batches(pairs, IN_FOURS), inputs)
 
 
 def train_here(job: Work, precision: str) -> Callable[[list[Pair]], None]:
@@ -256,18 +290,33 @@ def write_by_transformers(job: Work, rows: int, tokens: int) -> list[list[int]]:
     return written
 
 
-def training_speed(step: Callable[[list[Pair]], None], job: Work, seconds: float) -> float:
-    """Tokens a second, none of them padding; the first step is left out unless it takes all the time there is."""
-    tokens, began, number = 0, time.perf_counter(), 0
+def panes_here(job: Work, rows: int, tokens: int) -> list[list[int]]:
+    """Four methods on the first input, in one pass; the two with weights are as they start."""
+    base, task = job.base, get_task("e2e")
+    steered = [Steered("prefix", base.writer, job.prefix), prompt.steer(base, task)]
+    for method in ("adapter", "top_layers"):
+        steered.append(get_trained(method).steer(base, get_trained(method).start(base, SETTINGS).kept()))
+    ids = job.inputs[0]
+    some = [Endless(ids, one.prefix, tokens, frozenset(), one.network, index) for index, one in enumerate(steered)]
+    search = Search(base, some, Decoding())
+    while search.alive:
+        search.advance()
+    return [row.written for row in some]
+
+
+def training_speed(step: Callable[[list[Pair]], None], batches: Batches, seconds: float) -> tuple[float, float]:
+    """Tokens and texts a second, none of them padding; the first step is left out unless it takes all the time."""
+    tokens, texts, began, number = 0, 0, time.perf_counter(), 0
     while True:
-        batch = job.batches.at(number)
+        batch = batches.at(number)
         step(batch)
         tokens += sum(len(pair.source) + len(pair.target) for pair in batch)
+        texts += len(batch)
         now = time.perf_counter()
         if now - began >= seconds:
-            return tokens / (now - began)
+            return tokens / (now - began), texts / (now - began)
         if number == 0:
-            tokens, began = 0, now
+            tokens, texts, began = 0, 0, now
         number += 1
 
 
@@ -288,48 +337,106 @@ def decoding_speed(
     return statistics.median(found), written
 
 
-def measure(side: str, dtype: str, name: str, seconds: float, tokens: int = NEW_TOKENS) -> dict[str, Any]:
-    """The figures of one side in one dtype."""
-    if side == "peft":
-        job = work(load_base(name))
-        job.base.model.set_attn_implementation("sdpa")  # transformers' own again
-        speed = training_speed(train_by_peft(job, dtype == "bf16"), job, seconds)
-        return {"training_tokens_per_second": round(speed, 1), **_memory()}
+def measure(side: str, what: str, dtype: str, name: str, seconds: float, tokens: int = NEW_TOKENS) -> dict[str, Any]:
+    """The figures of one side's training or writing in one dtype, or of the floor."""
+    if side == "floor":
+        return floor(load_base(name))
+    if what == "train":
+        return training_figures(side, dtype, name, seconds)
     if side == "prefix_core":
         job = work(load_base(name, dtype=dtype))
-        write = write_here
+        figures = writing_figures(write_here, job, seconds, tokens)
+        if job.base.modules is None:
+            panes, _ = decoding_speed(panes_here, job, PANES, seconds, tokens)
+            figures["milliseconds_per_token_panes"] = round(panes, 2)
+        figures["alone"] = bool(job.base.begin)
+        return {**figures, **_memory("peak_megabytes")}
+    job = work(load_base(name))
+    job.base.model.set_attn_implementation("sdpa")
+    torch.nn.Module.to(job.base.model, DTYPES[dtype])
+    counts = {1, torch.get_num_threads()}
+    found = []
+    for threads in counts:
+        torch.set_num_threads(threads)
+        found.append(writing_figures(write_by_transformers, job, seconds / len(counts), tokens))
+    best = {key: min(figures[key] for figures in found) for key in found[0] if key != "written"}
+    return {**best, "written": found[0]["written"], **_memory("peak_megabytes")}
+
+
+def training_figures(side: str, dtype: str, name: str, seconds: float) -> dict[str, Any]:
+    base, facts = load_base(name), {}
+    job = work(base)
+    if side == "peft":
+        base.model.set_attn_implementation("sdpa")  # transformers' own again
+        step = train_by_peft(job, dtype == "bf16")
     else:
-        job = work(load_base(name))
-        job.base.model.set_attn_implementation("sdpa")
-        torch.nn.Module.to(job.base.model, DTYPES[dtype])
-        write = write_by_transformers
+        step = train_here(job, dtype)
+        facts = {"parameters": base.parameters, "alone": bool(base.begin)}
+        facts |= {"kept": base.shape.prefix_parameters(PREFIX_LENGTH), "kept_at_5": base.shape.prefix_parameters(5)}
+    speed, _ = training_speed(step, job.batches, seconds / 2)
+    _, texts = training_speed(step, job.in_fours, seconds / 2)
+    figures = {"training_tokens_per_second": round(speed, 1), "training_texts_per_second_in_fours": round(texts, 2)}
+    return {**facts, **figures, **_memory("training_peak_megabytes")}
+
+
+def writing_figures(
+    write: Callable[[Work, int, int], list[list[int]]], job: Work, seconds: float, tokens: int
+) -> dict[str, Any]:
     figures: dict[str, Any] = {}
     for rows in ROWS:
         milliseconds, written = decoding_speed(write, job, rows, seconds, tokens)
         figures[f"milliseconds_per_token_{rows}"] = round(milliseconds, 2)
-    if side == "prefix_core":
-        base, precision = job.base, "fp32"
-        if dtype == "bf16" == fastest_precision(base.device):  # with fp32 parameters, as under PEFT's autocast
-            del job, base
-            job, precision = work(load_base(name)), "bf16"
-            base = job.base
-        speed = training_speed(train_here(job, precision), job, seconds)
-        kept = {"kept": base.shape.prefix_parameters(PREFIX_LENGTH), "kept_at_5": base.shape.prefix_parameters(5)}
-        figures = {"parameters": base.parameters, **kept, "training_tokens_per_second": round(speed, 1), **figures}
-        figures["alone"] = bool(base.begin)
-    return {**figures, **_memory(), "written": written}
+    return {**figures, "written": written}
 
 
-def _memory() -> dict[str, float]:
+def floor(base: Base) -> dict[str, float]:
+    """What the machine allows: reading in GB/s, arithmetic in GFLOP/s, and what follows for one row and for training.
+
+    A token of one row reads every matrix once. A token learned from multiplies every layer's matrices forward and
+    backward, and a target token, about every other one, the output layer's, too.
+    """
+    read, multiplied = _bandwidth(), _arithmetic()
+    layers = sum(tensor.numel() for name, tensor in base.tensors.items() if tensor.ndim == 2) - base.embedding_size
+    each = 4 * layers + 4 * base.embedding_size * TARGET_SHARE
+    return {
+        "gigabytes_per_second": round(read, 1),
+        "gigaflops": round(multiplied, 1),
+        "milliseconds_per_token": round(base.bytes / read / 1e6, 2),
+        "training_tokens_per_second": round(multiplied * 1e9 / each, 1),
+    }
+
+
+def _bandwidth() -> float:
+    """GB/s at which memory is read, as many rows of a large matrix as there are threads at a time; the best of ten."""
+    large = torch.ones(100_000_000)
+    return max(0.4 / _seconds(large.sum) for _ in range(10))
+
+
+def _arithmetic() -> float:
+    """GFLOP/s of a large fp32 product, by the faster of the two ways in which matrices are multiplied here."""
+    x, weight = torch.randn(1024, 1024), torch.randn(1024, 1024)
+    ways: list[Callable[[Tensor], Tensor]] = [Dense(weight)]
+    if half_products():
+        ways.append(HalfDense([weight.half()]))
+    return max(2 * 1.024**3 / _seconds(partial(way, x)) for way in ways for _ in range(10))
+
+
+def _seconds(run: Callable[[], object]) -> float:
+    began = time.perf_counter()
+    run()
+    return time.perf_counter() - began
+
+
+def _memory(name: str) -> dict[str, float]:
     """This process's peak. Linux hands `ru_maxrss` down from the process that started it, but not VmHWM."""
     try:
         status = Path("/proc/self/status").read_text()
         peak = int(status.partition("VmHWM:")[2].split()[0]) / 1e3
     except OSError:
         peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (1e6 if sys.platform == "darwin" else 1e3)
-    return {"peak_megabytes": round(peak, 1)}
+    return {name: round(peak, 1)}
 
 
 if __name__ == "__main__":
-    which, kind, place, budget, count = sys.argv[1:]
-    print(json.dumps(measure(which, kind, place, float(budget), int(count))))
+    which, job, kind, place, budget, count = sys.argv[1:]
+    print(json.dumps(measure(which, job, kind, place, float(budget), int(count))))

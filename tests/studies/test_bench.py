@@ -9,21 +9,23 @@ import pytest
 
 from prefix_core.cli import main
 from prefix_core.studies import bench as benching
-from prefix_core.studies.bench import bench, bench_shape, measure, middle, record, table
+from prefix_core.studies.bench import bench, bench_shape, measure, measured_dtypes, middle, record, table
 from prefix_core.studies.full_shape import SHAPES
 from tests.architectures import DECODERS, make_bases
 
 
 def test_every_figure_is_there_and_fp32_outputs_are_equal(tiny_folder: Path) -> None:
     result = bench(str(tiny_folder), seconds=0.2, rounds=1)
-    assert result["greedy_agreement"]["fp32"] == 1.0 and 0 <= result["greedy_agreement"]["bf16"] <= 1
-    for dtype in ("fp32", "bf16"):
-        ours = result["prefix_core"][dtype]
-        assert ours["training_tokens_per_second"] > 0 and ours["peak_megabytes"] > 50
-        assert all(ours[f"milliseconds_per_token_{rows}"] > 0 for rows in (1, 8))
-        assert result["peft"][dtype]["training_tokens_per_second"] > 0
-    assert len(result["times_faster"]) == 8
-    assert "against PEFT" in table(result)
+    assert result["greedy_agreement"]["fp32"] == 1.0
+    for dtype in measured_dtypes():
+        ours, theirs = result["prefix_core"][dtype], result["peft"][dtype]
+        assert all(ours[f"milliseconds_per_token_{rows}"] > 0 for rows in (1, 8, "panes"))
+        for side in (ours, theirs):
+            assert side["training_tokens_per_second"] > 0 and side["training_texts_per_second_in_fours"] > 0
+            assert side["training_peak_megabytes"] > 50
+    assert all(figure > 0 for figure in result["floor"].values())
+    assert len(result["times_faster"]) == 6 * len(measured_dtypes()) + 2
+    assert "against PEFT" in table(result) and "floor" in table(result)
 
 
 def test_the_middle_round_counts() -> None:
@@ -32,21 +34,27 @@ def test_the_middle_round_counts() -> None:
 
 
 def test_the_sides_take_turns(monkeypatch: pytest.MonkeyPatch) -> None:
-    asked: list[tuple[str, str]] = []
+    asked: list[tuple[str, str, str]] = []
 
-    def apart(side: str, dtype: str, *_: object) -> dict[str, object]:
-        asked.append((side, dtype))
-        figures = {"training_tokens_per_second": 1.0, "milliseconds_per_token_8": 3.0, "written": [[7]]}
-        return {**figures, "milliseconds_per_token_1": float(len(asked))}
+    def apart(side: str, what: str, dtype: str, *_: object) -> dict[str, object]:
+        asked.append((side, what, dtype))
+        if side == "floor":
+            return {"milliseconds_per_token": 1.0, "training_tokens_per_second": 1.0}
+        if what == "write":
+            return {"milliseconds_per_token_8": 3.0, "milliseconds_per_token_1": float(len(asked)), "written": [[7]]}
+        names = ("training_tokens_per_second", "training_texts_per_second_in_fours", "training_peak_megabytes")
+        return dict.fromkeys(names, 1.0)
 
     monkeypatch.setattr(benching, "_apart", apart)
+    monkeypatch.setattr(benching, "native_bf16", lambda: True)
     result = bench(seconds=3.0)
-    assert asked == [(side, dtype) for dtype in ("fp32", "bf16") for _ in range(3) for side in benching.SIDES]
-    assert result["transformers"]["bf16"]["milliseconds_per_token_1"] == 15.0  # of 12, 15 and 18
+    turns = [(*run, dtype) for dtype in ("fp32", "bf16") for _ in range(3) for run in benching.RUNS]
+    assert asked == [*turns, ("floor", "", "fp32")]
+    assert result["transformers"]["bf16"]["milliseconds_per_token_1"] == 20.0  # of 16, 20 and 24
 
 
 def test_a_process_is_not_charged_with_the_memory_of_the_one_that_started_it() -> None:
-    code = "import json; from prefix_core.studies.bench import _memory; print(json.dumps(_memory()))"
+    code = "import json; from prefix_core.studies.bench import _memory; print(json.dumps(_memory('peak_megabytes')))"
     alone = json.loads(subprocess.run([sys.executable, "-c", code], capture_output=True, check=True).stdout)
     held = bytearray(800_000_000)
     held[::4096] = b"x" * len(held[::4096])
@@ -57,9 +65,10 @@ def test_a_process_is_not_charged_with_the_memory_of_the_one_that_started_it() -
 @pytest.mark.parametrize("kind", DECODERS)
 def test_every_decoder_is_measured_and_writes_what_transformers_writes(tmp_path: Path, kind: str) -> None:
     name = make_bases(lambda kind: tmp_path, [kind])[kind].name
-    ours, theirs, peft = (measure(side, "fp32", name, 0.01) for side in ("prefix_core", "transformers", "peft"))
+    ours, theirs = (measure(side, "write", "fp32", name, 0.01) for side in ("prefix_core", "transformers"))
     assert ours["written"] == theirs["written"] and not ours["alone"]
-    assert ours["training_tokens_per_second"] > 0 and peft["training_tokens_per_second"] > 0
+    for side in ("prefix_core", "peft"):
+        assert measure(side, "train", "fp32", name, 0.01)["training_tokens_per_second"] > 0
 
 
 def test_an_encoder_decoder_of_full_size_is_measured_alone_and_recorded(
