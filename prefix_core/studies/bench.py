@@ -22,14 +22,12 @@ import sys
 import time
 from collections.abc import Callable, Sequence, Set
 from dataclasses import dataclass, replace
-from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
 import torch
-from torch import Tensor
 
 from prefix_core.data.split import one_text_each
 from prefix_core.errors import BaseError
@@ -40,7 +38,7 @@ from prefix_core.methods.settings import Settings
 from prefix_core.model.base import Base, native_bf16
 from prefix_core.model.loading import DTYPES, load_base
 from prefix_core.model.prefix import Prefix
-from prefix_core.model.products import Dense, HalfDense, half_products
+from prefix_core.model.products import Dense, HalfDense, Product, half_products
 from prefix_core.places import DEFAULT_BASE, EVIDENCE
 from prefix_core.studies.evidence import FULL_SIZE
 from prefix_core.studies.full_shape import SHAPES, write_random
@@ -407,24 +405,27 @@ def floor(base: Base) -> dict[str, float]:
 
 
 def _bandwidth() -> float:
-    """GB/s at which memory is read, as many rows of a large matrix as there are threads at a time; the best of ten."""
-    large = torch.ones(100_000_000)
-    return max(0.4 / _seconds(large.sum) for _ in range(10))
+    """GB/s at which memory is read, a large tensor added up by all threads; the best of ten."""
+    large, best = torch.ones(100_000_000), 0.0
+    for _ in range(10):
+        began = time.perf_counter()
+        large.sum()
+        best = max(best, 0.4 / (time.perf_counter() - began))
+    return best
 
 
 def _arithmetic() -> float:
     """GFLOP/s of a large fp32 product, by the faster of the two ways in which matrices are multiplied here."""
     x, weight = torch.randn(1024, 1024), torch.randn(1024, 1024)
-    ways: list[Callable[[Tensor], Tensor]] = [Dense(weight)]
+    ways: list[Product] = [Dense(weight)]
     if half_products():
         ways.append(HalfDense([weight.half()]))
-    return max(2 * 1.024**3 / _seconds(partial(way, x)) for way in ways for _ in range(10))
-
-
-def _seconds(run: Callable[[], object]) -> float:
-    began = time.perf_counter()
-    run()
-    return time.perf_counter() - began
+    best = 0.0
+    for way in ways * 10:
+        began = time.perf_counter()
+        way(x)
+        best = max(best, 2 * 1.024**3 / (time.perf_counter() - began))
+    return best
 
 
 def _memory(name: str) -> dict[str, float]:
