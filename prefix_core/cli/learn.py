@@ -31,6 +31,7 @@ def run_train(asked: argparse.Namespace) -> None:
         learned = examples if asked.examples is None else draw(examples, asked.examples, asked.seed)
     else:
         learned, held_out = split(examples, asked.examples, asked.seed)
+    held_out = one_text_each(held_out)[: asked.held_out_limit]
     found = PAPER if asked.preset == "paper" else defaults(asked.method, task.initial_words)
     if asked.mlp_width is not None:
         found = through_mlp(found, asked.mlp_width or None)
@@ -116,7 +117,9 @@ def add(commands: options.Commands) -> None:
     command.add_argument("--out", required=True, help="folder for the result; a run cut short goes on from here")
     command.add_argument("--examples", type=count, help="learn from so many texts, drawn by the seed (default: all)")
     command.add_argument("--held-out", help="file of held-out examples (default: some of --data)")
-    command.add_argument("--held-out-limit", type=count, default=200, help="so many at most (default: %(default)s)")
+    command.add_argument(
+        "--held-out-limit", type=count, default=24, help="so many at most, one text of each (default: %(default)s)"
+    )
     command.add_argument(
         "--seed", type=int, default=0, help="of all that is drawn; same seed, same result (default: 0)"
     )
