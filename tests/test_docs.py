@@ -1,6 +1,6 @@
 """README and docs/: every command runs, every link leads somewhere, and what follows from the code is up to date.
 
-The page's API is run by `tests/ui/test_endpoints.py`, `accelerate launch` by `tests/training/test_workers.py`, and
+The page's API is run by `tests/ui/compare/test_api.py`, `accelerate launch` by `tests/training/test_workers.py`, and
 `bench`, which starts a process for each side of each round, by `tests/studies/test_bench.py`.
 """
 

@@ -1,1 +1,1 @@
-"""The web app: one tab a file. The only place that knows Gradio."""
+"""The web app: a folder for each tab, and beside them what the tabs share. The only place that knows Gradio."""

@@ -184,7 +184,8 @@ def offer(inspector: Inspector, token: str, ticked: list[str]) -> tuple[Any, Any
     kept = [name for name in ticked if name in choices] or list(choices)[:MOST_PREFIXES]
     titles = [(choice.title, choice.name) for choice in choices.values()]
     layers = [str(number) for number in range(1, engine.base.shape.layers + 1)]
-    return gr.CheckboxGroup(titles, value=kept), gr.Radio(layers)
+    nothing = None if choices else "not trained yet: train one on the tab “Train”"
+    return gr.CheckboxGroup(titles, value=kept, info=nothing), gr.Radio(layers)
 
 
 def draw(

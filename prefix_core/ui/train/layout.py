@@ -91,7 +91,10 @@ def _lay_out_rows(limits: str) -> dict[str, Any]:
         address = "data:text/csv;charset=utf-8," + quote(TEMPLATE)
         gr.HTML(f'<a class="template" href="{address}" download="template.csv">an empty template (CSV)</a>')
     file = gr.File(
-        label=f"A file: {', '.join(SUFFIXES)}", file_types=list(SUFFIXES), height=84, elem_id="training-file"
+        label="A file: CSV, JSON, Excel, ODS, Parquet, Markdown",
+        file_types=list(SUFFIXES),
+        height=84,
+        elem_id="training-file",
     )
     rows = gr.Textbox(
         label="Or paste or type the rows, the names of the columns first",
