@@ -1,7 +1,7 @@
 """What training leaves on disk: tensors as safetensors and a card that says where they come from.
 
-A decoder's prefix is stored in PEFT's own format (see `peft_format`), whole layers packed (see `compact`). Nothing is
-ever unpickled; names, shapes and sizes are checked before a file is used.
+A decoder's prefix is stored in PEFT's own format (see `peft_format`), whole layers as packed differences (see `delta`).
+Nothing is ever unpickled; names, shapes and sizes are checked before a file is used.
 """
 
 import hashlib
@@ -18,7 +18,8 @@ import torch
 from huggingface_hub import save_torch_state_dict
 from torch import Tensor
 
-from prefix_core.artifacts import compact
+from prefix_core.artifacts import delta
+from prefix_core.artifacts.delta import Way
 from prefix_core.artifacts.peft_format import PEFT_CONFIG, PEFT_WEIGHTS, from_peft, refuse_other_name, save_peft
 from prefix_core.artifacts.tensors import finite, read_tensors
 from prefix_core.errors import ArtifactError
@@ -30,7 +31,9 @@ from prefix_core.training.train import Trained
 
 CARD = "card.json"
 SHARD = 9_000_000  # bytes a file
-WHOLE_LAYERS = {"fine_tune", "top_layers"}  # packed; prefixes and adapters are small enough as fp32
+WHOLE_LAYERS = {"fine_tune", "top_layers"}  # packed
+NUMBERS = {"adapter": torch.float16}  # what else is stored in; a prefix in fp32
+EXACT = Way(8)  # so near that hardly a token differs
 CARD_TYPES: dict[str, Any] = {
     "<class 'str'>": str,
     "<class 'int'>": int,
@@ -72,13 +75,18 @@ class Card:
     versions: dict[str, str] = field(default_factory=dict)
     created: str = ""
     scores: dict[str, Any] = field(default_factory=dict)
+    plan: dict[str, Any] = field(default_factory=dict)
     packing: dict[str, Any] = field(default_factory=dict)
     loaded_on: dict[str, str] = field(default_factory=dict)
 
 
 def bytes_per_parameter(method: str) -> float:
-    """What a kept parameter takes on disk."""
-    return compact.bytes_per_number(8) if method in WHOLE_LAYERS else 4
+    """What a kept parameter takes on disk, of whole layers about and at most."""
+    return 1 + 2 / delta.GROUP if method in WHOLE_LAYERS else _number(method).itemsize
+
+
+def _number(method: str) -> torch.dtype:
+    return NUMBERS.get(method, torch.float32)
 
 
 def describe(base: Base, task: str, trained: Trained, data: dict[str, Any]) -> Card:
@@ -93,7 +101,7 @@ def describe(base: Base, task: str, trained: Trained, data: dict[str, Any]) -> C
         data=data,
         trained=trained.steered.trained,
         kept=trained.steered.kept,
-        full_bytes=trained.steered.kept * (2 if trained.method in WHOLE_LAYERS else 4),
+        full_bytes=trained.steered.kept * (2 if trained.method in WHOLE_LAYERS else _number(trained.method).itemsize),
         steps=trained.steps,
         best_step=trained.best_step,
         tokens=trained.tokens,
@@ -106,10 +114,10 @@ def describe(base: Base, task: str, trained: Trained, data: dict[str, Any]) -> C
     )
 
 
-def save(folder: Path, base: Base, kept: dict[str, Tensor], card: Card, bits: int = 8) -> Card:
+def save(folder: Path, base: Base, kept: dict[str, Tensor], card: Card, way: Way = EXACT) -> Card:
     """Write tensors and card into `folder`, replacing what is there; returns the card with its bytes.
 
-    bits: of a number of whole layers, 8 or 4.
+    way: how whole layers are packed.
     """
     folder.mkdir(parents=True, exist_ok=True)
     for old in [*tensor_files(folder), *folder.glob("weights*.index.json"), folder / PEFT_CONFIG]:
@@ -118,9 +126,10 @@ def save(folder: Path, base: Base, kept: dict[str, Tensor], card: Card, bits: in
         save_peft(folder, base, kept)
     else:
         if card.method in WHOLE_LAYERS:
-            tensors = compact.pack(kept, get_trained(card.method).origin(base), bits)
+            tensors = delta.pack(kept, get_trained(card.method).origin(base), way)
         else:
-            tensors = {name: tensor.detach().cpu().float().contiguous() for name, tensor in kept.items()}
+            kind = _number(card.method)
+            tensors = {name: tensor.detach().cpu().to(kind).contiguous() for name, tensor in kept.items()}
         save_torch_state_dict(tensors, folder, filename_pattern="weights{suffix}.safetensors", max_shard_size=SHARD)
     card = replace(card, bytes=stored_bytes(folder))
     write_card(folder, card)
@@ -130,6 +139,11 @@ def save(folder: Path, base: Base, kept: dict[str, Tensor], card: Card, bits: in
 def tensor_files(folder: Path) -> list[Path]:
     """The files an artifact's tensors lie in; whatever else is in the folder is not ours."""
     return sorted([*folder.glob("weights*.safetensors"), *folder.glob(PEFT_WEIGHTS)])
+
+
+def size_of(tensors: dict[str, Tensor]) -> int:
+    """Bytes of tensors; a file adds some kilobytes for their names."""
+    return sum(tensor.numel() * tensor.element_size() for tensor in tensors.values())
 
 
 def stored_bytes(folder: Path) -> int:
@@ -192,7 +206,7 @@ def load(folder: Path, base: Base, allow_other_weights: bool = False) -> tuple[S
         kept = from_peft(folder, base)
     else:
         stored = read_tensors(tensor_files(folder))
-        kept = finite(compact.unpack(stored, module.origin(base)) if card.method in WHOLE_LAYERS else stored)
+        kept = finite(delta.unpack(stored, module.origin(base)) if card.method in WHOLE_LAYERS else stored)
     steered = module.steer(base, kept)
     return steered.costing(card.trained or steered.kept, stored_bytes(folder)), card
 

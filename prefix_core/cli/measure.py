@@ -8,7 +8,7 @@ from prefix_core.artifacts.artifacts import artifact_root
 from prefix_core.cli import options
 from prefix_core.cli.options import count, named_base, named_precision, show
 from prefix_core.errors import InputError
-from prefix_core.places import DEFAULT_BASE
+from prefix_core.places import DEFAULT_BASE, evidence_of
 from prefix_core.studies.evidence import FULL_SIZE, ROWS, outdated
 from prefix_core.studies.full_shape import SHAPES
 from prefix_core.tasks import TASKS
@@ -33,7 +33,7 @@ def run_rebuild(asked: argparse.Namespace) -> None:
 
     base = named_base(asked)
     precision, folder = named_precision(asked, base), asked.evidence
-    rebuild(base, asked.tasks, asked.methods, asked.splits, asked.steps, asked.limit, folder, precision=precision)
+    rebuild(base, asked.tasks, asked.methods, asked.splits, asked.steps, asked.limit, folder, precision, asked.minutes)
     if base.name == DEFAULT_BASE:
         from prefix_core.studies.precompute import precompute
 
@@ -55,11 +55,19 @@ def run_results(asked: argparse.Namespace) -> None:
 
 
 def run_study(asked: argparse.Namespace) -> None:
-    from prefix_core.studies.study import STUDIES, study
+    from prefix_core.studies import storage
+    from prefix_core.studies.study import STUDIES, standing, study
 
+    if asked.list:
+        for name, (made, planned) in standing(asked.evidence or evidence_of(asked.base)).items():
+            print(f"{name:<16}{made} of {planned} runs" if planned else f"{name:<16}not run")
+        return
     base = named_base(asked)
-    for name in asked.names or STUDIES:
-        study(base, name, asked.limit, asked.evidence)
+    for name in asked.names or [*STUDIES, storage.NAME]:
+        if name == storage.NAME:
+            storage.record(base, asked.evidence)
+        else:
+            study(base, name, asked.limit, asked.evidence)
 
 
 def add(commands: options.Commands) -> None:
@@ -78,11 +86,16 @@ def add(commands: options.Commands) -> None:
     options.add_placed_base(command)
     options.add_precision(command)
     command.add_argument("--tasks", nargs="+", default=[], choices=[name for name in TASKS if name != "custom"])
-    command.add_argument("--methods", nargs="+", default=list(ROWS), choices=ROWS, help="rows of the results table")
+    command.add_argument("--methods", nargs="+", default=[], choices=ROWS, help="rows of the results table")
     command.add_argument(
         "--splits", nargs="+", default=[], help="what to score on, such as dev or test (default: all but test)"
     )
-    command.add_argument("--steps", type=count, help="optimizer steps of each (default: its own)")
+    command.add_argument(
+        "--minutes",
+        type=float,
+        help="for each training, trials included (default: 20 without a GPU, no limit with one)",
+    )
+    command.add_argument("--steps", type=count, help="optimizer steps of each, whatever time they take")
     command.add_argument("--limit", type=count, help="score on the first so many inputs (default: all)")
     command.add_argument("--evidence", type=Path, help="folder for what is measured (default: the base's own)")
     command.set_defaults(run=run_rebuild)
@@ -94,8 +107,11 @@ def add(commands: options.Commands) -> None:
 
     command = commands.add_parser("study", help="measure one of the paper's findings on a base")
     options.add_placed_base(command)
-    studies = "lengths, variants, few_examples, initial_words, topics"
-    command.add_argument("names", nargs="*", metavar="STUDY", help=studies)
-    command.add_argument("--limit", type=count, default=200, help="score on the first so many inputs (%(default)s)")
+    studies = (
+        "few_examples, lengths, initial_words, layers, few_news, variants, topics, within_news, lengths_news, storage"
+    )
+    command.add_argument("names", nargs="*", metavar="STUDY", help=f"{studies} (default: all, in this order)")
+    command.add_argument("--list", action="store_true", help="say how far each is, and run none")
+    command.add_argument("--limit", type=count, default=100, help="score on the first so many inputs (%(default)s)")
     command.add_argument("--evidence", type=Path, help="folder for what is measured (default: the base's own)")
     command.set_defaults(run=run_study)

@@ -35,7 +35,8 @@ class Adapter(Adaptation):
         return with_adapters(self._network, {name: tensor.to(dtype) for name, tensor in self.tensors.items()})
 
     def kept(self) -> dict[str, Tensor]:
-        return {name: tensor.detach().clone() for name, tensor in self.tensors.items()}
+        # numbers that fp16 holds, in which they are stored
+        return {name: tensor.detach().half().float() for name, tensor in self.tensors.items()}
 
 
 def bottleneck_width(base: Base, share: float) -> int:

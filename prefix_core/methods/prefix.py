@@ -14,6 +14,7 @@ from prefix_core.methods.method import Adaptation, Steered, count
 from prefix_core.methods.prefix_encoder import (
     EmbeddingEncoder,
     PrefixEncoder,
+    learning_layers,
     parameters_trained,
     random_start,
     units_of,
@@ -54,6 +55,7 @@ class PrefixTuning(Adaptation):
             start, width = start.cpu(), settings.mlp_width
             # a random start has no size to go by: that of some words' activations is taken
             units = units_of(start if words else word_start(base, SOME_WORDS, length, self.infix)).cpu()
+            units = units * learning_layers(shape, settings.layers)
             self.encoder = PrefixEncoder(start, shape, width, generator, units).to(base.device)
 
     def network(self) -> AnyNetwork:

@@ -12,6 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from prefix_core.errors import InputError
+from prefix_core.methods.settings import LAYERS
 from prefix_core.model.base import Base, Shape
 from prefix_core.model.packed_batch import Rows
 from prefix_core.model.prefix import Prefix, stack
@@ -73,6 +74,13 @@ class PrefixEncoder(nn.Module):
 def units_of(start: Tensor) -> Tensor:
     """The size of each layer's keys and values, their standard deviation: (2, layers, 1, 1, 1)."""
     return start.std((2, 3, 4), keepdim=True, correction=0)
+
+
+def learning_layers(shape: Shape, layers: str) -> Tensor:
+    """1 for the layers in which a prefix is trained (see `settings.LAYERS`), 0 for the rest: (layers, 1, 1, 1)."""
+    first, last = LAYERS[layers]
+    sites = [[first <= place / len(site) < last for place in range(len(site))] for site in shape.sites.values()]
+    return torch.tensor([learns for site in sites for learns in site], dtype=torch.float32).view(-1, 1, 1, 1)
 
 
 def parameters_trained(shape: Shape, length: int, width: int | None) -> int:

@@ -9,6 +9,7 @@ from prefix_core.errors import InputError
 LARGEST_SEED = 2**31 - 1
 PRECISIONS = ("fp32", "bf16")
 VARIANTS = ("prefix", "infix", "embedding")
+LAYERS = {"all": (0, 1), "upper half": (1 / 2, 1), "upper third": (2 / 3, 1), "lower half": (0, 1 / 2)}  # from, to
 
 
 @dataclass(frozen=True)
@@ -21,6 +22,7 @@ class Settings:
     warmup: share of the steps in which the rate rises; after it falls to zero in a straight line.
     variant: a "prefix", or one of the paper's ablations (sections 7.2, 7.3): an "infix" between input and output, or
     the "embedding" of a prefix alone, whose keys and values are what the base makes of it (trained without an MLP).
+    layers: in which of LAYERS a prefix is trained; in the others it stays the activations of the initial words.
     mlp_width: units of the reparameterization, None to train the prefix itself. initial_words: "" for a random start.
     adapter_share: of the base's parameters. patience: held-out measurements without a new best before stopping.
     precision: "fp32", or "bf16" for matrix products and attention in bf16, where the processor multiplies it; what is
@@ -39,6 +41,7 @@ class Settings:
     clip: float = 1.0
     seed: int = 0
     variant: str = "prefix"
+    layers: str = "all"
     prefix_length: int = 10
     mlp_width: int | None = 512
     initial_words: str = ""
@@ -53,6 +56,10 @@ class Settings:
                 raise InputError(f"setting {name} is {getattr(self, name)}; it must be a number greater than 0")
         if self.variant not in VARIANTS:
             raise InputError(f"setting variant is {self.variant!r}; choose one of {', '.join(VARIANTS)}")
+        if self.layers not in LAYERS or (self.layers != "all" and self.variant == "embedding"):
+            raise InputError(
+                f"setting layers is {self.layers!r}; choose one of {', '.join(LAYERS)}; an embedding has all"
+            )
         for name in ("steps", "mlp_width", "patience"):
             value = getattr(self, name)
             if value is not None and value < 1:

@@ -15,11 +15,11 @@ from prefix_core.places import EVIDENCE, evidence_of
 
 FULL_SIZE = "full_size.json"  # what `bench --shape` measured
 
-# The rows of a table in their order. What the app offers has its method's name; the two at 0.1% of the base, the
-# paper's size, lie beside it.
+# The rows of a table in their order. What the app offers has its method's name: the prefix of 0.1% of the base, the
+# paper's size, and the adapter of 3%. A longer prefix and an adapter of 0.1% lie beside them.
 ROWS = (
     "prefix",
-    "prefix_small",
+    "prefix_long",
     "fine_tune",
     "top_layers",
     "adapter",

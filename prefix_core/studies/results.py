@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from prefix_core.places import EVIDENCE, PACKAGE
+from prefix_core.studies import findings
 from prefix_core.studies.evidence import FULL_SIZE, path_of
 from prefix_core.tasks import get_task
 
@@ -17,25 +18,36 @@ SCORES = {
     "e2e": {
         "bleu": "BLEU",
         "nist": "NIST",
+        "meteor": "METEOR",
         "rouge_l": "ROUGE-L",
         "cider": "CIDEr",
         "slot_coverage": "values said",
         "names_said": "names said",
+        "invented": "invented a text",
     },
     "webnlg": {
         "bleu": "BLEU",
         "bleu_seen": "BLEU, seen",
         "bleu_unseen": "BLEU, unseen",
+        "meteor": "METEOR",
         "chrf": "chrF",
         "ter": "TER",
         "slot_coverage": "values said",
+        "invented": "invented a text",
     },
-    "dart": {"bleu": "BLEU", "chrf": "chrF", "ter": "TER", "slot_coverage": "values said"},
+    "dart": {
+        "bleu": "BLEU",
+        "meteor": "METEOR",
+        "chrf": "chrF",
+        "ter": "TER",
+        "slot_coverage": "values said",
+        "invented": "invented a text",
+    },
     "summarization": {"rouge_l": "ROUGE-L", "rouge_1": "ROUGE-1", "rouge_2": "ROUGE-2"},
 }
 LABELS = {
     "prefix": "prefix",
-    "prefix_small": "prefix, 0.1%",
+    "prefix_long": "a longer prefix",
     "fine_tune": "fine-tuned",
     "top_layers": "FT-top2",
     "adapter": "adapter",
@@ -44,14 +56,15 @@ LABELS = {
     "prompt_3": "prompted, 3 examples",
     "lead": "the article's first sentence",
 }
-DECIMALS = {"nist": 2, "cider": 2}
+DECIMALS = {"nist": 2, "cider": 2, "invented": 2}
 SHARES = {"slot_coverage", "names_said"}
 WRITTEN = {"milliseconds_per_token_1": "1 row", "milliseconds_per_token_8": "8 rows"}
 COSTS = ("trained", "kept", "of base", "on disk", "training", "tokens/s", "texts seen")
 
 
 def markdown(folder: Path = EVIDENCE) -> str:
-    """A section a task: its dev set, then the headline on its other sets; at the end what full-size models take."""
+    """A section a task: its dev set, then the headline on its other sets; then the low-data studies and what was not
+    run; at the end what full-size models take."""
     paper = json.loads((folder / PAPER).read_text(encoding="utf-8"))
     sections = []
     for task in SCORES:
@@ -60,6 +73,7 @@ def markdown(folder: Path = EVIDENCE) -> str:
         found = [json.loads(other.read_text(encoding="utf-8")) for other in sorted(folder.glob(f"{task}-*.json"))]
         found = [other for other in found if not evidence or other["base_hash"] == evidence["base_hash"]]
         sections.append(section(task, evidence, paper["tasks"][task], paper["split"]) + others(task, found))
+    sections.append(findings.markdown(folder))
     if (path := folder / FULL_SIZE).exists():
         sections.append(full_size(json.loads(path.read_text(encoding="utf-8"))))
     return "\n".join(sections)
@@ -103,7 +117,8 @@ def others(task: str, found: Sequence[dict[str, Any]]) -> str:
                 part = SCORES[task][score].partition(", ")[2]
                 inputs = f"{evidence['rows'][0]['inputs']:,}" if score == headline else ""
                 cells = [scores(rows[name], [score])[0] if name in rows else "" for name in names]
-                lines.append(line([evidence["scored_on"] + (part and f", {part}"), inputs, *cells]))
+                decoding = "" if evidence["decoding"] == "greedy" else f", {evidence['decoding']}"
+                lines.append(line([evidence["scored_on"] + (part and f", {part}") + decoding, inputs, *cells]))
     if not lines:
         return ""
     head = line([SCORES[task][headline], "inputs", *(LABELS[name] for name in names)])

@@ -1,74 +1,98 @@
 """The paper's findings, measured on a base: a study trains one task in several ways and scores every run.
 
-Prefix length (Li & Liang 2021, section 7.1), embeddings alone and an infix (7.2, 7.3), the words a prefix starts from
-(7.4), few examples (6.3), and topics that were never learned from (6.4). A run is recorded as soon as it is measured,
-so a study cut short goes on where it was.
+Few examples (Li & Liang 2021, section 6.3), topics that were never learned from (6.4), prefix length (7.1), embeddings
+alone and an infix (7.2, 7.3), the words a prefix starts from (7.4), and, not in the paper, which layers are trained. A
+run is recorded as soon as it is measured, so a study cut short goes on where it was. Without a GPU there are fewer
+steps. What the paper says of WebNLG's unseen categories is measured by `rebuild` on the whole test set.
 """
 
 import json
-from collections.abc import Callable, Iterator, Sequence
+import os
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from prefix_core.data.examples import Example, load_examples
+from prefix_core.data.reader import read as read_rows
 from prefix_core.data.split import draw, one_text_each, split
 from prefix_core.errors import InputError
 from prefix_core.methods.method import Steered
-from prefix_core.methods.settings import VARIANTS, Settings, defaults
+from prefix_core.methods.settings import LAYERS, VARIANTS, Settings, defaults
 from prefix_core.model.base import Base, fastest_precision
 from prefix_core.places import evidence_of
 from prefix_core.studies.evaluate import evaluate
+from prefix_core.studies.material import drawn, drawn_inputs, material, shortened
+from prefix_core.studies.rebuild import SMALL_SHARE, TRAINED_ROWS
 from prefix_core.tasks import get_task
 from prefix_core.tasks.task import Task
 from prefix_core.training.progress import follow
 from prefix_core.training.train import Trained, train
 from prefix_core.writing.generate import Decoding
 
-LENGTHS = (1, 5, 10, 20, 50, 100, 200)
-LENGTH_STEPS = 500
+LENGTHS = (1, 2, 5, 10, 20, 40, 80)
 VARIANT_LENGTHS = (1, 10, 20)
-FEW = {50: (200, 100), 100: (200, 100), 200: (200, 200), 500: (400, 400)}  # texts -> steps of prefix, of fine-tuning
+FEW = (50, 100, 200, 500)  # texts
+FEW_NEWS = (50, 200)
+FEW_ROWS = ("prefix", "fine_tune", "adapter_small", "top_layers")
 DRAWS = 3  # of the few; the paper draws 5, with 2 seeds each
-WORDS = ("", "elephant", "active", "summarize:", "table-to-text:")
+SEEDS = {"cpu": 1}  # of each draw; elsewhere 2
+WORDS = ("", "elephant", "active", "summarize:", "table-to-text:")  # and the task's own
 WORDS_TEXTS, WORDS_DRAWS = 100, 2
-TOPIC_STEPS = 150
+STEPS = {"cpu": 60}  # elsewhere GPU_STEPS; the same for all methods and numbers of texts
+NEWS_STEPS = {"cpu": 40}
+GPU_STEPS = 400
+FEW_NEWS_TOKENS, NEWS_TOKENS = 200, 320  # of an article
+NEWS_TEXTS = 500  # learned from without a GPU
+TOPIC_INPUTS = 300
 UNLEARNED = "sport"
+WITHIN = (("business", "politics"), ("tech", "entertainment"))  # learned from, scored on
+TOPICS = "summarization/xsum/topic_derived.jsonl.gz"  # under PREFIX_DATA_DIR
 WATCHED = 50  # held-out inputs whose loss decides what a run keeps, at most
+WATCHED_NEWS = 20
+MEASURED = 6  # held-out losses in a run
+SHOWN = 5  # outputs that are recorded
 KINDS = ("prefix", "fine_tune")
 DECODING = Decoding(too_long="cut")
 
 
 @dataclass(frozen=True)
 class Run:
-    """One training of a study, and what it is scored on: a name for each set of examples."""
+    """One training of a study, and what it is scored on: a name for each set of examples. row: as in `rebuild`."""
 
-    method: str
+    row: str
     settings: Settings
     learned: Sequence[Example]
     watched: Sequence[Example]
-    scored: dict[str, Sequence[Example]]
+    scored: Mapping[str, Sequence[Example]]
     draw: int = 0
 
     @property
     def label(self) -> dict[str, Any]:
         """What tells the run from the others of its study."""
-        told = {"method": self.method, "texts": sum(len(example.references) for example in self.learned)}
-        if self.method == "prefix":
-            names = ("prefix_length", "initial_words", "variant")
+        told = {"method": self.row, "texts": sum(len(example.references) for example in self.learned)}
+        if self.row == "prefix":
+            names = ("prefix_length", "initial_words", "variant", "layers")
             told |= {name: getattr(self.settings, name) for name in names}
-        return {**told, "draw": self.draw, "steps": self.settings.steps}
+        return {**told, "draw": self.draw, "seed": self.settings.seed, "steps": self.settings.steps}
+
+
+def settings_of(base: Base, task: Task, row: str, seed: int = 0) -> Settings:
+    """A row's defaults, for the study's number of steps."""
+    steps = (NEWS_STEPS if task.kind == "text" else STEPS).get(base.device.type, GPU_STEPS)
+    share = SMALL_SHARE if row == "adapter_small" else None
+    return defaults(TRAINED_ROWS[row], task.initial_words).replaced(steps=steps, seed=seed, adapter_share=share)
 
 
 def lengths(base: Base, task: Task, limit: int | None, chosen: Sequence[int] = ()) -> Iterator[Run]:
-    """Prefixes of LENGTHS, or of the chosen ones, each trained on all of E2E for the same number of steps."""
-    learned, held_out = split(load_examples("e2e:train", task), None, 0)
-    dev = load_examples("e2e:dev", task, limit)
-    found = defaults("prefix", task.initial_words).replaced(steps=LENGTH_STEPS)
+    """Prefixes of LENGTHS, or of the chosen ones, on the same texts for the same number of steps."""
+    made_of = material(base, task.name)
+    dev = made_of.sets["dev"]
+    watched = one_text_each(dev[-(WATCHED_NEWS if task.kind == "text" else WATCHED) :])
+    scored = {"dev": dev[: -len(watched)][:limit]}  # not what decides
+    found = settings_of(base, task, "prefix")
     for length in chosen or LENGTHS:
-        yield Run(
-            "prefix", replace(found, prefix_length=length), learned, one_text_each(held_out)[:WATCHED], {"dev": dev}
-        )
+        yield Run("prefix", replace(found, prefix_length=length), made_of.learned, watched, scored)
 
 
 def variants(base: Base, task: Task, limit: int | None) -> Iterator[Run]:
@@ -78,41 +102,94 @@ def variants(base: Base, task: Task, limit: int | None) -> Iterator[Run]:
             yield replace(run, settings=replace(run.settings, variant=variant))
 
 
+def layers(base: Base, task: Task, limit: int | None) -> Iterator[Run]:
+    """A prefix trained in all layers or in some, as in `lengths`."""
+    (run,) = lengths(base, task, limit, [defaults("prefix", "").prefix_length])
+    for some in LAYERS:
+        yield replace(run, settings=replace(run.settings, layers=some))
+
+
 def few_examples(base: Base, task: Task, limit: int | None) -> Iterator[Run]:
-    """The paper's low-data setting: FEW texts of E2E, drawn DRAWS times, a prefix against full fine-tuning."""
+    """The paper's low-data setting: FEW texts of E2E, drawn DRAWS times, every method for the same number of steps."""
     examples, dev = load_examples("e2e:train", task), load_examples("e2e:dev", task, limit)
-    for texts, steps in FEW.items():
-        for seed in range(DRAWS):
-            learned, held_out = split(examples, texts, seed)
-            for method, count in zip(KINDS, steps, strict=True):
-                settings = defaults(method, task.initial_words).replaced(steps=count, seed=seed)
-                yield Run(method, settings, learned, one_text_each(held_out)[:WATCHED], {"dev": dev}, seed)
+    yield from few(base, task, examples, dev, FEW, FEW_ROWS)
+
+
+def few_news(base: Base, task: Task, limit: int | None) -> Iterator[Run]:
+    """The same on news: BBC leads, short articles."""
+    examples, dev = load_examples("bbc_news_lead:train", task), load_examples("bbc_news_lead:dev", task, limit)
+    examples, dev = (shortened(base, task, some, FEW_NEWS_TOKENS) for some in (examples, dev))
+    yield from few(base, task, examples, dev, FEW_NEWS, KINDS)
+
+
+def few(
+    base: Base,
+    task: Task,
+    examples: Sequence[Example],
+    dev: Sequence[Example],
+    sizes: Sequence[int],
+    rows: Sequence[str],
+) -> Iterator[Run]:
+    most = WATCHED_NEWS if task.kind == "text" else WATCHED
+    for number in range(DRAWS):  # draw by draw: cut short, each number of texts has its runs
+        for texts in sizes:
+            learned, held_out = split(examples, texts, number)
+            for seed in range(SEEDS.get(base.device.type, 2)):
+                for row in rows:
+                    settings = settings_of(base, task, row, seed)
+                    yield Run(row, settings, learned, one_text_each(held_out)[:most], {"dev": dev}, number)
 
 
 def initial_words(base: Base, task: Task, limit: int | None) -> Iterator[Run]:
-    """Prefixes on few texts that start at random, from words of no meaning for the task, and from its name."""
+    """Prefixes on few texts that start at random, from words of no meaning for the task, and from its own."""
     examples, dev = load_examples("e2e:train", task), load_examples("e2e:dev", task, limit)
-    for seed in range(WORDS_DRAWS):
-        learned, held_out = split(examples, WORDS_TEXTS, seed)
-        found = defaults("prefix", "").replaced(steps=FEW[WORDS_TEXTS][0], seed=seed)
-        for words in WORDS:
+    for number in range(WORDS_DRAWS):
+        learned, held_out = split(examples, WORDS_TEXTS, number)
+        found = settings_of(base, task, "prefix", number)
+        for words in (*WORDS, task.initial_words):
             settings = replace(found, initial_words=words)
-            yield Run("prefix", settings, learned, one_text_each(held_out)[:WATCHED], {"dev": dev}, seed)
+            yield Run("prefix", settings, learned, one_text_each(held_out)[:WATCHED], {"dev": dev}, number)
 
 
 def topics(base: Base, task: Task, limit: int | None) -> Iterator[Run]:
-    """News of all topics but sport, scored on news of the same topics and on sport."""
-    examples = load_examples("bbc_news_lead:train", task)
-    held = [*load_examples("bbc_news_lead:dev", task), *load_examples("bbc_news_lead:test", task)]
-    learned = [example for example in examples if example.category != UNLEARNED]
-    known = [example for example in held if example.category != UNLEARNED][:limit]
-    unknown = [example for example in [*held, *examples] if example.category == UNLEARNED][:limit]
-    watched = draw(learned, WATCHED, 0)
+    """News to sports: learned from news of all topics but sport, scored on XSUM's articles of sport and on the rest."""
+    topic = xsum_topics()
+    xsum, test = load_examples("xsum:train", task), load_examples("xsum:test", task)
+    leads = [example for example in load_examples("bbc_news_lead:train", task) if example.category != UNLEARNED]
+    learned = [example for example in xsum if topic.get(example.id) != UNLEARNED] + leads
+    by_topic = {
+        "news": [example for example in test if topic.get(example.id, UNLEARNED) != UNLEARNED],
+        UNLEARNED: [example for example in test if topic.get(example.id) == UNLEARNED],
+    }
+    scored = {name: drawn(some, TOPIC_INPUTS)[:limit] for name, some in by_topic.items()}
+    yield from extrapolating(base, task, learned, scored)
+
+
+def within_news(base: Base, task: Task, limit: int | None) -> Iterator[Run]:
+    """Learned from business and politics, scored on all articles of technology and entertainment."""
+    examples = load_examples("bbc_news_lead:train+bbc_news_lead:dev+bbc_news_lead:test", task)
+    learned, unlearned = ([example for example in examples if example.category in some] for some in WITHIN)
+    yield from extrapolating(base, task, learned, {" and ".join(WITHIN[1]): unlearned[:limit]})
+
+
+def extrapolating(
+    base: Base, task: Task, learned: Sequence[Example], scored: dict[str, list[Example]]
+) -> Iterator[Run]:
+    watched = draw(learned, WATCHED_NEWS, 0)
     ids = {example.id for example in watched}
-    learned = [example for example in learned if example.id not in ids]
-    for method in KINDS:
-        settings = defaults(method, task.initial_words).replaced(steps=TOPIC_STEPS)
-        yield Run(method, settings, learned, watched, {"learned topics": known, UNLEARNED: unknown})
+    rest = [example for example in learned if example.id not in ids]
+    if base.device.type == "cpu":
+        rest = drawn_inputs(rest, NEWS_TEXTS)
+    rest, watched = (shortened(base, task, some, NEWS_TOKENS) for some in (rest, watched))
+    cut = {name: shortened(base, task, some, NEWS_TOKENS) for name, some in scored.items()}
+    for row in KINDS:
+        yield Run(row, settings_of(base, task, row), rest, watched, cut)
+
+
+def xsum_topics() -> dict[str, str]:
+    """XSUM's ids -> "sport" or "news". Raises `InputError` where there is no such file."""
+    path = Path(os.environ.get("PREFIX_DATA_DIR", "")) / TOPICS
+    return {str(record["id"]): str(record["topic"]) for _, record in read_rows(path)}
 
 
 @dataclass(frozen=True)
@@ -123,12 +200,16 @@ class Study:
     runs: Callable[[Base, Task, int | None], Iterator[Run]]
 
 
-STUDIES = {
-    "lengths": Study("e2e", lengths),
-    "variants": Study("e2e", variants),
+STUDIES = {  # in the order in which they are worth their time
     "few_examples": Study("e2e", few_examples),
+    "lengths": Study("e2e", lengths),
     "initial_words": Study("e2e", initial_words),
+    "layers": Study("e2e", layers),
+    "few_news": Study("summarization", few_news),
+    "variants": Study("e2e", variants),
     "topics": Study("summarization", topics),
+    "within_news": Study("summarization", within_news),
+    "lengths_news": Study("summarization", lengths),
 }
 
 
@@ -142,24 +223,55 @@ def study(base: Base, name: str, limit: int | None = None, folder: Path | None =
         raise InputError(f"there is no study {name!r}; choose of: {', '.join(STUDIES)}")
     chosen, path = STUDIES[name], (folder or evidence_of(base.name)) / f"{name}.json"
     task = get_task(chosen.task)
-    known = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
-    rows = known.get("rows", []) if known.get("base_hash") == base.weights_hash else []
+    runs = list(chosen.runs(base, task, limit))
     head = {"base": base.name, "base_hash": base.weights_hash, "base_parameters": base.parameters, "task": task.name}
-    for run in chosen.runs(base, task, limit):
+    head |= {"decoding": "greedy", "planned": len(runs)}
+    rows = recorded(path, base.weights_hash)
+    for run in runs:
         asked = {"inputs": {where: len(some) for where, some in run.scored.items()}, **run.label}
-        if any(asked.items() <= {"variant": "prefix", **row}.items() for row in rows):  # older rows do not say it
+        if any(asked.items() <= row.items() for row in rows):
             continue
         settings = run.settings.replaced(precision=fastest_precision(base.device))
-        events = train(base, task, run.method, run.learned, settings, run.watched, too_long="cut")
+        every = max(1, settings.steps_for(1) // MEASURED)
+        events = train(
+            base, task, TRAINED_ROWS[run.row], run.learned, settings, run.watched, held_out_every=every, too_long="cut"
+        )
         result = follow(events, f"{name}: {', '.join(map(str, run.label.values()))}")
-        rows.append({**asked, **costs(result), "scores": scores(base, task, result.steered, run.scored)})
+        found, outputs = scores(base, task, result.steered, run.scored)
+        rows.append({**asked, **costs(result), "scores": found, "outputs": outputs})
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(json.dumps({**head, "decoding": "greedy", "rows": rows}, indent=1) + "\n", encoding="utf-8")
+        unfinished = path.with_name(f"{path.name}.{os.getpid()}")
+        unfinished.write_text(json.dumps({**head, "rows": rows}, indent=1) + "\n", encoding="utf-8")
+        os.replace(unfinished, path)
     return rows
 
 
-def scores(base: Base, task: Task, steered: Steered, sets: dict[str, Sequence[Example]]) -> dict[str, dict[str, Any]]:
-    return {where: evaluate(base, task, steered, some, DECODING)[0] for where, some in sets.items()}
+def recorded(path: Path, base_hash: str) -> list[dict[str, Any]]:
+    """The runs that are recorded of this base."""
+    known = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
+    rows: list[dict[str, Any]] = known.get("rows", []) if known.get("base_hash") == base_hash else []
+    return rows
+
+
+def standing(folder: Path) -> dict[str, tuple[int, int | None]]:
+    """Of every study the runs recorded in `folder`, and how many it has (None where none was begun)."""
+    found: dict[str, tuple[int, int | None]] = {}
+    for name in STUDIES:
+        path = folder / f"{name}.json"
+        known = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
+        found[name] = len(known.get("rows", [])), known.get("planned")
+    return found
+
+
+def scores(
+    base: Base, task: Task, steered: Steered, sets: Mapping[str, Sequence[Example]]
+) -> tuple[dict[str, dict[str, Any]], dict[str, list[str]]]:
+    """By set: its scores, and its first outputs."""
+    found = {where: evaluate(base, task, steered, some, DECODING) for where, some in sets.items()}
+    return (
+        {where: scored for where, (scored, _) in found.items()},
+        {where: outputs[:SHOWN] for where, (_, outputs) in found.items()},
+    )
 
 
 def costs(result: Trained) -> dict[str, Any]:

@@ -9,6 +9,7 @@ from prefix_core.data.examples import Example, example_of
 from prefix_core.data.notations import read_table
 from prefix_core.data.tables import Table, attribute_key, from_grid, from_json, to_grid, to_mr
 from prefix_core.errors import EmptyCell, InputError
+from prefix_core.scores.bootstrap import mean
 from prefix_core.scores.metrics import text_scores
 from prefix_core.scores.slots import Coverage, Vocabulary, coverage, percent_said
 from prefix_core.tasks.task import Task, first_line
@@ -219,12 +220,15 @@ def score(outputs: Sequence[str], examples: Sequence[Example]) -> dict[str, floa
     """bleu, nist, rouge_l, cider and chrf (see `metrics`); slot_coverage and names_said in percent.
 
     slot_coverage: the values said, of all rows of all tables; names_said: the same of names and places alone.
+    invented: how much that is not in its table a text says, on average.
     """
-    found = [slots(example.source, output).slots for output, example in zip(outputs, examples, strict=True)]
+    covers = [slots(example.source, output) for output, example in zip(outputs, examples, strict=True)]
+    found = [cover.slots for cover in covers]
     return {
         **text_scores(outputs, [example.references for example in examples]),
         "slot_coverage": percent_said(found),
         "names_said": percent_said([[slot for slot in rows if slot.attribute in NAMES] for rows in found]),
+        "invented": mean([len(cover.unsupported) for cover in covers]),
     }
 
 

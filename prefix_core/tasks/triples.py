@@ -28,6 +28,7 @@ from prefix_core.data.json_text import loads, why
 from prefix_core.data.literals import listed
 from prefix_core.data.tables import MAX_ATTRIBUTE, MAX_RECORDS, MAX_ROWS, MAX_TEXT, MAX_VALUE
 from prefix_core.errors import InputError, SeveralRecords
+from prefix_core.scores.bootstrap import mean
 from prefix_core.scores.metrics import ter, text_scores, webnlg_bleu
 from prefix_core.scores.slots import Coverage, Vocabulary, coverage, fold, percent_said
 from prefix_core.tasks.wording import DATES, wording
@@ -179,13 +180,16 @@ def slots(triples: Triples, text: str, vocabularies: Mapping[str, Vocabulary] | 
 
 
 def score(outputs: Sequence[str], examples: Sequence[Example], found: Sequence[Coverage]) -> dict[str, float]:
-    """bleu, nist, rouge_l, cider, chrf and ter; slot_coverage: of all subjects and objects, in percent.
+    """bleu, nist, rouge_l, cider, chrf and ter; slot_coverage: of all subjects and objects said, in percent.
+
+    invented: how much that is not among its triples a text says, on average.
 
     bleu is counted as by WebNLG's and DART's own scorers (see `metrics`). found: what `slots` found in each output.
     """
     references = [example.references for example in examples]
     said = percent_said([cover.slots for cover in found])
     own = {"bleu": webnlg_bleu(outputs, references), "ter": ter(outputs, references)}
+    own["invented"] = mean([len(cover.unsupported) for cover in found])
     return {**text_scores(outputs, references), **own, "slot_coverage": said}
 
 

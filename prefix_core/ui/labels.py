@@ -26,7 +26,7 @@ METHODS = tuple(method for method in ALL_METHODS if method != "own")  # those th
 # The rows of the measured tables, where a method may stand in two sizes.
 ROW_TITLES = {
     "prefix": "Prefix",
-    "prefix_small": "Prefix, 0.1%",
+    "prefix_long": "A longer prefix",
     "fine_tune": "Fine-tuned",
     "top_layers": "FT-top2",
     "adapter": "Adapter",

@@ -10,7 +10,7 @@ import torch
 from safetensors.torch import save_file
 from transformers import AutoModelForCausalLM
 
-from prefix_core.artifacts import artifacts, compact, peft_format, tensors
+from prefix_core.artifacts import artifacts, delta, peft_format, tensors
 from prefix_core.artifacts.shelf import Shelf
 from prefix_core.errors import ArtifactError
 from prefix_core.methods import TRAINED
@@ -57,14 +57,14 @@ def test_what_is_saved_writes_the_same_when_read_back(
     assert written(tiny, steered, e2e) != plain
     if method not in artifacts.WHOLE_LAYERS:
         assert written(tiny, steered, e2e) == written(tiny, result.steered, e2e)
-    else:  # packed: as near as 8 bits are, see test_compact
+    else:  # packed: as near as 8 bits are, see test_delta
         origin = TRAINED[method].origin(tiny)
-        kept = compact.unpack(tensors.read_tensors(artifacts.tensor_files(tmp_path)), origin)
+        kept = delta.unpack(tensors.read_tensors(artifacts.tensor_files(tmp_path)), origin)
         for name, tensor in kept.items():
             change = (result.kept[name] - origin[name]).norm()
             assert (tensor - result.kept[name]).norm() <= 0.01 * change
         assert card.full_bytes == 2 * card.kept
-        smaller = artifacts.save(tmp_path, tiny, result.kept, card, bits=4)
+        smaller = artifacts.save(tmp_path, tiny, result.kept, card, delta.Way(4))
         assert smaller.bytes < card.bytes < card.full_bytes
         assert artifacts.load(tmp_path, tiny)[0].bytes == smaller.bytes
 

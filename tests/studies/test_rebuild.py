@@ -5,14 +5,19 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+import torch
 
 from prefix_core.artifacts import artifacts, peft_format, tensors
+from prefix_core.artifacts.delta import Way
+from prefix_core.data.examples import Example
 from prefix_core.data.tables import to_mr
 from prefix_core.errors import InputError
 from prefix_core.methods import prompt
 from prefix_core.model.base import Base
 from prefix_core.places import evidence_of
-from prefix_core.studies import evidence, rebuild
+from prefix_core.scores import meteor
+from prefix_core.studies import evidence, material, packing, plan, rebuild
+from prefix_core.tasks import get_task
 from prefix_core.tasks.task import Task
 
 
@@ -30,8 +35,12 @@ def own(e2e: Task, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str,
     files["train"].write_text("".join(lines(pool[:12])))
     files["dev"].write_text("".join([*lines(pool[12:16]), *lines(pool[:1], reverse=True)]))
     files["test"].write_text("".join(lines(pool[16:18])))
-    data = rebuild.Data(str(files["train"]), {name: str(files[name]) for name in ("dev", "test")}, cpu_steps=3)
-    monkeypatch.setattr(rebuild, "DATA", {"e2e": data})
+    splits = {"dev": str(files["dev"]), "test": str(files["test"]), "test-beams": str(files["test"])}
+    data = {"e2e": material.Data(str(files["train"]), splits)}
+    monkeypatch.setattr(rebuild, "DATA", data)
+    monkeypatch.setattr(material, "DATA", data)
+    monkeypatch.setattr(meteor, "available", lambda: False)
+    monkeypatch.setattr(packing, "WAYS", (Way(2), Way(8)))
     monkeypatch.setattr(rebuild, "RUNS", tmp_path / "runs")
     monkeypatch.setenv("PREFIX_ARTIFACTS", str(tmp_path / "artifacts"))
     return files | {"evidence": tmp_path / "evidence"}
@@ -43,7 +52,7 @@ def table(folder: Path, name: str = "e2e.json") -> dict[str, dict]:
 
 def test_everything_is_made_once_and_measured(tiny: Base, own: dict[str, Path], capsys) -> None:
     folder = own["evidence"]
-    rebuild.rebuild(tiny, folder=folder)
+    rebuild.rebuild(tiny, rows=evidence.ROWS, steps=3, folder=folder)
     rows = table(folder)
     assert list(rows) == [name for name in evidence.ROWS if name != "lead"]
     cards = {place.name: card for place, card in artifacts.shipped().items()}
@@ -53,28 +62,58 @@ def test_everything_is_made_once_and_measured(tiny: Base, own: dict[str, Path], 
         assert row["inputs"] == 5 and row["interval"]["bleu"][0] <= row["bleu"] <= row["interval"]["bleu"][1] + 1
         assert name.startswith("prompt") or row["training"]["steps"] == 3
     assert rows["fine_tune"]["bytes"] < rows["fine_tune"]["full_bytes"] and rows["fine_tune"]["share"] == 100
-    assert rows["prefix_small"]["kept"] < rows["prefix"]["kept"]
-    assert cards["fine_tune"].packing["bits"] == 8 and cards["fine_tune"].packing["tokens_same"] > 0
+    assert rows["prefix"]["kept"] < rows["prefix_long"]["kept"]
+    assert rows["adapter_small"]["kept"] < rows["adapter"]["kept"]
+    assert len({card.data["hash"] for card in cards.values()}) == 1
+    for card in cards.values():
+        rates = card.plan["rates"]
+        assert len(rates) == 2 and rates[str(card.settings["learning_rate"])] == min(rates.values())
+    for name in ("fine_tune", "top_layers"):
+        told = cards[name].packing
+        assert told["way"] in told["ways"] and told["tokens_same"] > 0 and told["inputs"] == 5
+        assert told["ways"]["2 bits"]["bytes"] < told["ways"]["8 bits"]["bytes"]
     assert not any(evidence.outdated(folder))
 
     before = (folder / "e2e.json").read_text()
     capsys.readouterr()
-    rebuild.rebuild(tiny, folder=folder)
+    rebuild.rebuild(tiny, rows=evidence.ROWS, steps=3, folder=folder)
     assert (folder / "e2e.json").read_text() == before
     assert capsys.readouterr().err.count("up to date") == len(rows)
 
 
+def test_a_row_cut_short_goes_on_with_what_was_decided(
+    tiny: Base, own: dict[str, Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupted(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    def prefix() -> None:
+        rebuild.rebuild(tiny, rows=["prefix"], minutes=0.001, folder=own["evidence"])
+
+    with monkeypatch.context() as patched, pytest.raises(KeyboardInterrupt):
+        patched.setattr(rebuild, "follow", interrupted)
+        prefix()
+    (decided,) = rebuild.RUNS.glob("*.json")
+    known = json.loads(decided.read_text())
+    assert known["steps"] == plan.LEAST_STEPS and len(known["rates"]) == 2
+    decided.write_text(json.dumps(known | {"steps": 7}))  # as if the machine had been slower then
+    prefix()
+    (card,) = artifacts.shipped().values()
+    assert card.steps == 7 and card.plan == known | {"steps": 7, "budget": {"minutes": 0.001}}
+    assert not list(rebuild.RUNS.iterdir())
+
+
 def test_no_held_out_input_is_learned(tiny: Base, own: dict[str, Path]) -> None:
-    rebuild.rebuild(tiny, rows=["prefix"], folder=own["evidence"])
+    rebuild.rebuild(tiny, rows=["prefix"], steps=1, folder=own["evidence"])
     (card,) = artifacts.shipped().values()
     assert (card.data["inputs"], card.data["left_out"]) == (11, 1)
 
 
 def test_the_test_set_is_scored_when_asked_without_training_again(tiny: Base, own: dict[str, Path]) -> None:
-    rebuild.rebuild(tiny, rows=["prefix"], folder=own["evidence"])
+    rebuild.rebuild(tiny, rows=["prefix"], steps=2, folder=own["evidence"])
     (folder,) = artifacts.shipped()
     made = artifacts.fingerprint(folder)
-    rebuild.rebuild(tiny, rows=["prefix"], splits=["test"], folder=own["evidence"])
+    rebuild.rebuild(tiny, rows=["prefix"], steps=2, splits=["test"], folder=own["evidence"])
     assert table(own["evidence"], "e2e-test.json")["prefix"]["inputs"] == 2
     assert table(own["evidence"])["prefix"]["inputs"] == 5
     assert artifacts.fingerprint(folder) == made and set(artifacts.read_card(folder).scores) == {"dev", "test"}
@@ -97,13 +136,13 @@ def test_other_settings_or_data_are_trained_anew(tiny: Base, own: dict[str, Path
 
 def test_evidence_that_is_older_than_the_artifacts_is_told(tiny: Base, own: dict[str, Path]) -> None:
     folder = own["evidence"]
-    rebuild.rebuild(tiny, rows=["prefix", "adapter"], folder=folder)
+    rebuild.rebuild(tiny, rows=["prefix", "adapter"], steps=2, folder=folder)
     assert evidence.outdated(folder) == []
     (prefix,) = (place for place, card in artifacts.shipped().items() if card.method == "prefix")
     kept = peft_format.from_peft(prefix, tiny)
     artifacts.save(prefix, tiny, {name: tensor + 1 for name, tensor in kept.items()}, artifacts.read_card(prefix))
     assert evidence.outdated(folder) == ["e2e.json was measured on other weights than those in e2e/prefix"]
-    rebuild.rebuild(tiny, rows=["adapter"], splits=["test"], folder=folder)
+    rebuild.rebuild(tiny, rows=["adapter"], steps=2, splits=["test"], folder=folder)
     assert len(evidence.outdated(folder)) == 1  # the test set's table fits
     (adapter,) = (place for place, card in artifacts.shipped().items() if card.method == "adapter")
     stored = tensors.read_tensors(artifacts.tensor_files(adapter))
@@ -131,7 +170,7 @@ def test_a_training_that_diverges_ships_nothing(
     wild = rebuild.defaults("adapter", "").replaced(learning_rate=1e38)
     monkeypatch.setattr(rebuild, "defaults", lambda *_: wild)
     with pytest.raises(InputError, match="e2e, adapter: the loss was no number"):
-        rebuild.rebuild(tiny, rows=["adapter"], folder=own["evidence"])
+        rebuild.rebuild(tiny, rows=["adapter"], steps=2, folder=own["evidence"])
     assert not artifacts.shipped() and not table(own["evidence"])
 
 
@@ -152,9 +191,43 @@ def test_rows_of_another_base_are_dropped_and_other_rows_kept(tmp_path: Path) ->
 def test_the_precision_of_training_is_recorded_and_nothing_is_trained_anew_for_it(
     tiny: Base, own: dict[str, Path]
 ) -> None:
-    rebuild.rebuild(tiny, rows=["prefix"], folder=own["evidence"], precision="bf16")
+    rebuild.rebuild(tiny, rows=["prefix"], steps=2, folder=own["evidence"], precision="bf16")
     (folder,) = artifacts.shipped()
     made = artifacts.fingerprint(folder)
     assert artifacts.read_card(folder).settings["precision"] == "bf16"
-    rebuild.rebuild(tiny, rows=["prefix"], folder=own["evidence"], precision="fp32")
+    rebuild.rebuild(tiny, rows=["prefix"], steps=2, folder=own["evidence"], precision="fp32")
     assert artifacts.fingerprint(folder) == made
+
+
+def test_the_test_set_is_written_with_beams_where_that_is_asked(tiny: Base, own: dict[str, Path]) -> None:
+    rebuild.rebuild(tiny, rows=["prefix"], splits=["test", "test-beams"], steps=2, folder=own["evidence"])
+    told = {name: json.loads((own["evidence"] / f"e2e-{name}.json").read_text()) for name in ("test", "test-beams")}
+    assert [facts["decoding"] for facts in told.values()] == ["greedy", "5 beams"]
+    assert told["test"]["scored_on"] == told["test-beams"]["scored_on"]
+
+
+def test_without_a_gpu_a_part_is_learned_from_with_all_texts_of_an_input(
+    tiny: Base, own: dict[str, Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    few = replace(material.DATA["e2e"], few_texts=7, few_inputs={"dev": 2})
+    monkeypatch.setitem(material.DATA, "e2e", few)
+    some = material.material(tiny, "e2e")
+    everything = material.material(replace(tiny, device=torch.device("meta")), "e2e")  # any device but a CPU
+    assert (len(some.sets["dev"]), len(everything.sets["dev"])) == (2, 5)
+    assert all(example in everything.learned for example in some.learned)
+    assert 7 <= some.known["texts"] < 7 + max(len(example.references) for example in some.learned)
+    assert some.known["texts"] < everything.known["texts"] and some == material.material(tiny, "e2e")
+
+
+def test_an_article_is_cut_and_a_table_is_not(tiny: Base, e2e: Task) -> None:
+    news = get_task("summarization")
+    (cut,) = material.shortened(tiny, news, [Example("a long story " * 50, ("Short.",))], 12)
+    assert len(tiny.encode(cut.source)) == 12 and cut.references == ("Short.",)
+    assert material.shortened(tiny, e2e, e2e.pool(), 1) == e2e.pool()
+
+
+def test_a_budget_holds_the_trials_too() -> None:
+    steps = plan.steps_within(600, step=2.0, measure=5.0)
+    trials = 2 * plan.TRIAL * steps
+    assert 500 < 2.0 * (steps + trials + plan.PROBED) + 5.0 * (plan.MEASURED + 2) <= 600
+    assert plan.steps_within(1, 2.0, 5.0) == plan.LEAST_STEPS
