@@ -12,6 +12,7 @@ from prefix_core.artifacts.artifacts import describe, folder_of, save
 from prefix_core.methods.settings import TUNED
 from prefix_core.model.base import Base
 from prefix_core.model.loading import load_base
+from prefix_core.studies import against_llama_cpp
 from prefix_core.tasks import get_task
 from prefix_core.tasks.task import Task
 from prefix_core.training.train import train
@@ -25,10 +26,28 @@ if "PYTEST_XDIST_WORKER" in os.environ:  # two workers on two cores, a thread ea
     torch.set_num_threads(1)
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+def pytest_configure(config: pytest.Config) -> None:
+    config.addinivalue_line("markers", "needs_llama_cpp: run where llama-cpp-python is at hand, named where it is not")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    if against_llama_cpp.python() is None:
+        left = [item for item in items if item.get_closest_marker("needs_llama_cpp")]
+        config.hook.pytest_deselected(items=left)
+        items[:] = [item for item in items if item not in left]
     for item in items:
         if SERVED & set(getattr(item, "fixturenames", ())):
             item.add_marker(pytest.mark.xdist_group("served"))
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    if against_llama_cpp.python() is None:
+        terminalreporter.write_line(
+            "NOT RUN: what llama.cpp writes behind an exported prefix (tests/artifacts/test_llama_cpp.py); install "
+            f"{against_llama_cpp.PACKAGE}, or name a Python that has it in {against_llama_cpp.NAMED}"
+        )
+    else:
+        terminalreporter.write_line(f"llama.cpp's texts were compared, by {against_llama_cpp.python()}")
 
 
 def make_tokenizer(folder: Path, words: int = 400) -> int:

@@ -176,11 +176,12 @@ def read_card(folder: Path) -> Card:
         raise ArtifactError(f"{folder} holds no readable {CARD} ({error}); choose one that training wrote") from error
 
 
-def load(folder: Path, base: Base, allow_other_weights: bool = False) -> tuple[Steered, Card]:
+def load(folder: Path, base: Base, allow_other_weights: bool = False, mapped: bool = False) -> tuple[Steered, Card]:
     """What `save` wrote, on the base it was trained on.
 
     A folder of PEFT's own has no card: it is taken for a base that it fits and, if it names one, of that name.
-    allow_other_weights: take a base of the same shapes, too; the card then says which (`loaded_on`).
+    allow_other_weights: take a base of the same shapes, too; the card then says which (`loaded_on`). mapped: leave a
+    prefix's numbers in PEFT's file until they are used; the file then has to stay.
 
     Raises `ArtifactError` for another base, and for files that are broken or do not fit.
     """
@@ -204,6 +205,7 @@ def load(folder: Path, base: Base, allow_other_weights: bool = False) -> tuple[S
     ours = base.begin or card.settings.get("variant") == "infix"
     if card.method == "prefix" and (not ours or (folder / PEFT_CONFIG).exists()):
         kept = from_peft(folder, base)
+        kept = kept if mapped else {name: tensor.clone() for name, tensor in kept.items()}
     else:
         stored = read_tensors(tensor_files(folder))
         kept = finite(delta.unpack(stored, module.origin(base)) if card.method in WHOLE_LAYERS else stored)
@@ -220,6 +222,13 @@ def shipped(root: Path | None = None) -> dict[Path, Card]:
     """Every artifact under `root`, by folder: <base>/<task>/<method>."""
     root = root or artifact_root()
     return {path.parent: read_card(path.parent) for path in sorted(root.glob(f"*/*/*/{CARD}"))}
+
+
+def listed(folder: Path) -> dict[Path, Card]:
+    """Every artifact in a folder, however deep. Raises `ArtifactError` if there is no such folder."""
+    if not folder.is_dir():
+        raise ArtifactError(f"there is no folder {folder}")
+    return {path.parent: read_card(path.parent) for path in sorted(folder.rglob(CARD))}
 
 
 def folder_of(base: Base, task: str, method: str, root: Path | None = None) -> Path:

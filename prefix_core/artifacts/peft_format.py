@@ -38,7 +38,7 @@ def to_peft(kept: dict[str, Tensor]) -> Tensor:
 
 
 def from_peft(folder: Path, base: Base) -> dict[str, Tensor]:
-    """The prefix in a folder in PEFT's format, whoever wrote it, as keys and values for `base`.
+    """The prefix in a folder in PEFT's format, whoever wrote it, as keys and values for `base`, mapped from its file.
 
     Raises `ArtifactError`, saying what is wrong, for anything that is not a prefix for a base of this shape.
     """
@@ -72,7 +72,7 @@ def from_peft(folder: Path, base: Base) -> dict[str, Tensor]:
             "the two files is of another prefix"
         )
     pair = rows.float().view(len(rows), shape.layers, 2, shape.kv_heads, shape.head_dim).transpose(0, 1)
-    return {"keys": pair[:, :, 0].contiguous(), "values": pair[:, :, 1].contiguous()}
+    return {"keys": pair[:, :, 0], "values": pair[:, :, 1]}
 
 
 def refuse_other_name(folder: Path, base: Base) -> None:

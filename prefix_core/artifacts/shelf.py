@@ -9,20 +9,33 @@ from prefix_core.model.base import Base
 
 
 class Shelf:
-    """Loaded artifacts of one base, the least used dropped when together they take more than `room` bytes."""
+    """Loaded artifacts of one base, the least used dropped when together they take more than `room` bytes.
+
+    A prefix's numbers are mapped from its file: until they are used, they take no memory, and what is dropped can be
+    had again at the price of reading them.
+    """
 
     def __init__(self, base: Base, room: int | None = None) -> None:
         self.base = base
         self.room = 4 * base.bytes if room is None else room
+        self.taken = 0
         self.held: OrderedDict[Path, tuple[Steered, Card, int]] = OrderedDict()
 
     def get(self, folder: Path) -> tuple[Steered, Card]:
         """As `load`, remembered."""
         if folder not in self.held:
-            steered, card = load(folder, self.base)
-            copies = 2 if card.method in WHOLE_LAYERS else 1  # whole layers are held plain and packed
-            self.held[folder] = (steered, card, copies * steered.kept * self.base.network.tokens.element_size())
-            while len(self.held) > 1 and sum(size for *_, size in self.held.values()) > self.room:
-                self.held.popitem(last=False)
+            steered, card = load(folder, self.base, mapped=True)
+            size = self.bytes_of(steered, card)
+            self.held[folder] = (steered, card, size)
+            self.taken += size
+            while len(self.held) > 1 and self.taken > self.room:
+                self.taken -= self.held.popitem(last=False)[1][2]
         self.held.move_to_end(folder)
         return self.held[folder][:2]
+
+    def bytes_of(self, steered: Steered, card: Card) -> int:
+        """What it takes: a prefix in fp32, the rest as the base computes, whole layers plain and packed."""
+        if steered.prefix is not None:
+            return 4 * steered.prefix.parameters
+        copies = 2 if card.method in WHOLE_LAYERS else 1
+        return copies * steered.kept * self.base.network.tokens.element_size()

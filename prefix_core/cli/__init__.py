@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import NoReturn
 
-from prefix_core.cli import document, learn, measure, write
+from prefix_core.cli import document, learn, measure, share, write
 from prefix_core.errors import PrefixError
 
 
@@ -32,7 +32,7 @@ def parser() -> Parser:
         epilog="'python -m prefix_core COMMAND --help' explains a command.",
     )
     commands = whole.add_subparsers(required=True, metavar="COMMAND")
-    for group in (write, learn, measure):
+    for group in (write, learn, measure, share):
         group.add(commands)
     command = commands.add_parser("document", help="write the pages of docs/ that follow from the code")
     command.add_argument("folder", type=Path, help="the docs folder of a checkout")

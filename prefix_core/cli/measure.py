@@ -8,6 +8,7 @@ from prefix_core.artifacts.artifacts import artifact_root
 from prefix_core.cli import options
 from prefix_core.cli.options import count, named_base, named_precision, show
 from prefix_core.errors import InputError
+from prefix_core.model.loading import load_base
 from prefix_core.places import DEFAULT_BASE, evidence_of
 from prefix_core.studies.evidence import FULL_SIZE, ROWS, outdated
 from prefix_core.studies.full_shape import SHAPES
@@ -21,10 +22,27 @@ def run_bench(asked: argparse.Namespace) -> None:
         raise InputError(f"--tokens is {asked.tokens}; the first one is left out, so at least 2 are needed")
     if asked.record and not asked.shape:
         raise InputError("--record keeps what was measured of a --shape; name one")
+    if asked.prefixes:
+        return run_many_prefixes(asked)
     length = asked.seconds, asked.tokens
     result = bench_shape(asked.shape, *length) if asked.shape else bench(asked.base, *length)
     if asked.record:
         record(asked.shape, result)
+    told = table(result)
+    if asked.against:
+        from prefix_core.studies import against_llama_cpp
+
+        result["llama.cpp"] = against_llama_cpp.bench(asked.base, *length)
+        told += "\nllama.cpp           " + "  ".join(
+            f"{name} {value:,.1f}" for name, value in result["llama.cpp"].items()
+        )
+    show(asked, result, told)
+
+
+def run_many_prefixes(asked: argparse.Namespace) -> None:
+    from prefix_core.studies.many_prefixes import many_prefixes, table
+
+    result = many_prefixes(load_base(asked.base), asked.prefixes)
     show(asked, result, table(result))
 
 
@@ -77,6 +95,8 @@ def add(commands: options.Commands) -> None:
     command.add_argument("--seconds", type=float, default=10.0, help="for each, in all rounds (default: %(default)s)")
     command.add_argument("--tokens", type=int, default=64, help="written a row, at least 2 (default: %(default)s)")
     command.add_argument("--shape", choices=SHAPES, help="a model of full size with random weights instead of --base")
+    command.add_argument("--against", choices=["llama.cpp"], help="measure decoding by llama-cpp-python, too")
+    command.add_argument("--prefixes", type=count, help="instead: so many prefixes beside one base, such as 1000")
     command.add_argument("--record", action="store_true", help=f"keep a shape's result in assets/evidence/{FULL_SIZE}")
     command.set_defaults(run=run_bench)
 

@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 from typing import Any, TypeAlias
 
-from prefix_core.artifacts import artifacts
+from prefix_core.artifacts import artifacts, hub
 from prefix_core.data.examples import Example, load_examples
 from prefix_core.data.report import Report
 from prefix_core.errors import InputError
@@ -23,6 +23,7 @@ from prefix_core.writing.generate import Decoding
 
 Commands: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"
 
+ARTIFACT_HELP = "a folder that training wrote, or hf:OWNER/NAME on the Hugging Face Hub"
 DATA_HELP = (
     "a file of inputs and their texts (CSV, TSV, JSON lines, JSON, .xlsx, .ods, Parquet; also in gzip or zip), or a set"
     " such as xsum:train"
@@ -79,8 +80,16 @@ def add_task(command: argparse.ArgumentParser) -> None:
 
 def add_steering(command: argparse.ArgumentParser) -> None:
     command.add_argument("--method", default="prefix", choices=METHODS, help="(default: %(default)s)")
-    command.add_argument("--artifact", help="a folder that training wrote (default: the shipped one)")
+    command.add_argument("--artifact", help=f"{ARTIFACT_HELP} (default: the shipped one)")
+    add_other_weights(command)
     command.add_argument("--shots", type=int, default=0, help="prompt: examples shown before the input (default: 0)")
+
+
+def add_other_weights(command: argparse.ArgumentParser) -> None:
+    command.add_argument(
+        "--allow-other-weights", action="store_true",
+        help="load what was trained on another base of the same shapes; what it writes was never measured",
+    )  # fmt: skip
 
 
 def add_decoding(command: argparse.ArgumentParser) -> None:
@@ -147,7 +156,7 @@ def named_task(asked: argparse.Namespace) -> Task:
     if asked.template and asked.target:
         return custom.custom(asked.template, asked.target)
     if getattr(asked, "artifact", None):
-        card = artifacts.read_card(Path(asked.artifact))
+        card = artifacts.read_card(hub.located(asked.artifact))
         return task_of(card.task, card.data)
     raise InputError(
         "a custom task needs --template, the input's column or a text with columns in it such as '{title} -> {body}',"
@@ -163,8 +172,11 @@ def named_steered(base: Base, task: Task, asked: argparse.Namespace) -> Steered:
         return prompt.steer(base, task, asked.shots, asked.seed)
     if asked.shots:
         raise InputError(f"--shots is for prompting; {asked.method} has learned the task")
-    folder = Path(asked.artifact) if asked.artifact else shipped_folder(base, task, asked.method)
-    steered, card = artifacts.load(folder, base)
+    folder = hub.located(asked.artifact) if asked.artifact else shipped_folder(base, task, asked.method)
+    steered, card = artifacts.load(folder, base, asked.allow_other_weights)
+    if card.loaded_on:
+        trained = f"{card.base!r}, weights {card.base_hash[:12]}"
+        print(f"prefix_core: {folder} learned on other weights ({trained}): this was never measured", file=sys.stderr)
     if card.method != asked.method:
         raise InputError(f"{folder} holds a {card.method}, not a {asked.method}")
     if card.task not in ("", task.name):

@@ -103,7 +103,7 @@ def tasks_with_a_prefix(base: Base) -> list[str]:
 
 
 def run_list(asked: argparse.Namespace) -> None:
-    cards = artifacts.shipped()
+    cards = artifacts.listed(Path(asked.folder)) if asked.folder else artifacts.shipped()
     rows = [{"folder": str(folder), **asdict(card)} for folder, card in cards.items()]
     lines = [
         f"{card.task:<13} {folder.name:<13} {card.trained:>12,} trained {card.kept:>12,} kept {card.bytes:>12,} bytes "
@@ -148,5 +148,6 @@ def add(commands: options.Commands) -> None:
     command.set_defaults(run=run_together)
 
     command = commands.add_parser("list", help="what is trained and shipped")
+    command.add_argument("--folder", help="what is in this folder instead, however deep")
     options.add_json(command)
     command.set_defaults(run=run_list)

@@ -119,12 +119,16 @@ def costs_html(rows: Sequence[BatchRow], result: Together, model: int) -> str:
         if result.same
         else "Some texts differ between the batch and alone: rounding decided between two almost equally likely words."
     )
+    largest = bytes_per_parameter("prefix") * max(row.parameters for row in rows)
+    thousand = (
+        f"A thousand tasks are {size(round(1000 * largest))} of prefixes, against {size(1000 * one_model)} of copies."
+    )
     time = bars_html([("in one batch", result.seconds_together), ("one at a time", result.seconds_alone)], seconds)
     room = bars_html(storage, size)
     return (
         f'<div class="costs"><h3>Time for {len(rows)} texts, {result.tokens} tokens: '
         f"{result.times_faster:.1f} times as fast</h3>{time}<h3>Storage, if every row were a task of its own</h3>"
-        f"{room}<p>{same} {PACKED}</p></div>"
+        f"{room}<p>{thousand} {same} {PACKED}</p></div>"
     )
 
 

@@ -47,6 +47,7 @@ class TrainTab:
     use: gr.Button
     inside: gr.Button
     download: gr.DownloadButton
+    llama_cpp: gr.DownloadButton
     delete: gr.Button
     bring: gr.File
     brought: gr.HTML
@@ -70,7 +71,7 @@ class TrainTab:
     @property
     def own_parts(self) -> list[Any]:
         """What shows the visitor's prefixes."""
-        return [self.own, self.kept, self.about, self.download]
+        return [self.own, self.kept, self.about, self.download, self.llama_cpp]
 
 
 def lay_out(limits: str) -> TrainTab:
@@ -179,6 +180,7 @@ def _lay_out_own() -> dict[str, Any]:
             use = gr.Button("Use in Compare", size="sm", min_width=0, elem_id="training-use")
             inside = gr.Button("Look inside", size="sm", min_width=0, elem_id="training-inside")
             download = gr.DownloadButton("Download", size="sm", min_width=0, elem_id="training-download")
+            llama_cpp = gr.DownloadButton("For llama.cpp", size="sm", min_width=0, elem_id="training-llama-cpp")
             delete = gr.Button("Delete", size="sm", min_width=0, elem_id="training-delete")
     bring = gr.File(
         label="Bring one that you downloaded here (.zip)", file_types=[".zip"], height=84, elem_id="training-bring"
@@ -191,6 +193,7 @@ def _lay_out_own() -> dict[str, Any]:
         )
         forget = gr.Button("Remove all of mine", size="sm", scale=0, min_width=150, elem_id="training-forget")
     return {
-        "own": own, "kept": kept, "about": about, "use": use, "inside": inside, "download": download, "delete": delete,
+        "own": own, "kept": kept, "about": about, "use": use, "inside": inside, "download": download,
+        "llama_cpp": llama_cpp, "delete": delete,
         "bring": bring, "brought": brought, "forget": forget,
     }  # fmt: skip

@@ -42,7 +42,8 @@ def connect_own(page: TrainTab, loading: Loading, visitors: Visitors, arrival: A
     def delete(token: str, name: str) -> None:
         visitor = visitors.visit(token)
         if visitor.prefixes.pop(name, None):
-            _zip_path(visitor, name).unlink(missing_ok=True)
+            for kind in ("zip", "state"):
+                _path(visitor, name, kind).unlink(missing_ok=True)
 
     def forget(token: str) -> list[Any]:
         visitors.forget(token)
@@ -74,14 +75,28 @@ def own_updates(loading: Loading, visitors: Visitors, token: str, chosen: str | 
     visitor = visitors.visit(token)
     names = list(visitor.prefixes)
     if not names:
-        return [gr.Radio([], value=None), gr.Column(visible=False), "", None]
+        return [gr.Radio([], value=None), gr.Column(visible=False), "", None, gr.DownloadButton(visible=False)]
     own = visitor.prefixes[chosen if chosen in names else names[-1]]
     return [
         gr.Radio(names, value=own.name),
         gr.Column(visible=True),
         views.about_html(own),
         str(prefix_zip(loading, visitor, own.name)),
+        for_llama_cpp(loading, visitor, own),
     ]
+
+
+def for_llama_cpp(loading: Loading, visitor: Visitor, own: OwnPrefix) -> gr.DownloadButton:
+    """The button with the prefix as llama.cpp's state; not shown where llama.cpp has no place for it."""
+    base, prefix = loading.wait().base, own.steered.prefix
+    from prefix_core.artifacts.llama_cpp import export, fits
+
+    if prefix is None or prefix.infix or not fits(base):
+        return gr.DownloadButton(visible=False)
+    path = _path(visitor, own.name, "state")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    export(path, base, prefix)
+    return gr.DownloadButton(value=str(path), visible=True)
 
 
 def prefix_zip(loading: Loading, visitor: Visitor, name: str) -> Path:
@@ -92,7 +107,7 @@ def prefix_zip(loading: Loading, visitor: Visitor, name: str) -> Path:
     from prefix_core.artifacts.zipped import write_zip
 
     assert own.steered.prefix is not None
-    return write_zip(_zip_path(visitor, name), base, own.steered.prefix, own.card)
+    return write_zip(_path(visitor, name, "zip"), base, own.steered.prefix, own.card)
 
 
 def bring_prefix(loading: Loading, visitors: Visitors, visitor: Visitor, path: Path) -> OwnPrefix:
@@ -111,7 +126,7 @@ def bring_prefix(loading: Loading, visitors: Visitors, visitor: Visitor, path: P
         path.unlink(missing_ok=True)
 
 
-def _zip_path(visitor: Visitor, name: str) -> Path:
+def _path(visitor: Visitor, name: str, kind: str) -> Path:
     """Under a name that is safe on every file system."""
     safe = re.sub(r"[^\w-]+", "-", name).strip("-")[:60] or "prefix"
-    return visitor.folder / f"{safe}.zip"
+    return visitor.folder / f"{safe}.{kind}"
