@@ -106,8 +106,7 @@ Turns = tuple[Tensor, Tensor] | None
 def turn(x: Tensor, turns: tuple[Tensor, Tensor]) -> Tensor:
     """Rotary positions of queries or keys, (N, heads, head_dim): x cos + swap(x) sin, halves swapped."""
     cosine, sine = turns
-    half = x.shape[-1] // 2
-    swapped = torch.cat([x[..., half:], x[..., :half]], -1)
+    swapped = x.roll(x.shape[-1] // 2, -1)
     return torch.addcmul(x * cosine.to(x.dtype), swapped, sine.to(x.dtype))
 
 
