@@ -26,7 +26,7 @@ def under_head(
     Raises `InputError` naming the row.
     """
     filled = ((number, list(row)) for number, row in rows if any(map(str.strip, row)))
-    number, head, rest = _head(filled, name, report)
+    number, head, rest = _head(filled, name, report, padded)
     names = [
         flatten(cell).removeprefix("#").strip() if place == 0 else flatten(cell) for place, cell in enumerate(head)
     ]
@@ -61,14 +61,14 @@ def same_but_for_case(columns: Iterable[str]) -> tuple[str, ...]:
 
 
 def _head(
-    filled: Iterator[tuple[int, list[str]]], name: str, report: Report
+    filled: Iterator[tuple[int, list[str]]], name: str, report: Report, padded: bool
 ) -> tuple[int, list[str], Iterator[tuple[int, list[str]]]]:
     """The head with its row number, and the rows below it."""
     found = next(filled, None)
     while found is not None:
         number, head = found
         following = next(filled, None)
-        if len(head) == 1 or _filled(head) > 1 or following is None or _filled(following[1]) < 2:
+        if (len(head) == 1 and not padded) or _filled(head) > 1 or following is None or _filled(following[1]) < 2:
             return number, head, chain([following] if following else [], filled)
         title = flatten(next(cell for cell in head if cell.strip()))
         report.note(f"row {number}, “{title[:60]}”, stands alone above the head and is passed over")

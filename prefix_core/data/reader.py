@@ -6,6 +6,7 @@ its kin, Markdown, JSON and JSON lines, xlsx and OpenDocument, Parquet; plain, i
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from itertools import islice
 from pathlib import Path
@@ -20,6 +21,7 @@ from prefix_core.data.report import Report
 from prefix_core.errors import InputError
 
 Record = dict[str, Any]
+_YAML = re.compile(r"\s*(?:---\s*\n)?\s*-\s+\w+\s*: .*\n\s+\w+\s*: ")
 
 
 class Reading:
@@ -88,11 +90,12 @@ def _text_rows(opened: Opened, report: Report) -> Iterator[tuple[int, Record]]:
         return lines_of(opened, codec)
 
     start = "".join(islice(lines(), 20))[:2000]
-    if json_rows.looks_like_json(start):
+    name = opened.name.lower().removesuffix(".gz").removesuffix(".zip")
+    if json_rows.looks_like_json(start) or name.endswith((".json", ".jsonl", ".ndjson")):
         rows = json_rows.rows_of(lines, opened.name, report)
         yield from _with_turns(rows, opened.name)
         return
-    if start.lstrip().startswith(("- ", "---\n")) and ": " in start.lstrip().split("\n", 2)[-1]:
+    if _YAML.match(start):
         raise InputError(f"{opened.name}: this looks like YAML, which is not read. Bring CSV or JSON lines.")
     cells = separated.rows_of(lines, opened.name, report)
     yield from under_head(cells, opened.name, report)

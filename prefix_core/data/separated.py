@@ -196,11 +196,7 @@ def _sample(lines: Iterator[str]) -> Iterator[str]:
 def _markdown(lines: Lines, skipped: int) -> Iterator[Cells] | None:
     """The rows of a pipe table with a ruler under its head, or None."""
     first = [line.strip() for line in islice(lines(), skipped, skipped + 2)]
-    if (
-        len(first) < 2
-        or "|" not in first[0]
-        or not re.fullmatch(r"\|?(\s*:?-{2,}:?\s*\|)+(\s*:?-{2,}:?)?\s*", first[1])
-    ):
+    if len(first) < 2 or "|" not in first[0] or not re.fullmatch(r"\|?(\s*:?-+:?\s*\|)+(\s*:?-+:?)?\s*", first[1]):
         return None
     return (
         (number, _piped(line) if line.strip() else [])

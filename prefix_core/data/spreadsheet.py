@@ -10,7 +10,8 @@ import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
-from xml.etree.ElementTree import Element, iterparse
+from xml.etree.ElementTree import Element, fromstring, iterparse
+from xml.sax.saxutils import quoteattr
 
 from prefix_core.data.apart import Refused, tell
 from prefix_core.data.shown import shown
@@ -20,6 +21,7 @@ LOOKED_AT = 30  # rows, to see whether a sheet holds a table
 Row = tuple[int, list[str]]
 Merged = tuple[int, int, int, int]  # top, bottom, left, right; from 1
 
+_MAIN = "{http://schemas.openxmlformats.org/spreadsheetml/2006/main}"
 _MERGED = re.compile(rb'<(?:\w+:)?mergeCell\s[^>]*?ref="([A-Z]+)(\d+):([A-Z]+)(\d+)"')
 _NO_VALUE = re.compile(
     rb"<(?:\w+:)?c\s([^>]*)>\s*<(?:\w+:)?f(?:\s[^>]*)?(?:/>|>[^<]*</(?:\w+:)?f>)\s*(?:<(?:\w+:)?v\s*/>|<(?:\w+:)?v></(?:\w+:)?v>)?\s*</(?:\w+:)?c>"
@@ -74,7 +76,12 @@ def _look(rows: Iterator[Row]) -> int:
 
 def _excel(path: str) -> dict[str, Any]:
     from openpyxl import load_workbook
+    from openpyxl.reader import excel
+    from openpyxl.styles.stylesheet import apply_stylesheet
 
+    # Of a workbook's styles number formats are all that counts; fonts and fills, which some tools write in ways that
+    # the library refuses, stay unread.
+    excel.apply_stylesheet = lambda archive, book: apply_stylesheet(_NumberFormats(archive), book)
     # Of a path the name's end would have to be right; of a file it need not.
     book = load_workbook(io.BytesIO(Path(path).read_bytes()), read_only=True, data_only=True, keep_links=False)
 
@@ -82,6 +89,22 @@ def _excel(path: str) -> dict[str, Any]:
         return lambda: _excel_rows(path, sheet)
 
     return {sheet.title: (rows_of(sheet), sheet.sheet_state != "visible") for sheet in book.worksheets}
+
+
+class _NumberFormats:
+    """A workbook's archive whose styles are its number formats alone."""
+
+    def __init__(self, archive: zipfile.ZipFile) -> None:
+        self.archive = archive
+
+    def read(self, name: str) -> bytes:
+        styles = fromstring(self.archive.read(name))
+        formats = [(xf.get("numFmtId", ""), xf.get("formatCode", "")) for xf in styles.iterfind(f"{_MAIN}numFmts/*")]
+        codes = "".join(f"<numFmt numFmtId={quoteattr(key)} formatCode={quoteattr(code)}/>" for key, code in formats)
+        cells = [xf.get("numFmtId", "0") for xf in styles.iterfind(f"{_MAIN}cellXfs/{_MAIN}xf")]
+        xfs = "".join(f"<xf numFmtId={quoteattr(key)}/>" for key in cells or ["0"])
+        formats_alone = f"<numFmts>{codes}</numFmts><cellXfs>{xfs}</cellXfs>"
+        return f'<styleSheet xmlns="{_MAIN[1:-1]}">{formats_alone}</styleSheet>'.encode()
 
 
 def _excel_rows(path: str, sheet: Any) -> Iterator[Row]:

@@ -8,7 +8,7 @@ import gradio as gr
 
 from prefix_core.ui.common import status_html
 from prefix_core.ui.train.plan import METHOD_CHOICES, TrainingForm
-from prefix_core.ui.train.sheet import SUFFIXES
+from prefix_core.ui.train.sheet import SUFFIXES, UNASKED
 from prefix_core.ui.train.views import COMING
 
 TASKS = {"custom": "My own: any text to any text", "e2e": "Restaurant tables (E2E)", "webnlg": "Triples (WebNLG)"}
@@ -25,7 +25,12 @@ class TrainTab:
     rows: gr.Textbox
     sheet: gr.State
     note: gr.Textbox  # what is chosen, for the browser to keep
+    content: gr.State  # (name, bytes) of the file; None where rows are pasted
+    answers: gr.State  # what its visitor answered where reading stopped
     problem: gr.HTML
+    sheets: gr.Radio
+    offer: gr.Button
+    report: gr.HTML
     preview: gr.HTML
     columns: gr.Group
     task: gr.Radio
@@ -61,7 +66,9 @@ class TrainTab:
     @property
     def sheet_parts(self) -> list[Any]:
         """What changes with the rows."""
-        return [self.sheet, self.problem, self.columns, self.task, self.inputs, self.target, self.template]
+        chosen = [self.task, self.inputs, self.target, self.template]
+        shown = [self.sheet, self.problem, self.sheets, self.offer, self.report, self.columns]
+        return [self.content, self.answers, *shown, *chosen]
 
     @property
     def run_parts(self) -> list[Any]:
@@ -105,6 +112,9 @@ def _lay_out_rows(limits: str) -> dict[str, Any]:
         elem_id="training-rows",
     )
     problem = gr.HTML("", elem_id="training-problem", elem_classes="problem-place")
+    sheets = gr.Radio([], label="Sheet of the workbook", visible=False, elem_id="training-sheets")
+    offer = gr.Button("", size="sm", visible=False, elem_id="training-offer")
+    report = gr.HTML("", elem_id="training-report")
     preview = gr.HTML("", elem_id="training-preview")
     with gr.Group(visible=False, elem_id="training-columns") as columns:
         task = gr.Radio(
@@ -121,7 +131,8 @@ def _lay_out_rows(limits: str) -> dict[str, Any]:
             elem_id="training-template",
         )
     return {
-        "sample": sample, "file": file, "rows": rows, "problem": problem, "preview": preview, "columns": columns,
+        "sample": sample, "file": file, "rows": rows, "content": gr.State(None), "answers": gr.State(UNASKED),
+        "problem": problem, "sheets": sheets, "offer": offer, "report": report, "preview": preview, "columns": columns,
         "task": task, "inputs": inputs, "target": target, "template": template,
     }  # fmt: skip
 

@@ -41,6 +41,9 @@ class Answers:
     leave_out: bool = False
 
 
+UNASKED = Answers()
+
+
 class Offer(InputError):
     """Reading stopped at something the visitor may allow. allows: the name of that in `Answers`; label: in words."""
 
@@ -83,20 +86,25 @@ class Sheet:
         return WEBNLG.name if len(inputs) == 1 and all_cells(rows, inputs[0], is_triples) else CUSTOM
 
 
-def read_file(path: Path, limits: Limits, answers: Answers = Answers()) -> Sheet:
-    """A file of any kind that the reader reads. Raises `InputError` naming the file, the row and what to do."""
+def check_size(path: Path, limits: Limits) -> None:
+    """Raises `InputError` for a file that is too large to be looked at."""
     if path.stat().st_size > limits.megabytes * 1_000_000:
         raise InputError(f"{path.name}: the file is larger than {limits.megabytes} MB. Bring fewer rows.")
+
+
+def read_file(path: Path, limits: Limits, answers: Answers = UNASKED) -> Sheet:
+    """A file of any kind that the reader reads. Raises `InputError` naming the file, the row and what to do."""
+    check_size(path, limits)
     return read_content(path.read_bytes(), path.name, limits, answers)
 
 
-def read_content(content: bytes, name: str, limits: Limits, answers: Answers = Answers()) -> Sheet:
+def read_content(content: bytes, name: str, limits: Limits, answers: Answers = UNASKED) -> Sheet:
     """As `read_file`, of a file that is not kept."""
     most = UNPACKED * limits.megabytes * 1_000_000
     return _sheet(read_bytes(content, name, answers.sheet, most), limits, answers)
 
 
-def read_pasted(text: str, limits: Limits, answers: Answers = Answers()) -> Sheet:
+def read_pasted(text: str, limits: Limits, answers: Answers = UNASKED) -> Sheet:
     """Rows as text: JSON lines, tab-separated as spreadsheets copy them, or CSV. Raises `InputError`."""
     if not text.strip():
         raise InputError("There are no rows yet. Paste them, with the names of the columns in the first row.")
@@ -135,8 +143,11 @@ def examples(sheet: Sheet, task: Task, inputs: Sequence[str], target: str) -> li
                 empty += isinstance(error, EmptyCell)
             continue
         known = found.get(example.source)
-        references = (*known.references, *example.references) if known else example.references
-        found[example.source] = replace(known or replace(example, id=f"row {number}"), references=references)
+        if known is None:
+            found[example.source] = replace(example, id=f"row {number}")
+            continue
+        references, left_out = known.references + example.references, known.left_out + example.left_out
+        found[example.source] = replace(known, references=references, left_out=left_out)
     if problems:
         _refuse(sheet, problems, empty)
     if len(sheet.rows) < FEWEST_ROWS:

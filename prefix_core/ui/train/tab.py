@@ -5,7 +5,7 @@ The methods' defaults need torch, so they are imported only once the base is loa
 
 import asyncio
 from collections.abc import AsyncIterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from html import escape
 from pathlib import Path
@@ -13,6 +13,7 @@ from typing import Any
 
 import gradio as gr
 
+from prefix_core.data.report import SeveralSheets
 from prefix_core.errors import InputError, PrefixError
 from prefix_core.places import ASSETS
 from prefix_core.ui.common import LATEST, QUICK, problem_html
@@ -31,10 +32,20 @@ from prefix_core.ui.train.plan import (
     make_plan,
 )  # fmt: skip
 from prefix_core.ui.train.runs import TrainingQueue, TrainingRun
-from prefix_core.ui.train.sheet import Sheet, default_template, read_file, read_pasted
+from prefix_core.ui.train.sheet import (
+    UNASKED,
+    Answers,
+    Offer,
+    Sheet,
+    check_size,
+    default_template,
+    read_content,
+    read_pasted,
+)
 from prefix_core.ui.visitors import REMEMBER, Arrival, Visitors
 
 SAMPLE = ASSETS / "examples" / "training_sample.csv"
+MOST_TOLD = 5  # texts left out
 LOOK = 1.0  # seconds between two looks at a training that is on; more often would only keep the browser busy
 
 
@@ -60,17 +71,38 @@ class RowEvents:
         if path is None:
             return sheet_updates(None, note)
         try:
-            return sheet_updates(read_file(Path(path), self.limits), note)
+            check_size(Path(path), self.limits)
+            content = Path(path).name, Path(path).read_bytes()
         except InputError as error:
             return _refused(error)
         finally:
             Path(path).unlink(missing_ok=True)  # the rows are in the session now; nothing stays on disk
+        return self.read(content, "", UNASKED, note)
 
     def paste(self, text: str, note: str) -> list[Any]:
+        return self.read(None, text, UNASKED, note)
+
+    def choose_sheet(
+        self, sheet: str, content: tuple[str, bytes] | None, text: str, answers: Answers, note: str
+    ) -> list[Any]:
+        return self.read(content, text, replace(answers, sheet=sheet), note)
+
+    def allow(self, label: str, content: tuple[str, bytes] | None, text: str, answers: Answers, note: str) -> list[Any]:
+        """The visitor took the offer that the button made."""
+        left_out = label.startswith("Leave")
+        answers = replace(answers, leave_out=True) if left_out else replace(answers, first=True)
+        return self.read(content, text, answers, note)
+
+    def read(self, content: tuple[str, bytes] | None, text: str, answers: Answers, note: str) -> list[Any]:
+        """The rows of a file, or the pasted ones, with what was answered so far."""
         try:
-            return sheet_updates(read_pasted(text, self.limits) if text.strip() else None, note)
+            if content:
+                sheet = read_content(content[1], content[0], self.limits, answers)
+            else:
+                sheet = read_pasted(text, self.limits, answers) if text.strip() else None
         except InputError as error:
-            return _refused(error)
+            return _refused(error, content, answers)
+        return sheet_updates(sheet, note, content, answers)
 
     def recall(self, text: str, note: str) -> list[Any]:
         """What was typed and chosen before the page was loaded again."""
@@ -88,26 +120,29 @@ class RowEvents:
 
         return defaults("prefix", "").learning_rate if rate is None else gr.skip()
 
-    def plan(self, *fields: Any) -> tuple[str, str, str]:
-        """Problem, preview and plan."""
+    def plan(self, *fields: Any) -> tuple[Any, ...]:
+        """Problem, offer, report, preview and plan."""
         form = TrainingForm(*fields)
         if form.sheet is None:
-            return gr.skip(), "", ""
-        preview = views.preview_html(form.sheet, form.inputs, form.target)
+            return gr.skip(), gr.skip(), gr.skip(), "", ""
+        preview, report = views.preview_html(form.sheet, form.inputs, form.target), views.report_html(form.sheet)
         try:
             base = self.loading.wait().base
-            plan = describe_plan(make_plan(form, base, self.limits), base)
-            return "", preview, f"<p>{escape(plan)}</p>"
+            plan = make_plan(form, base, self.limits)
         except InputError as error:
-            return problem_html(error), preview, ""
+            return problem_html(error), _offered(error), report, preview, ""
         except PrefixError:
-            return "", preview, ""  # there is no base; the header says why
+            return "", _offered(None), report, preview, ""  # there is no base; the header says why
+        left_out = [f"{one.id}: {what}" for one in (*plan.learn, *plan.held_out) for what in one.left_out]
+        report = views.report_html(form.sheet, left_out[:MOST_TOLD])
+        return "", _offered(None), report, preview, f"<p>{escape(describe_plan(plan, base))}</p>"
 
 
 def _connect_rows(page: TrainTab, events: RowEvents, arrival: Arrival, forgotten: gr.events.Dependency) -> None:
     """forgotten: the event after which nothing of the visitor is left."""
-    plan = [page.problem, page.preview, page.plan]
+    plan = [page.problem, page.offer, page.report, page.preview, page.plan]
     kept = [page.rows, page.note]
+    given = [page.content, page.rows, page.answers, page.note]
     page.rows.change(None, page.rows, None, js=KEEP_ROWS, **QUICK)
     page.note.change(None, page.note, None, js=KEEP_CHOICES, **QUICK)
     for known in (arrival.come.then(None, None, kept, js=RECALL, **QUICK), forgotten):
@@ -123,6 +158,8 @@ def _connect_rows(page: TrainTab, events: RowEvents, arrival: Arrival, forgotten
         page.file.upload(events.upload, [page.file, page.note], page.sheet_parts, **QUICK),
         page.file.clear(partial(sheet_updates, None), page.note, page.sheet_parts, **QUICK),
         page.rows.change(events.paste, kept, page.sheet_parts, **LATEST),  # pasting fires no `input`
+        page.sheets.input(events.choose_sheet, [page.sheets, *given], page.sheet_parts, **QUICK),
+        page.offer.click(events.allow, [page.offer, *given], page.sheet_parts, **QUICK),
         page.sample.click(use_sample, page.note, [page.rows, *page.sheet_parts], **QUICK),
         page.task.change(lambda name: gr.Textbox(visible=name == "custom"), page.task, page.template, **QUICK),
     ):
@@ -215,14 +252,18 @@ def _training_of(visitors: Visitors, token: str) -> TrainingRun | None:
         return None
 
 
-def sheet_updates(sheet: Sheet | None, note: str) -> list[Any]:
-    """What changes with the rows: the sheet, no problem, and its columns, as chosen before or as is likely."""
+def sheet_updates(
+    sheet: Sheet | None, note: str, content: tuple[str, bytes] | None = None, answers: Answers = UNASKED
+) -> list[Any]:
+    """What changes with the rows: the sheet, no problem, its report, its columns, as chosen before or as is likely."""
+    sheets = gr.skip() if answers.sheet else gr.Radio(visible=False)
+    before = [content, answers, sheet, "", sheets, _offered(None)]
     if sheet is None:
-        return [None, "", gr.Group(visible=False), *(gr.skip() for _ in range(4))]
+        return [*before, "", gr.Group(visible=False), *(gr.skip() for _ in range(4))]
     names, form = list(sheet.columns), form_for(sheet, note)
     return [
-        sheet,
-        "",
+        *before,
+        views.report_html(sheet),
         gr.Group(visible=True),
         form.task,
         gr.CheckboxGroup(names, value=form.inputs),
@@ -231,6 +272,18 @@ def sheet_updates(sheet: Sheet | None, note: str) -> list[Any]:
     ]
 
 
-def _refused(error: InputError) -> list[Any]:
-    """The reason, and no sheet: what cannot be read cannot be trained on. What was typed stays where it is."""
-    return [None, problem_html(error), gr.Group(visible=False), *(gr.skip() for _ in range(4))]
+def _refused(error: InputError, content: tuple[str, bytes] | None = None, answers: Answers = UNASKED) -> list[Any]:
+    """The reason, and no sheet: what cannot be read cannot be trained on. What was typed stays where it is.
+
+    Where its visitor may answer, they are asked: which sheet of a workbook, or whether to take a part of the rows.
+    """
+    problem, sheets = problem_html(error), gr.skip() if answers.sheet else gr.Radio(visible=False)
+    if isinstance(error, SeveralSheets):
+        problem, sheets = "", gr.Radio(list(error.sheets), value=None, visible=True)
+    hidden = gr.Group(visible=False)
+    return [content, answers, None, problem, sheets, _offered(error), "", hidden, *(gr.skip() for _ in range(4))]
+
+
+def _offered(error: InputError | None) -> Any:
+    """The button under the problem: what its visitor may allow."""
+    return gr.Button(error.label, visible=True) if isinstance(error, Offer) else gr.Button(visible=False)

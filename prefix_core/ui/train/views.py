@@ -91,6 +91,17 @@ def preview_html(sheet: Sheet, inputs: Sequence[str], target: str) -> str:
     )
 
 
+def report_html(sheet: Sheet, left_out: Sequence[str] = ()) -> str:
+    """How the rows were read: a line that opens; open at once where something was passed over. left_out: texts."""
+    first, *rest = [*sheet.report.lines(), *left_out]
+    noted = bool(sheet.report.notes or sheet.report.left_out or left_out)
+    items = "".join(f"<li>{escape(_shorten(line))}</li>" for line in rest)
+    return (
+        f'<details class="told"{" open" if noted else ""}><summary>Read as {escape(_shorten(first))}</summary>'
+        f"<ul>{items}</ul></details>"
+    )
+
+
 def progress_html(run: TrainingRun) -> str:
     """The status line and the bar under it."""
     text, note, state = _status(run)

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from gradio_client import Client
 from gradio_client.exceptions import AppError
+from openpyxl import Workbook
 from playwright.sync_api import Browser, Page, expect
 
 from prefix_core.places import ASSETS
@@ -240,6 +241,28 @@ def test_a_file_of_100_mb_is_refused(page: Page, tmp_path: Path) -> None:
     page.get_by_label("Clear", exact=True).first.click()
     bring_rows(page, SAMPLE)
     expect(page.locator("#training-plan")).to_contain_text(PLAN)
+
+
+def test_where_reading_stops_its_visitor_is_asked(page: Page, tmp_path: Path) -> None:
+    """Two sheets with rows: which one; too many rows: the first; rows without a text: leave them out."""
+    book = Workbook()
+    for name, count in (("Inns", 600), ("Pubs", 20)):
+        sheet = book.create_sheet(name)
+        sheet.append(("mr", "ref"))
+        for n in range(count):
+            sheet.append((f"name[{name} {n}], area[quay]", "" if n % 10 == 3 else f"{name} {n} is on the quay."))
+    del book["Sheet"]
+    book.save(tmp_path / "two.xlsx")
+    bring_rows(page, tmp_path / "two.xlsx")
+    problem = page.locator("#training-problem")
+    page.get_by_label("Inns").check()
+    expect(problem).to_contain_text("more than 500 rows")
+    page.get_by_role("button", name="Use the first 500").click()
+    page.get_by_label("Pubs").check()
+    page.get_by_role("button", name="Leave out these 2 rows").click()
+    expect(page.locator("#training-plan")).to_contain_text("texts to learn from")
+    expect(problem).to_be_empty()
+    expect(page.locator("#training-report")).to_contain_text("two.xlsx: workbook, sheet “Pubs”, 20 rows")
 
 
 def test_where_the_browser_stores_nothing_it_works_with_a_word(app: App, browser: Browser) -> None:
