@@ -146,7 +146,7 @@ def test_the_environment_lowers_limits_and_raises_none(monkeypatch: pytest.Monke
     monkeypatch.setenv("PREFIX_TRAIN_ROWS", "50")
     monkeypatch.setenv("PREFIX_TRAIN_MINUTES", "999")
     assert limits().rows == 50 and limits().minutes == Limits().minutes
-    assert "10 to 50 rows" in limits().told()
+    assert "10 to 50 rows" in limits().in_words()
     monkeypatch.setenv("PREFIX_TRAIN_STEPS", "many")
     with pytest.raises(ValueError, match="PREFIX_TRAIN_STEPS"):
         limits()
