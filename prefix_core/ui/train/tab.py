@@ -95,6 +95,7 @@ class RowEvents:
 
     def read(self, content: tuple[str, bytes] | None, text: str, answers: Answers, note: str) -> list[Any]:
         """The rows of a file, or the pasted ones, with what was answered so far."""
+        sheet: Sheet | None
         try:
             if content:
                 sheet = read_content(content[1], content[0], self.limits, answers)
