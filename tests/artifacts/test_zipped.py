@@ -107,8 +107,10 @@ def test_another_base_method_or_shape(bring, parts: Parts, tiny: Base) -> None:
         ({"prompt_embeddings": torch.full((4, 2 * tiny.shape.layers * tiny.shape.hidden), float("nan"))}, "not finite"),
         ({"prompt_embeddings": torch.zeros(300, 2 * tiny.shape.layers * tiny.shape.hidden)}, "more than half"),
     ):
+        (rows,) = tensors.values()
+        config = json.loads(parts[PEFT_CONFIG]) | {"num_virtual_tokens": len(rows)}
         with pytest.raises(ArtifactError, match=message):
-            bring(parts | {PEFT_WEIGHTS: save(tensors)})
+            bring(parts | {PEFT_WEIGHTS: save(tensors), PEFT_CONFIG: json.dumps(config).encode()})
     with pytest.raises(ArtifactError, match="safetensors"):
         bring(parts | {PEFT_WEIGHTS: b"\x80\x04pickled"})
 
