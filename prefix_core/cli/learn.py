@@ -149,7 +149,7 @@ def add(commands: options.Commands) -> None:
     options.add_json(command)
     command.add_argument("--task", default="e2e", choices=TASKS, help="(default: %(default)s)")
     command.add_argument("--methods", nargs="+", default=list(TRAINED), choices=TRAINED)
-    command.add_argument("--data", required=True, help="a file of examples")
+    options.add_data(command)
     command.add_argument("--examples", type=count, help="learn from so many texts, drawn by the seed (default: all)")
     command.add_argument("--steps", type=count, default=40, help="of every candidate (default: %(default)s)")
     command.add_argument("--held-out-limit", type=count, default=40, help="inputs measured (default: %(default)s)")

@@ -1,11 +1,13 @@
-"""Any architecture but GPT-2: the modules of `transformers`, with our attention put into them.
+"""Every architecture but GPT-2 and Llama: the modules of `transformers`, with our attention registered in them.
 
-They hand queries, keys and values to a function registered by a name; ours hands them to `attend`. So packed rows,
-prefixes, masks and caches are the same for every base (`inject.py`, `encoder_decoder.py`), and the library's own cache
-is not used: in it a prefix falls out of sight after a sliding window, and hides an encoder's output.
+The modules hand queries, keys and values to a function registered by a name; ours hands them on to `attend`. So packed
+rows, prefixes, masks and caches are the same for every base (`packed_batch.py`, `encoder_decoder.py`). The library's
+own cache is not used: in it a prefix drops out of a sliding window, and one for the cross-attention hides the
+encoder's output.
 """
 
 from collections.abc import Callable
+from importlib import import_module
 from typing import Any, NamedTuple
 
 import torch
@@ -13,10 +15,22 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from transformers import AttentionInterface, PreTrainedModel
 
-# (layer, queries, keys, values, distance bias or None) -> (N, heads * head_dim), as the rows of `inject.py` are called
+# (layer, queries, keys, values, distance bias or None) -> (N, heads * head_dim), as `packed_batch.Rows` is called
 Attend = Callable[..., Tensor]
 
 ATTENTION = "prefix_core"  # the name our attention is registered by
+ATTENTION_CLASSES = {  # model_type -> package of `transformers`, and the class of its attentions there
+    "bart": ("bart", "BartAttention"),
+    "gemma": ("gemma", "GemmaAttention"),
+    "gemma3_text": ("gemma3", "Gemma3Attention"),
+    "gpt2": ("gpt2", "GPT2Attention"),
+    "llama": ("llama", "LlamaAttention"),
+    "mistral": ("mistral", "MistralAttention"),
+    "opt": ("opt", "OPTAttention"),
+    "qwen2": ("qwen2", "Qwen2Attention"),
+    "qwen3": ("qwen3", "Qwen3Attention"),
+    "t5": ("t5", "T5Attention"),
+}
 
 
 class Window(NamedTuple):
@@ -46,7 +60,11 @@ class RelativeBias:
 
 
 class NoPositions(nn.Embedding):
-    """BART counts positions itself, as if a batch were one row; they are added before it instead."""
+    """BART counts positions itself, as if a batch were one row: its table answers nothing; `_run` adds its rows."""
+
+    def __init__(self, table: Any) -> None:
+        super().__init__(*table.weight.shape, _weight=table.weight.detach())
+        self.weight, self.offset = table.weight, table.offset
 
     def forward(self, *args: Any, **options: Any) -> Tensor:
         return self.weight.new_zeros(())
@@ -75,7 +93,7 @@ AttentionInterface.register(ATTENTION, attention)
 
 
 class ModuleNetwork:
-    """A model of `transformers`, loaded with `attn_implementation=ATTENTION`, run as `gpt2.Network` is.
+    """A model of `transformers`, loaded with `attn_implementation=ATTENTION`, run as `network.Network` is.
 
     Encoder-decoders also `encode`; their `hidden` is the decoder's, and needs what `encode` returned, the first time.
     """
@@ -86,19 +104,21 @@ class ModuleNetwork:
         self.encoder: Any = None
         if model.config.is_encoder_decoder:
             self.encoder = self.model.get_encoder()
-        own, cross = attentions(self.decoder, cross=False), attentions(self.decoder, cross=True)
-        sources = attentions(self.encoder, cross=False) if self.encoder is not None else []
+        kind = model.config.model_type
+        own, cross = attentions(self.decoder, kind, cross=False), attentions(self.decoder, kind, cross=True)
+        sources = attentions(self.encoder, kind, cross=False) if self.encoder is not None else []
         for layer, module in enumerate([*own, *cross, *sources]):
             module.prefix_layer, module.distance_bias = layer, None
-            if hasattr(module, "compute_bias"):  # T5 counts distances itself, as if a batch were one row
+            if kind == "t5":  # it counts distances itself, as if a batch were one row
                 module.has_relative_attention_bias, module.compute_bias = True, no_bias
         for stack in (own, sources):
-            bias = RelativeBias(stack[0]) if stack and hasattr(stack[0], "compute_bias") else None
+            bias = RelativeBias(stack[0]) if stack and kind == "t5" else None
             for module in stack:
                 module.distance_bias = bias
-        self.positioned = model.config.model_type == "bart"
-        if self.positioned:
-            self.encoder.embed_positions.__class__ = self.decoder.embed_positions.__class__ = NoPositions
+        self.positioned = kind == "bart"
+        for stack in (self.encoder, self.decoder) if self.positioned else ():
+            if not isinstance(stack.embed_positions, NoPositions):
+                stack.embed_positions = NoPositions(stack.embed_positions)
 
     @property
     def dtype(self) -> torch.dtype:
@@ -127,7 +147,7 @@ class ModuleNetwork:
         keep: Tensor | None = None,
         sources: Tensor | None = None,
     ) -> Tensor:
-        """As in `gpt2.Network`; sources: (M, hidden), what `encode` made of the rows' sources."""
+        """As in `network.Network`; sources: (M, hidden), what `encode` made of the rows' sources."""
         more = {}
         if self.encoder is not None:  # once its sources are seen, a row remembers them: any state does
             more["encoder_hidden_states"] = self.tokens[:1][None] if sources is None else sources[None]
@@ -135,7 +155,7 @@ class ModuleNetwork:
         return x if keep is None else x[keep]
 
     def embed(self, tokens: Tensor) -> Tensor:
-        """As in `gpt2.Network`."""
+        """As in `network.Network`."""
         embedded: Tensor = self.model.get_input_embeddings()(tokens)
         return embedded
 
@@ -159,14 +179,12 @@ class ModuleNetwork:
         return states[0]
 
 
-def attentions(stack: Any, cross: bool) -> list[Any]:
+def attentions(stack: Any, model_type: str, cross: bool) -> list[Any]:
     """The attention modules of an encoder or a decoder in their order: cross-attentions, or the others."""
-    every: list[Any] = [module for module in stack.modules() if hasattr(module, "layer_idx")]
-    return [
-        module
-        for module in every
-        if hasattr(module, "scaling") and (getattr(module, "is_decoder", False) and not module.is_causal) == cross
-    ]
+    package, name = ATTENTION_CLASSES[model_type]
+    kind = getattr(import_module(f"transformers.models.{package}.modeling_{package}"), name)
+    every: list[Any] = [module for module in stack.modules() if isinstance(module, kind)]
+    return [module for module in every if (getattr(module, "is_decoder", False) and not module.is_causal) == cross]
 
 
 def no_bias(*sizes: Any, **options: Any) -> None:
