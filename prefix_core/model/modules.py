@@ -63,7 +63,7 @@ class NoPositions(nn.Embedding):
     """BART counts positions itself, as if a batch were one row: its table answers nothing; `_run` adds its rows."""
 
     def __init__(self, table: Any) -> None:
-        super().__init__(*table.weight.shape, _weight=table.weight.detach())
+        super().__init__(len(table.weight), table.weight.shape[1], _weight=table.weight.detach())
         self.weight, self.offset = table.weight, table.offset
 
     def forward(self, *args: Any, **options: Any) -> Tensor:
