@@ -4,6 +4,7 @@ import pytest
 import torch
 
 from prefix_core.errors import ArtifactError, InputError
+from prefix_core.methods import prefix
 from prefix_core.methods.prefix_encoder import (
     PrefixEncoder,
     parameters_trained,
@@ -11,6 +12,7 @@ from prefix_core.methods.prefix_encoder import (
     units_of,
     word_start,
 )
+from prefix_core.methods.settings import Settings
 from prefix_core.model.base import Base, Shape
 from prefix_core.model.prefix import Prefix
 
@@ -68,3 +70,27 @@ def test_a_prefix_that_does_not_fit_says_what_differs(tiny: Base) -> None:
     long = good.repeat(1, tiny.shape.positions, 1, 1)
     with pytest.raises(ArtifactError, match="no room"):
         Prefix(long, long).check(tiny.shape)
+
+
+@pytest.mark.parametrize(
+    ("layers", "learn"), [("all", (0, 1)), ("upper half", (1,)), ("upper third", ()), ("lower half", (0,))]
+)
+def test_only_the_chosen_layers_learn(tiny: Base, layers: str, learn: tuple[int, ...]) -> None:
+    """Of two layers; no layer of two begins in the upper third."""
+    settings = Settings(prefix_length=3, initial_words="a pub", mlp_width=None, layers=layers)
+    adaptation = prefix.start(tiny, settings)
+    before = adaptation.kept()
+    with torch.no_grad():
+        for parameter in adaptation.parameters():
+            parameter.add_(1.0)
+    after = adaptation.kept()
+    for name in before:
+        moved = [index for index in range(2) if not torch.equal(before[name][index], after[name][index])]
+        assert tuple(moved) == learn
+
+
+def test_layers_that_there_are_not_are_refused() -> None:
+    with pytest.raises(InputError, match="setting layers is 'middle'"):
+        Settings(layers="middle")
+    with pytest.raises(InputError, match="an embedding has all"):
+        Settings(layers="upper half", variant="embedding")
