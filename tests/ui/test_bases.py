@@ -56,11 +56,10 @@ def test_only_what_was_measured_on_a_pages_own_base_is_shown(page: Page, two: Ap
     expect(measured.get_by_text("/llama").first).to_contain_text("python -m prefix_core rebuild --base ")
     headings = measured.get_by_role("heading").locator("visible=true").all_inner_texts()
     assert "Scores" not in headings and "Speed and memory" not in headings
-    general = ["Models of full size", "What to train a base on: three mixtures at small scale"]
-    assert headings[-2:] == general and "How the defaults were chosen" not in headings
+    assert headings[-1] == "Models of full size" and "How the defaults were chosen" not in headings
     client = Client(two.url, verbose=False)
     assert "e2e" in client.predict(api_name="/evidence")["names"]
-    assert client.predict(api_name="/evidence_1")["names"] == ["candidates", "full_size", "paper"]
+    assert client.predict(api_name="/evidence_1")["names"] == ["full_size", "paper"]
 
 
 def test_programs_choose_a_base_by_the_endpoints_number(two: App) -> None:
