@@ -226,7 +226,8 @@ def _cells(row: Mapping[str, Any], metrics: Sequence[str]) -> list[str]:
 
 def _setting(entry: Mapping[str, Any]) -> str:
     if entry["method"] != "prefix":
-        return str(_title(entry["method"]))
+        share = f", {100 * entry['adapter_share']:g}%" if entry.get("adapter_share") else ""
+        return _title(entry["method"]) + share
     made = f"MLP {entry['mlp_width']}" if entry.get("mlp_width") else "no MLP"
     start = ", random start" if entry.get("initial_words") == "" else ""
     return f"Prefix of {entry['prefix_length']}, {made}{start}"

@@ -19,20 +19,20 @@ Row: TypeAlias = Mapping[str, Any]
 
 
 def lengths(table: Table) -> Measured:
-    """lengths.json: BLEU by the prefix's length, with 95% intervals."""
+    """lengths.json, lengths_news.json: the score by the prefix's length, with 95% intervals."""
     rows = sorted(table["rows"], key=lambda row: row["prefix_length"])
-    measured = [row["scores"]["dev"] for row in rows]
+    measured, metric = [row["scores"]["dev"] for row in rows], main_metric(table)
     drawn = figure(
         go.Scatter(
             x=[row["prefix_length"] for row in rows],
-            y=[scores["bleu"] for scores in measured],
-            error_y=intervals(measured, "bleu"),
+            y=[scores[metric] for scores in measured],
+            error_y=intervals(measured, metric),
             mode="lines+markers",
             line={"color": COLOURS[0]},
             hovertemplate="%{x} tokens: %{y:.1f}<extra></extra>",
         ),
         xaxis={"title": "prefix length, tokens", "type": "log", "tickvals": [row["prefix_length"] for row in rows]},
-        yaxis_title="BLEU",
+        yaxis_title=METRICS[metric],
         height=360,
     )
     cells = [
@@ -50,7 +50,7 @@ def variants(table: Table) -> Measured:
         go.Scatter(
             name=VARIANTS[name],
             x=[row["prefix_length"] for row in some],
-            y=[_bleu(row) for row in some],
+            y=[_dev(row, "bleu") for row in some],
             error_y=intervals([row["scores"]["dev"] for row in some], "bleu"),
             mode="lines+markers",
             line={"color": COLOURS[place]},
@@ -68,15 +68,40 @@ def variants(table: Table) -> Measured:
     return Measured(drawn, ["variant", "length", *_heads(measured), "held-out loss"], cells, _source(table, INTERVALS))
 
 
+def layers(table: Table) -> Measured:
+    """layers.json: BLEU of a prefix trained in all layers or in some, a bar each, with 95% intervals."""
+    rows = table["rows"]
+    measured = [row["scores"]["dev"] for row in rows]
+    drawn = figure(
+        go.Bar(
+            x=[row["layers"] for row in rows],
+            y=[scores["bleu"] for scores in measured],
+            error_y=intervals(measured, "bleu"),
+            marker={"color": COLOURS[0]},
+            hovertemplate="%{x}: %{y:.1f}<extra></extra>",
+        ),
+        xaxis={"title": "layers that are trained", "type": "category"},
+        yaxis={"title": "BLEU", "rangemode": "tozero"},
+        height=340,
+        bargap=0.5,
+    )
+    cells = [
+        [row["layers"], *_cells(scores), f"{row['held_out_loss']:.3f}"]
+        for row, scores in zip(rows, measured, strict=True)
+    ]
+    return Measured(drawn, ["layers", *_heads(measured), "held-out loss"], cells, _source(table, INTERVALS))
+
+
 def few_examples(table: Table) -> Measured:
-    """few_examples.json: BLEU by the number of texts learned from; every draw a mark, the line through their means."""
+    """few_examples.json, few_news.json: the score by the number of texts learned from, each draw and the means."""
+    metric = main_metric(table)
     methods = list(dict.fromkeys(row["method"] for row in table["rows"]))
     traces: list[Any] = []
     for place, method in enumerate(methods):
         rows = [row for row in table["rows"] if row["method"] == method]
         sizes = sorted({row["texts"] for row in rows})
         colour = COLOURS[place % len(COLOURS)]
-        means = [_mean([_bleu(row) for row in rows if row["texts"] == size]) for size in sizes]
+        means = [_mean([_dev(row, metric) for row in rows if row["texts"] == size]) for size in sizes]
         traces += [
             go.Scatter(
                 name=ROW_TITLES[method],
@@ -89,7 +114,7 @@ def few_examples(table: Table) -> Measured:
             go.Scatter(
                 name=f"{ROW_TITLES[method]}, each draw",
                 x=[row["texts"] for row in rows],
-                y=[_bleu(row) for row in rows],
+                y=[_dev(row, metric) for row in rows],
                 mode="markers",
                 marker={"color": colour, "size": 8, "symbol": "circle-open"},
                 showlegend=False,
@@ -97,7 +122,7 @@ def few_examples(table: Table) -> Measured:
             ),
         ]
     axis = {"title": "texts learned from", "type": "log", "tickvals": sorted({row["texts"] for row in table["rows"]})}
-    drawn = figure(*traces, xaxis=axis, yaxis_title="BLEU", height=380)
+    drawn = figure(*traces, xaxis=axis, yaxis_title=METRICS[metric], height=380)
     rows = sorted(table["rows"], key=lambda row: (row["texts"], methods.index(row["method"]), row["draw"]))
     measured = [row["scores"]["dev"] for row in rows]
     cells = [
@@ -117,13 +142,13 @@ def initial_words(table: Table) -> Measured:
     by_words: dict[str, list[Row]] = {}
     for row in table["rows"]:
         by_words.setdefault(row["initial_words"] or "at random", []).append(row)
-    names = sorted(by_words, key=lambda name: _mean([_bleu(row) for row in by_words[name]]))
-    marks = [(name, _bleu(row)) for name in names for row in by_words[name]]
+    names = sorted(by_words, key=lambda name: _mean([_dev(row, "bleu") for row in by_words[name]]))
+    marks = [(name, _dev(row, "bleu")) for name in names for row in by_words[name]]
     drawn = figure(
         go.Bar(
             name="mean",
             y=names,
-            x=[_mean([_bleu(row) for row in by_words[name]]) for name in names],
+            x=[_mean([_dev(row, "bleu") for row in by_words[name]]) for name in names],
             orientation="h",
             marker={"color": GREY},
             hovertemplate="%{y}: %{x:.1f}<extra></extra>",
@@ -155,7 +180,7 @@ def initial_words(table: Table) -> Measured:
 
 
 def topics(table: Table) -> Measured:
-    """topics.json: ROUGE-L on the topics learned from and on another one, a bar a method, with 95% intervals."""
+    """topics.json, within_news.json: ROUGE-L on each set of topics, a bar for each method, with 95% intervals."""
     rows, places = table["rows"], list(table["rows"][0]["scores"])
     traces = []
     for place, row in enumerate(rows):
@@ -185,8 +210,14 @@ def topics(table: Table) -> Measured:
     )
 
 
-def _bleu(row: Row) -> float:
-    return float(row["scores"]["dev"]["bleu"])
+def main_metric(table: Table) -> str:
+    """BLEU, or ROUGE-L where a study is of summaries."""
+    scores: Row = next(iter(table["rows"][0]["scores"].values()))
+    return "bleu" if "bleu" in scores else "rouge_l"
+
+
+def _dev(row: Row, metric: str) -> float:
+    return float(row["scores"]["dev"][metric])
 
 
 def _mean(values: Sequence[float]) -> float:

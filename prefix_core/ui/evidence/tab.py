@@ -24,7 +24,11 @@ FIGURES: dict[str, tuple[str, Callable[[Any], Measured]]] = {
     "variants": ("Embeddings alone, and an infix", studies.variants),
     "few_examples": ("Few examples", studies.few_examples),
     "initial_words": ("Where a prefix starts", studies.initial_words),
+    "layers": ("In which layers", studies.layers),
+    "few_news": ("Few news articles", studies.few_examples),
+    "lengths_news": ("How long a prefix for news should be", studies.lengths),
     "topics": ("A topic never learned from", studies.topics),
+    "within_news": ("From business and politics to technology and entertainment", studies.topics),
     "sweep": ("How the defaults were chosen", plots.sweep),
     "bench": ("Speed and memory", plots.speed),
 }
