@@ -129,11 +129,13 @@ def _read(data: bytes, base: Base) -> Prefix:
         raise ValueError(f"it is not the state of one sequence of {layers} layers with transposed values")
     at += len(SPARE[version])
     keys, values = [], []
+    (code,) = struct.unpack_from("<i", data, at)
+    kind = next((kind for kind in KINDS.values() if kind.code == code), None)
+    if kind is None:
+        raise ValueError(f"its keys are of type {code}; {' and '.join(KINDS)} are read")
     for _ in range(layers):
-        code, row = take("iQ")
-        kind = next((kind for kind in KINDS.values() if (kind.code, width * kind.number.itemsize) == (code, row)), None)
-        if kind is None:
-            raise ValueError(f"its keys are of type {code}, {row} bytes a row; {' or '.join(KINDS)} of {width} is read")
+        if take("iQ") != (kind.code, width * kind.number.itemsize):
+            raise ValueError(f"its keys are not all of one type, {width} numbers a row")
         keys.append(block(kind, length).view(length, shape.kv_heads, shape.head_dim))
     for _ in range(layers):
         if take("iII") != (kind.code, kind.number.itemsize, width):
@@ -146,12 +148,14 @@ def _read(data: bytes, base: Base) -> Prefix:
 
 def in_pairs(keys: Tensor) -> Tensor:
     """Heads' numbers from halves to pairs, (..., head_dim): i and i + head_dim / 2 become 2i and 2i + 1."""
-    return keys.unflatten(-1, (2, -1)).transpose(-1, -2).flatten(-2)
+    paired: Tensor = keys.unflatten(-1, (2, -1)).transpose(-1, -2)
+    return paired.flatten(-2)
 
 
 def in_halves(keys: Tensor) -> Tensor:
     """And back."""
-    return keys.unflatten(-1, (-1, 2)).transpose(-1, -2).flatten(-2)
+    halved: Tensor = keys.unflatten(-1, (-1, 2)).transpose(-1, -2)
+    return halved.flatten(-2)
 
 
 def _numbers(tensor: Tensor, kind: Kind) -> np.ndarray:

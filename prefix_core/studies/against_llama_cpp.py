@@ -67,7 +67,10 @@ def bench(base_name: str, seconds: float, tokens: int) -> dict[str, float]:
         export(state, job.base, job.prefix)
         model = find(None) if base_name == DEFAULT_BASE else Path(base_name)
         asked = {"model": str(model), "state": str(state), "kind": "f32", "inputs": job.inputs, "tokens": tokens}
-        return {f"milliseconds_per_token_{rows}": ask({**asked, "rows": rows, "seconds": seconds}) for rows in ROWS}
+        try:
+            return {f"milliseconds_per_token_{rows}": ask({**asked, "rows": rows, "seconds": seconds}) for rows in ROWS}
+        except RuntimeError as error:
+            raise BaseError(f"measuring llama.cpp failed: {error}") from error
 
 
 class Context:
@@ -90,9 +93,9 @@ class Context:
         self.words = llama_cpp.llama_vocab_n_tokens(llama_cpp.llama_model_get_vocab(self.model))
         self.batch = llama_cpp.llama_batch_init(rows * room, 0, 1)
         self.length = 0
-        for row in range(rows if state else 0):
+        for row in range(rows) if state else ():
             tokens, count = (llama_cpp.llama_token * room)(), ctypes.c_size_t()
-            if not llama_cpp.llama_state_seq_load_file(self.context, state.encode(), row, tokens, room, count):
+            if not llama_cpp.llama_state_seq_load_file(self.context, str(state).encode(), row, tokens, room, count):
                 raise RuntimeError(f"llama.cpp does not load {state}")
             self.length = count.value
 
@@ -173,9 +176,11 @@ def threads() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-@ctypes.CFUNCTYPE(None, ctypes.c_int, ctypes.c_char_p, ctypes.c_void_p)
-def _silent(level: int, text: bytes, data: object) -> None:
+def _nothing(level: int, text: bytes, data: object) -> None:
     """llama.cpp tells a lot on standard error; what fails is raised."""
+
+
+_silent = ctypes.CFUNCTYPE(None, ctypes.c_int, ctypes.c_char_p, ctypes.c_void_p)(_nothing)
 
 
 if __name__ == "__main__":

@@ -91,7 +91,7 @@ def test_another_version_or_another_file_is_refused(llama: Base, tmp_path: Path)
     shape, first = llama.shape, 12 + 5 * 4 + 8 + 5 * 12 + 8
     changes = {
         "its version is 5": good[:4] + struct.pack("<I", 5) + good[8:],
-        "of type": good[:4] + struct.pack("<I", 4) + good[8:],
+        "not all of one type": good[:4] + struct.pack("<I", 4) + good[8:],
         "does not begin as": b"GGUF" + good[4:],
         "requires a buffer": good[: first + 6],
         "smaller than requested": good[:-4],
