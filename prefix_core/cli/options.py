@@ -208,4 +208,5 @@ def asked_decoding(asked: argparse.Namespace) -> Decoding:
 
 
 def show(asked: argparse.Namespace, result: Any, text: str) -> None:
-    print(json.dumps(result, ensure_ascii=False) if asked.json else text)
+    every_letter = (sys.stdout.encoding or "").lower().startswith("utf")
+    print(json.dumps(result, ensure_ascii=not every_letter) if asked.json else text)

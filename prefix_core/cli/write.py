@@ -51,6 +51,8 @@ def run_evaluate(asked: argparse.Namespace) -> None:
         for name, value in scores.items()
         if name != "interval"
     ]
+    if len(examples) == 1:
+        print("prefix_core: no CIDEr: it needs two inputs at least, by which words are weighed", file=sys.stderr)
     show(asked, scores, "\n".join(lines))
     if asked.outputs:
         Path(asked.outputs).write_text("".join(f"{output}\n" for output in outputs), encoding="utf-8")

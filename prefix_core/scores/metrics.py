@@ -33,12 +33,17 @@ WEBNLG_REFERENCES = 3
 
 
 def text_scores(outputs: Texts, references: References) -> dict[str, Score]:
-    """bleu (0-100), nist, rouge_l (0-100) and cider as the E2E challenge reports them; chrf (0-100)."""
+    """bleu (0-100), nist, rouge_l (0-100) and cider as the E2E challenge reports them; chrf (0-100).
+
+    Of a single input there is no cider: words weigh by how few inputs hold them. What is written without blanks between
+    words (Chinese, Japanese, Thai) is counted by its letters.
+    """
+    several = {"cider": cider(outputs, references)} if len(outputs) > 1 else {}
     return {
         "bleu": bleu(outputs, references),
         "nist": nist(outputs, references),
         "rouge_l": rouge_l(outputs, references),
-        "cider": cider(outputs, references),
+        **several,
         "chrf": chrf(outputs, references),
     }
 
@@ -47,7 +52,8 @@ def bleu(outputs: Texts, references: References) -> Score:
     """Corpus BLEU-4 in 0-100: lower case, mteval's 13a tokens, closest reference length, no smoothing."""
     from sacrebleu.metrics import BLEU
 
-    return _sacrebleu(BLEU(lowercase=True, tokenize="13a", smooth_method="none", force=True), outputs, references)
+    metric = BLEU(lowercase=True, tokenize="13a", smooth_method="none", force=True)
+    return _sacrebleu(metric, _letters_apart(outputs), [_letters_apart(group) for group in references])
 
 
 def webnlg_bleu(outputs: Texts, references: References) -> Score:
@@ -138,10 +144,27 @@ def rouge(outputs: Texts, references: References) -> dict[str, Score]:
     from rouge_score.rouge_scorer import RougeScorer
 
     _streams(outputs, references)
-    scorer = RougeScorer(["rouge1", "rouge2", "rougeL"], use_stemmer=True)
+    # The library's own words are of a to z; where a text has none, its words are whatever letters it has.
+    other = any(not re.search("[a-z]", text.lower()) for group in references for text in group if text.strip())
+    scorer = RougeScorer(["rouge1", "rouge2", "rougeL"], use_stemmer=True, tokenizer=_Words() if other else None)
     rows = [scorer.score_multi(list(group), output) for output, group in zip(outputs, references, strict=True)]
     names = {"rouge_1": "rouge1", "rouge_2": "rouge2", "rouge_l": "rougeL"}
     return {name: mean([row[key].fmeasure for row in rows], 100) for name, key in names.items()}
+
+
+# Letters of what is written without blanks: Thai, Lao, Burmese, Khmer, kana, Han.
+_UNSPACED = re.compile(r"([\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u9fff\uf900-\ufaff])")
+
+
+def _letters_apart(texts: Texts) -> list[str]:
+    return [_UNSPACED.sub(r" \1 ", text) for text in texts]
+
+
+class _Words:
+    """Words of any script, for `rouge`."""
+
+    def tokenize(self, text: str) -> list[str]:
+        return re.findall(r"\w+", _UNSPACED.sub(r" \1 ", text.lower()))
 
 
 def _sacrebleu(metric: Any, outputs: Texts, references: References) -> Score:
@@ -170,7 +193,7 @@ def _ngrams(tokens: Sequence[str], n: int) -> Counter[tuple[str, ...]]:
 def _mteval_tokens(text: str) -> list[str]:
     from sacrebleu.tokenizers.tokenizer_13a import Tokenizer13a
 
-    tokenized: str = Tokenizer13a()(text.lower())
+    tokenized: str = Tokenizer13a()(_UNSPACED.sub(r" \1 ", text.lower()))
     return tokenized.split()
 
 
@@ -202,5 +225,5 @@ _COCO_DROPS = set("'\"`’‘“”.,:;?!-–—…")
 
 def coco_tokens(text: str) -> list[str]:
     """Lower-case words as Stanford's Penn Treebank tokenizer cuts them, without the punctuation that COCO drops."""
-    text = text.lower().replace("’", "'")
+    text = _UNSPACED.sub(r" \1 ", text.lower().replace("’", "'"))
     return [token for token in _COCO.findall(text) if token not in _COCO_DROPS]
