@@ -87,5 +87,5 @@ def _pool(task: Task) -> tuple[Example, ...]:
 
 
 def first_line(text: str) -> str:
-    """The first line that is not blank, up to the end-of-text mark: the stop rule of tasks that ask for one line."""
-    return text.split("<|endoftext|>")[0].strip().split("\n")[0].strip()
+    """The first line that is not blank: the stop rule of tasks that ask for one line."""
+    return text.strip().split("\n")[0].strip()

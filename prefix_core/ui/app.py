@@ -50,6 +50,7 @@ GO = (ASSETS / "page.js").read_text(encoding="utf-8")
 def build(loadings: Sequence[Loading]) -> gr.Blocks:
     """A page for every base, ready before the models are; with several bases, a bar at the top leads to each."""
     # delete_cache: every 10 minutes, delete files from 2 hours ago. Uploads are deleted as soon as they are read.
+    demo: gr.Blocks
     with gr.Blocks(title=TITLE, analytics_enabled=False, fill_width=True, delete_cache=(600, 7200)) as demo:
         page(demo, loadings[0], loadings)
     for loading in loadings[1:]:

@@ -128,6 +128,7 @@ def _figure(stem: str, content: Any, visible: bool = True) -> gr.Column:
     heading, _ = DRAWN_BY[stem]
     shown, problem = drawn(stem, content)
     plot, html = _parts(shown, problem, heading)
+    column: gr.Column
     with gr.Column(visible=visible) as column:
         gr.HTML(f"<h2>{heading}</h2>", apply_default_css=False)
         gr.Plot(plot, show_label=False, container=False, visible=shown is not None)
