@@ -41,6 +41,7 @@ CARD_TYPES: dict[str, Any] = {
     "float | None": (int, float, type(None)),
     "dict[str, typing.Any]": dict,
     "dict[str, str]": dict,
+    "<class 'bool'>": bool,
 }
 
 
@@ -51,7 +52,8 @@ class Card:
     bytes: of its tensors on disk; full_bytes: of the same without packing, whole layers in fp16.
     data: name, split, rows (inputs), hash and terms. scores: metric -> value on a named set with its number of inputs.
     packing: what storing whole layers in so many bits costs in score. loaded_on: the base that it was loaded on, and
-    its hash, where that one has other weights than the base it was trained on: the scores are not of it.
+    its hash, where that one has other weights than the base it was trained on: the scores are not of it. tuned: whether
+    the default settings were found on this base.
     """
 
     base: str
@@ -78,6 +80,7 @@ class Card:
     plan: dict[str, Any] = field(default_factory=dict)
     packing: dict[str, Any] = field(default_factory=dict)
     loaded_on: dict[str, str] = field(default_factory=dict)
+    tuned: bool = True
 
 
 def bytes_per_parameter(method: str) -> float:
@@ -111,6 +114,7 @@ def describe(base: Base, task: str, trained: Trained, data: dict[str, Any]) -> C
         machine=f"{base.device.type}, {torch.get_num_threads()} threads, {platform.machine()}",
         versions={name: version(name) for name in ("torch", "transformers")},
         created=time.strftime("%Y-%m-%d"),
+        tuned=base.tuned,
     )
 
 

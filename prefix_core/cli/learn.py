@@ -52,6 +52,8 @@ def run_train(asked: argparse.Namespace) -> None:
     trained, kept = METHODS[asked.method].costs(base, settings)
     share, size = 100 * kept / base.parameters, round(kept * artifacts.bytes_per_parameter(asked.method))
     costs = f"{trained:,} parameters to train, {kept:,} to keep: {share:.2f}% of the base, {size:,} bytes"
+    if not (base.tuned or asked.preset):
+        costs += "; the settings were not tuned on this base"
     if workers.first:
         print(f"{costs}; {workers.count} processes" if workers.count > 1 else costs, file=sys.stderr)
     out.mkdir(parents=True, exist_ok=True)

@@ -15,6 +15,7 @@ from prefix_core.errors import InputError
 from prefix_core.model.modules import ModuleNetwork
 from prefix_core.model.network import Network, pack, read_network
 from prefix_core.model.products import half_products
+from prefix_core.model.smollm2 import WEIGHTS_HASH
 
 T5_CONTEXT = 512  # tokens: what T5 was trained on; it counts distances, so nothing in it sets a limit
 
@@ -134,6 +135,11 @@ class Base:
     @cached_property
     def parameters(self) -> int:
         return sum(tensor.numel() for tensor in self.tensors.values())
+
+    @property
+    def tuned(self) -> bool:
+        """Whether the settings that methods are trained with were found on this base (see `methods/settings.py`)."""
+        return self.weights_hash == WEIGHTS_HASH
 
     @property
     def embedding_size(self) -> int:

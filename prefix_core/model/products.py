@@ -7,6 +7,7 @@ half the memory to read, and on the processors we measured as fast as any fp32 p
 
 import warnings
 from collections.abc import Sequence
+from copy import copy
 from functools import cache, cached_property
 from typing import Any, NamedTuple
 
@@ -41,6 +42,12 @@ class HalfDense:
         self.parts, self.bias = tuple(parts), bias
         with _quiet():
             self.packed = torch.ops.quantized.linear_prepack_fp16(self.whole(), bias)
+
+    def for_writing(self) -> "HalfDense":
+        """The same without the matrix as it came: it can be multiplied with, and no longer learned through."""
+        lean = copy(self)
+        lean.parts = ()
+        return lean
 
     def whole(self) -> Tensor:
         """(out, in) in fp32."""
@@ -119,11 +126,13 @@ def product(weights: Sequence[Tensor], biases: Sequence[Tensor] = ()) -> Product
 @torch.no_grad()
 def for_writing(dense: Product) -> Product:
     """The product laid out for few rows; it takes the matrix's memory a second time, or half of it."""
+    if isinstance(dense, HalfDense):
+        return dense.for_writing()
     if not isinstance(dense, Dense):
         return dense
     weight = dense.weight.detach()
     if half_products() and bool((weight.half() == weight).all()):
-        return HalfDense([weight.half()], dense.bias)
+        return HalfDense([weight.half()], dense.bias).for_writing()
     weight = weight.contiguous()
     packed = torch.ops.mkldnn._reorder_linear_weight(weight, FEW_ROWS)
     return PackedDense(Dense(weight, dense.bias), packed, tall=weight.shape[1] > weight.shape[0])

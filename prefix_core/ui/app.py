@@ -130,6 +130,7 @@ def header_html(name: str, engine: Engine | None = None, problem: str = "") -> s
     if engine is not None:
         base, shape = engine.base, engine.base.shape
         description = f"{number(base.parameters)} parameters · {shape.layers} layers · {size(base.bytes)} in memory"
+        description += "" if base.tuned else " · training settings not tuned on this base"
     about = f"<p><b>{escape(display_name(name))}</b> {escape(description)}</p><p><b>Bad at</b> {escape(bad_at)}</p>"
     return f'<div class="masthead">{title}<div class="base">{about}</div></div>'
 

@@ -185,13 +185,24 @@ def test_the_shelf_drops_the_least_used(tiny: Base, trained: dict[str, Trained],
     folders = []
     for number in range(3):
         folders.append(tmp_path / str(number))
-        saved(tiny, trained["fine_tune"], folders[-1])
-    shelf = Shelf(tiny, room=4 * tiny.bytes)
+        saved(tiny, trained["top_layers"], folders[-1])
+    size = 4 * trained["top_layers"].steered.kept
+    shelf = Shelf(tiny, room=2 * size)
     first = shelf.get(folders[0])
     shelf.get(folders[1])
     assert shelf.get(folders[0]) is not None and shelf.get(folders[0])[0] is first[0]
     shelf.get(folders[2])
     assert list(shelf.held) == [folders[0], folders[2]]
+
+
+def test_of_whole_models_one_is_held_at_a_time(tiny: Base, trained: dict[str, Trained], tmp_path: Path) -> None:
+    for number, method in enumerate(("fine_tune", "prefix", "fine_tune")):
+        saved(tiny, trained[method], tmp_path / str(number))
+    shelf = Shelf(tiny)
+    for number in range(3):
+        shelf.get(tmp_path / str(number))
+    assert [path.name for path in shelf.held] == ["1", "2"]
+    assert shelf.taken == sum(size for *_, size in shelf.held.values())
 
 
 def test_shipped_artifacts_are_listed_by_base_task_and_method(
