@@ -169,8 +169,8 @@ def write_card(folder: Path, card: Card) -> None:
 def read_card(folder: Path) -> Card:
     """Raises `ArtifactError` if there is none, or it is not one of ours."""
     try:
-        facts = json.loads((folder / CARD).read_text(encoding="utf-8"))
-        card = Card(**{name: facts[name] for name in (f.name for f in fields(Card)) if name in facts})
+        stored_card = json.loads((folder / CARD).read_text(encoding="utf-8"))
+        card = Card(**{name: stored_card[name] for name in (f.name for f in fields(Card)) if name in stored_card})
         for f in fields(Card):
             value = getattr(card, f.name)
             if not isinstance(value, CARD_TYPES[str(f.type)]):

@@ -11,7 +11,7 @@ from pathlib import Path
 from prefix_core.artifacts import artifacts
 from prefix_core.cli import options
 from prefix_core.cli.options import count, named_base, named_examples, named_precision, named_task, show, too_long
-from prefix_core.data.split import draw, facts, one_text_each, split
+from prefix_core.data.split import data_card, draw, one_text_each, split
 from prefix_core.errors import InputError
 from prefix_core.methods import METHODS, TRAINED
 from prefix_core.methods.settings import PAPER, VARIANTS, defaults, through_mlp
@@ -69,9 +69,9 @@ def run_train(asked: argparse.Namespace) -> None:
         return
     if result.ended == "diverged" and not result.best_step:
         raise InputError(f"the loss was no number any more at step {result.steps}; choose a lower --learning-rate")
-    data = {"file": Path(asked.data).name, **facts(learned)}
+    data = {"file": Path(asked.data).name, **data_card(learned)}
     if task.name == custom.NAME:
-        data |= custom.facts_of(asked.template, asked.target)
+        data |= custom.template_card(asked.template, asked.target)
     card = artifacts.save(out, base, result.kept, artifacts.describe(base, task.name, result, data))
     if result.ended == "stopped":
         print(f"stopped; the same command goes on from {checkpoint}", file=sys.stderr)

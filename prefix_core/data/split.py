@@ -53,7 +53,7 @@ def fingerprint(examples: Sequence[Example]) -> str:
     return hashlib.sha256(json.dumps(rows, ensure_ascii=False).encode()).hexdigest()
 
 
-def facts(examples: Sequence[Example]) -> dict[str, Any]:
+def data_card(examples: Sequence[Example]) -> dict[str, Any]:
     """What a card says of the examples learned from."""
     texts = sum(len(example.references) for example in examples)
     return {"inputs": len(examples), "texts": texts, "hash": fingerprint(examples)}

@@ -1,4 +1,4 @@
-"""Injection: rows of tokens, packed, each behind its own prefix; what each may attend to, exactly.
+"""The packed batch: rows of tokens without padding, each behind its own prefix, their KV cache and attention mask.
 
 Every attention call sees keys and values in *slots*: first the prefix slots (each row's prefix at their right end),
 then the token slots (each row's tokens at their right end), so that the next token of every row goes to the same slot.
@@ -55,8 +55,8 @@ class Rows:
             self.branch, back = _branched(branches, self.longest, device)
             offset = offset - back
         self.places = offset
-        told = torch.tensor([sum(row) for row in branches or [()] * self.batch], device=device)
-        self.early = prefix.infix[:, None] & (time < self.longest - 1 - told[:, None])  # (B, T), before an infix
+        written = torch.tensor([sum(row) for row in branches or [()] * self.batch], device=device)
+        self.early = prefix.infix[:, None] & (time < self.longest - 1 - written[:, None])  # (B, T), before an infix
         self.spare = rounded(len(self.slots), multiple) - len(self.slots)
         self.positions = F.pad((offset + prefix.lengths[:, None] * ~self.early)[real], (0, self.spare))
         self.last = size.cumsum(0) - 1

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from prefix_core.data.examples import Example, load_examples
-from prefix_core.data.split import facts
+from prefix_core.data.split import data_card
 from prefix_core.model.base import Base
 from prefix_core.tasks import get_task
 from prefix_core.tasks.task import Task
@@ -84,7 +84,7 @@ def material(base: Base, name: str) -> Material:
     known = {
         "name": data.train,
         "split": "train",
-        **facts(learned),
+        **data_card(learned),
         "left_out": left_out,  # inputs that a development or test set holds, too
         "terms": task.terms,
     }

@@ -60,13 +60,13 @@ def custom(template: str, target: str) -> Task:
 
 
 def of_data(data: Mapping[str, Any]) -> Task:
-    """The task of an artifact whose card has `data`, as `facts_of` wrote it there. Raises `InputError`."""
+    """The task of an artifact whose card has `data`, as `template_card` wrote it there. Raises `InputError`."""
     if not all(isinstance(data.get(part), str) for part in ("template", "target")):
         raise InputError("this card does not say by which template and target its task was made; train it again")
     return custom(data["template"], data["target"])
 
 
-def facts_of(template: str, target: str) -> dict[str, str]:
+def template_card(template: str, target: str) -> dict[str, str]:
     """What a card's `data` remembers, so that the same inputs can be read again."""
     return {"template": template, "target": target}
 

@@ -1,4 +1,4 @@
-"""What training is given: pairs of tokens, the batch of every step, and the parts in which a long batch is run."""
+"""From examples to batches: tokenized pairs, the batch of every step, and the parts in which a long batch is run."""
 
 import random
 from collections.abc import Sequence
@@ -12,7 +12,7 @@ from prefix_core.model.base import Base
 from prefix_core.model.encoding import TooLong, encode_input
 from prefix_core.tasks.task import Task
 
-LONG = 2048  # tokens: what is run at once need not be longer to keep a processor busy
+LONG = 2048  # tokens run at once; more would not keep a processor any busier
 
 
 @dataclass(frozen=True)
@@ -26,7 +26,7 @@ class Pair:
 class Batches:
     """The batch of every step: epoch after epoch, each in an order of its own that depends on the seed alone.
 
-    The texts of one input come in groups of `settings.together`, other ones in every epoch; a group goes through the
+    The texts of one input come in groups of `settings.together`, regrouped in every epoch; a group goes through the
     network behind one copy of its input.
     """
 
@@ -87,7 +87,7 @@ def encode_pairs(
 
 
 def by_length(pairs: Sequence[Pair]) -> list[Pair]:
-    """The pairs, short inputs first and the texts of one input after one another: few pads in what is run together."""
+    """The pairs by length of their inputs, the texts of one input together, so that a batch needs little padding."""
     return sorted(pairs, key=lambda pair: (len(pair.source), pair.source))
 
 

@@ -47,8 +47,8 @@ def save_run(path: Path, run: Run) -> None:
     tensors |= {f"best.{name}": tensor for name, tensor in run.best.items()}
     path.parent.mkdir(parents=True, exist_ok=True)
     unfinished = path.with_name(path.name + ".part")
-    facts = {"identity": run.identity, "progress": json.dumps(asdict(run.progress))}
-    save_file({name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}, unfinished, facts)
+    metadata = {"identity": run.identity, "progress": json.dumps(asdict(run.progress))}
+    save_file({name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}, unfinished, metadata)
     os.replace(unfinished, path)
 
 
@@ -56,16 +56,16 @@ def load_run(path: Path, run: Run) -> None:
     """Put `run` back where `path` left it. Raises `InputError` for another run's file, `ArtifactError` for a bad."""
     try:
         with safe_open(path, framework="pt") as file:
-            facts = file.metadata() or {}
+            metadata = file.metadata() or {}
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (not a dict)
     except (SafetensorError, OSError) as error:
         raise ArtifactError(f"{path} is not a readable checkpoint ({error}); delete it to start again") from error
-    if facts.get("identity") != run.identity:
+    if metadata.get("identity") != run.identity:
         raise InputError(
             f"{path} is the checkpoint of another run (base, method, data or settings differ); delete it to start "
             "again, or choose another output folder"
         )
-    run.progress = Progress(**json.loads(facts["progress"]))
+    run.progress = Progress(**json.loads(metadata["progress"]))
     run.module.load_state_dict(_under("module.", tensors), strict=False)  # buffers and tied names follow from the base
     state: dict[int, dict[str, Tensor]] = {}
     for name, tensor in _under("optimizer.", tensors).items():

@@ -1,7 +1,7 @@
 """The loss of target tokens behind an output layer, with its gradient, in one pass over the vocabulary.
 
-The output layer is the largest matrix of a small model and its logits the largest thing a training step makes. The
-gradients are known as soon as the logits are: they are worked out a few rows at a time, while these are still in the
+The output layer is the largest matrix of a small model, and its logits are the largest tensor of a training step. The
+gradients follow from the logits alone, so both are computed a few rows at a time, while they are still in the
 processor's cache, and the logits are never kept.
 """
 
@@ -13,10 +13,10 @@ from torch import Tensor
 
 from prefix_core.model.products import Dense, HalfDense, Product
 
-ROWS = 192  # that are worked on at a time: what a processor's cache holds
-BLOCK = 6 * ROWS  # whose part in the layer's own gradient is one matrix product
-GPU_ROWS = 8192  # of both: what keeps a GPU busy
-MULTIPLE = 32  # of which rows are made by pads: for every new size of product oneDNN makes a kernel
+ROWS = 192  # rows worked on at a time: their logits fit a processor's cache
+BLOCK = 6 * ROWS  # rows whose share of the output layer's own gradient is one matrix product
+GPU_ROWS = 8192  # both of them on a GPU, which is kept busy by no fewer
+MULTIPLE = 32  # rows are padded to a multiple of this: oneDNN compiles a kernel for every new size of product
 
 
 def token_losses(hidden: Tensor, head: Product, targets: Tensor) -> Tensor:

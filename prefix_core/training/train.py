@@ -345,6 +345,6 @@ def _identity(
     base: Base, task: Task, method: str, pairs: list[Pair], held_pairs: list[Pair], settings: Settings
 ) -> str:
     """A digest of all that decides a run's numbers."""
-    facts = [base.weights_hash, str(base.dtype), task.name, method, asdict(settings)]
+    settled = [base.weights_hash, str(base.dtype), task.name, method, asdict(settings)]
     data = [[pair.source, pair.target] for pair in [*pairs, *held_pairs]]
-    return hashlib.sha256(json.dumps([facts, data]).encode()).hexdigest()
+    return hashlib.sha256(json.dumps([settled, data]).encode()).hexdigest()

@@ -26,11 +26,11 @@ class Workers:
 
     @property
     def first(self) -> bool:
-        """Whether it is the one that writes files and tells how things stand."""
+        """Whether this process is the one that writes files and reports progress."""
         return self.rank == 0
 
     def share(self, things: Sequence[Thing]) -> Sequence[Thing]:
-        """This process's part: neighbours stay together, so that texts of one input do."""
+        """This process's part, consecutive, so that texts of one input stay together."""
         start, end = (len(things) * rank // self.count for rank in (self.rank, self.rank + 1))
         return things[start:end]
 
@@ -44,7 +44,7 @@ class Workers:
             tensor.copy_(reduce(tensor, "sum"))
 
     def agree(self, wish: bool, device: torch.device) -> bool:
-        """Whether any process wishes so: all hear the same."""
+        """Whether any process wants this; all of them get the same answer."""
         wishes = torch.tensor(float(wish), device=device)
         self.sum(wishes)
         return bool(wishes)

@@ -7,7 +7,7 @@ import pytest
 from prefix_core.cli import main
 from prefix_core.data.examples import load_examples
 from prefix_core.errors import InputError
-from prefix_core.tasks.custom import custom, facts_of, of_data
+from prefix_core.tasks.custom import custom, of_data, template_card
 
 ROWS = [{"Title": f"Item {i}", "body": f"text {i},\nmore", "note": f"Item {i} has a text."} for i in range(8)]
 
@@ -61,7 +61,7 @@ def test_missing_and_empty_cells_are_named(tmp_path):
 
 
 def test_scores_and_a_card_that_remembers():
-    task = of_data({"rows": 3, **facts_of("{title}", "note")})
+    task = of_data({"rows": 3, **template_card("{title}", "note")})
     example = task.from_record(ROWS[0])
     scores = task.score([example.references[0]], [example])
     assert scores["rouge_1"] == scores["rouge_l"] == 100

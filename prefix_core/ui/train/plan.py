@@ -13,11 +13,11 @@ from dataclasses import dataclass, replace
 from pathlib import PurePath
 from typing import TYPE_CHECKING, Any
 
-from prefix_core.data.split import facts, split
+from prefix_core.data.split import data_card, split
 from prefix_core.errors import InputError
 from prefix_core.tasks import get_task
 from prefix_core.tasks.custom import NAME as CUSTOM
-from prefix_core.tasks.custom import custom, facts_of
+from prefix_core.tasks.custom import custom, template_card
 from prefix_core.ui.labels import number, share
 from prefix_core.ui.train.limits import Limits
 from prefix_core.ui.train.sheet import Sheet, check_columns, default_template, examples
@@ -127,8 +127,8 @@ def make_plan(form: TrainingForm, base: Base, limits: Limits) -> TrainingPlan:
         "name": form.sheet.name,
         "rows": len(form.sheet.rows),
         "inputs": form.inputs,
-        **facts_of(template, form.target),
-        **facts(learn),
+        **template_card(template, form.target),
+        **data_card(learn),
         "held_out": len(held_out),
         "terms": "brought by a visitor",
     }
