@@ -49,6 +49,9 @@ class StandIn(BaseHTTPRequestHandler):
 
     def do_GET(self) -> None:
         path = self.path.split("?")[0]
+        if path.startswith(f"/api/models/{REPO}/tree/"):
+            of = self.kept.items()
+            return self.tell([{"type": "file", "path": name, "size": len(data), "oid": COMMIT} for name, data in of])
         if path.startswith(f"/api/models/{REPO}"):
             files = [{"rfilename": name, "size": len(data)} for name, data in self.kept.items()]
             return self.tell({"id": REPO, "sha": COMMIT, "siblings": files})

@@ -140,15 +140,15 @@ def prefix(base: Base, shipped: Path) -> Prefix:
 @pytest.mark.needs_llama_cpp
 @pytest.mark.parametrize("kind", ["f32", "f16"])
 def test_what_llama_cpp_keeps_of_words_is_what_we_would_write(base: Base, kind: str, tmp_path: Path) -> None:
-    """Its own file is read, and holds our keys and values but for its activations of 8 bits, 2% in the last layers."""
+    """Its own file is read, and holds our keys and values but for its activations of 8 bits: 4% of the values."""
     words, saved = "Write one sentence that describes the restaurant", tmp_path / "words.state"
     tokens = base.encode(words)
     job = {"model": str(smollm2.find(None)), "kind": kind, "inputs": [tokens], "save": str(saved)}
     assert theirs.ask(job) == saved.stat().st_size
     found = llama_cpp.read_state(saved, base)
     for ours, kept in zip(word_start(base, words, len(tokens)), (found.keys, found.values), strict=True):
-        assert (ours - kept).norm() < 0.05 * ours.norm()
-        assert (ours[0] - kept[0]).norm() < 0.01 * ours[0].norm()
+        assert (ours - kept).norm() < 0.06 * ours.norm()
+        assert (ours[0] - kept[0]).norm() < 0.02 * ours[0].norm()
 
 
 @pytest.mark.needs_llama_cpp
