@@ -107,6 +107,9 @@ def train_row(base: Base, row: str, settings: Settings, made_of: Material, budge
     made_from = [base.weights_hash, asked_for(asdict(settings)), made_of.known["hash"], budget]
     if (folder / artifacts.CARD).exists():
         card = artifacts.read_card(folder)
+        if card.base_hash == base.weights_hash and not card.plan:
+            print(f"{folder}: made by `train`, kept as it is; remove it to have it made here", file=sys.stderr)
+            return folder
         if [card.base_hash, asked_for(card.settings), card.data.get("hash"), card.plan.get("budget")] == made_from:
             print(f"{folder}: up to date", file=sys.stderr)
             return folder

@@ -226,6 +226,16 @@ def test_an_article_is_cut_and_a_table_is_not(tiny: Base, e2e: Task) -> None:
     assert material.shortened(tiny, e2e, e2e.pool(), 1) == e2e.pool()
 
 
+def test_what_train_made_is_scored_and_kept(tiny: Base, own: dict[str, Path]) -> None:
+    rebuild.rebuild(tiny, rows=["adapter"], steps=2, folder=own["evidence"])
+    (folder,) = artifacts.shipped()
+    artifacts.write_card(folder, replace(artifacts.read_card(folder), plan={}, scores={}))
+    made = artifacts.fingerprint(folder)
+    rebuild.rebuild(tiny, rows=["adapter"], steps=3, folder=own["evidence"])
+    assert artifacts.fingerprint(folder) == made
+    assert artifacts.read_card(folder).scores["dev"]["inputs"] == table(own["evidence"])["adapter"]["inputs"] == 5
+
+
 def test_a_budget_holds_the_trials_too() -> None:
     steps = plan.steps_within(600, step=2.0, measure=5.0)
     trials = 2 * plan.TRIAL * steps
