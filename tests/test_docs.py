@@ -63,7 +63,7 @@ def place(tiny_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
     for module in (evidence, rebuild, study, sweep):
         monkeypatch.setattr(module, "evidence_of", lambda base: tmp_path / "evidence")
     monkeypatch.setattr(study, "LENGTHS", (1, 2))
-    monkeypatch.setattr(study, "LENGTH_STEPS", 1)
+    monkeypatch.setattr(study, "STEPS", {"cpu": 1})
     variables = {"BASE": tiny_folder, "ARTIFACTS": tmp_path / "artifacts", "DATA_DIR": tmp_path / "data"}
     for name, value in variables.items():
         monkeypatch.setenv(f"PREFIX_{name}", str(value))

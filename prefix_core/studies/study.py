@@ -88,8 +88,8 @@ def lengths(base: Base, task: Task, limit: int | None, chosen: Sequence[int] = (
     """Prefixes of LENGTHS, or of the chosen ones, on the same texts for the same number of steps."""
     made_of = material(base, task.name)
     dev = made_of.sets["dev"]
-    watched = one_text_each(dev[-(WATCHED_NEWS if task.kind == "text" else WATCHED) :])
-    scored = {"dev": dev[: -len(watched)][:limit]}  # not what decides
+    watches = min(WATCHED_NEWS if task.kind == "text" else WATCHED, len(dev) // 2)
+    watched, scored = one_text_each(dev[-watches:]), {"dev": dev[:-watches][:limit]}  # none is in both
     found = settings_of(base, task, "prefix")
     for length in chosen or LENGTHS:
         yield Run("prefix", replace(found, prefix_length=length), made_of.learned, watched, scored)
