@@ -84,6 +84,20 @@ def test_generate_prints_the_sentence_and_nothing_else(
     assert json.loads(capsys.readouterr().out)["output"] + "\n" == plain.out
 
 
+def test_a_prefix_is_hidden_by_strength_0_or_by_other_layers(
+    tiny_folder: Path, prefix: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    options = ["generate", "--base", str(tiny_folder), "--artifact", str(prefix), "--text", TABLE]
+    printed = {}
+    for more in ("", "--strength 1 --layers 1-2", "--strength 0", "--layers 2", "--strength 0 --layers 2"):
+        assert main([*options, *more.split()]) == 0
+        printed[more] = capsys.readouterr().out
+    as_learned, whole, hidden, second, hidden_again = printed.values()
+    assert as_learned == whole and hidden == hidden_again and as_learned != hidden != second
+    assert main([*options, "--strength", "-1"]) == 2 and "0 or more" in capsys.readouterr().err
+    assert main([*options, "--layers", "2-3"]) == 2 and "layers 1 to 2" in capsys.readouterr().err
+
+
 def test_evaluate_prints_one_object_with_the_scores(
     tiny_folder: Path, prefix: Path, data: dict[str, Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -83,6 +83,11 @@ def add_steering(command: argparse.ArgumentParser) -> None:
     command.add_argument("--artifact", help=f"{ARTIFACT_HELP} (default: the shipped one)")
     add_other_weights(command)
     command.add_argument("--shots", type=int, default=0, help="prompt: examples shown before the input (default: 0)")
+    command.add_argument(
+        "--strength", type=float, default=1.0,
+        help="of a prefix: 0 hides it, 1 is as it was learned, 2 counts as if it stood there twice (default: 1)",
+    )  # fmt: skip
+    command.add_argument("--layers", type=span, help="of a prefix: the layers it acts in, such as 5-12 (default: all)")
 
 
 def add_other_weights(command: argparse.ArgumentParser) -> None:
@@ -122,6 +127,12 @@ def count(text: str) -> int:
     if text.isdecimal() and int(text) > 0:
         return int(text)
     raise argparse.ArgumentTypeError(f"{text!r} is no whole number of at least 1")
+
+
+def span(text: str) -> range:
+    """Layers as people count them: '5-12', or one, '5'."""
+    lower, _, upper = text.partition("-")
+    return range(count(lower) - 1, count(upper or lower))
 
 
 def add_precision(command: argparse.ArgumentParser) -> None:
@@ -165,7 +176,11 @@ def named_task(asked: argparse.Namespace) -> Task:
 
 
 def named_steered(base: Base, task: Task, asked: argparse.Namespace) -> Steered:
-    """What `--method` and `--artifact` name, ready to write."""
+    """What `--method` and `--artifact` name, as `--strength` and `--layers` ask for, ready to write."""
+    return _steered(base, task, asked).acting(asked.strength, asked.layers)
+
+
+def _steered(base: Base, task: Task, asked: argparse.Namespace) -> Steered:
     if asked.method == "prompt":
         if asked.artifact:
             raise InputError("prompting has no artifact; leave out --artifact, or name another --method")

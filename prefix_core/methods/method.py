@@ -6,6 +6,7 @@ from typing import TypeVar
 import torch
 from torch import Tensor, nn
 
+from prefix_core.errors import InputError
 from prefix_core.methods.settings import Settings
 from prefix_core.model.base import AnyNetwork, Base
 from prefix_core.model.modules import ModuleNetwork
@@ -32,6 +33,19 @@ class Steered:
     trained: int = 0
     kept: int = 0
     bytes: int = 0
+
+    def acting(self, strength: float = 1.0, span: range | None = None) -> "Steered":
+        """The same, with its learned prefix weaker or stronger, or in some layers only: see `Prefix`.
+
+        Raises `InputError` for a method without a learned prefix, and for layers of an encoder-decoder, of three kinds.
+        """
+        if strength == 1 and span is None:
+            return self
+        if self.method != "prefix" or self.prefix is None:
+            raise InputError(f"strength and layers are a prefix's; {self.method} has none: leave them out")
+        if span is not None and isinstance(self.network, ModuleNetwork) and self.network.encoder is not None:
+            raise InputError("layers can be chosen for decoders only: an encoder-decoder has three kinds of them")
+        return replace(self, prefix=self.prefix.acting(strength, span))
 
     def costing(self, trained: int, stored: int) -> "Steered":
         """The same, with the costs its card records."""

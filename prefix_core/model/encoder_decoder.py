@@ -60,14 +60,16 @@ class TargetRows(Rows):
         values = torch.cat([self.prefix.values[layer], self.sources.pad(v)], 1).transpose(1, 2)
         if self.room:
             self.seen[layer] = keys, values
-        out = attention(self.pad(q).transpose(1, 2), keys, values, self.source_mask)
+        mask = self.shifted(self.source_mask, layer, keys.shape[2])
+        out = attention(self.pad(q).transpose(1, 2), keys, values, mask)
         return self.pack(out)
 
     def step(self, layer: int, q: Tensor, k: Tensor, v: Tensor, bias: DistanceBias | None = None) -> Tensor:
         """As in `Rows`; in cross-attention k and v are not looked at: the sources' are remembered."""
         if layer not in self.cross:
             return super().step(layer, q, k, v, bias)
-        out = attention(q[:, :, None], *self.seen[layer], self.source_mask)
+        keys, values = self.seen[layer]
+        out = attention(q[:, :, None], keys, values, self.shifted(self.source_mask, layer, keys.shape[2]))
         return out.flatten(1)
 
     def keep(self, rows: Tensor) -> None:

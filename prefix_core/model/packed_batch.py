@@ -66,6 +66,7 @@ class Rows:
         self.keys: list[Tensor] = []  # a layer: (B, kv_heads, P + T + room, head_dim)
         self.values: list[Tensor] = []
         self.next_positions = prefix.lengths + size  # (B,)
+        self.shift = prefix.shift
         self.mask = self._causal_mask(prefix.keys.dtype)
         self.biased: dict[DistanceBias, Tensor] = {}  # masks with a bias added, for the layers that share it
         self.step_mask: Tensor | None = None  # (B, 1, 1, P + T + room), where there are pads to hide
@@ -111,6 +112,14 @@ class Rows:
             self.biased[bias] = added if mask is None else mask + added
         return self.biased[bias]
 
+    def shifted(self, mask: Tensor | None, layer: int, slots: int) -> Tensor | None:
+        """`mask` with what the strength of each row's prefix adds in this layer, as wide as before; `slots` in all."""
+        if self.shift is None:
+            return mask
+        shift = self.shift[layer]  # (B, P)
+        added = F.pad(shift, (0, slots - shift.shape[1]))[:, None, None]
+        return added if mask is None else mask + added
+
     def __call__(self, layer: int, q: Tensor, k: Tensor, v: Tensor, bias: DistanceBias | None = None) -> Tensor:
         """Attention of all tokens. q: (N, heads, head_dim); k, v: (N, kv_heads, head_dim) -> (N, heads * head_dim)."""
         keys = torch.cat([self.prefix.keys[layer], self.pad(k)], 1)  # (B, P + T, kv_heads, head_dim)
@@ -118,7 +127,7 @@ class Rows:
         if self.room:
             self.keys.append(F.pad(keys.transpose(1, 2), (0, 0, 0, self.room)))
             self.values.append(F.pad(values.transpose(1, 2), (0, 0, 0, self.room)))
-        mask = self.with_bias(self.mask, bias, self.longest)
+        mask = self.shifted(self.with_bias(self.mask, bias, self.longest), layer, self.used)
         out = attention(self.pad(q).transpose(1, 2), keys.transpose(1, 2), values.transpose(1, 2), mask, self.causal)
         return self.pack(out)
 
@@ -136,7 +145,8 @@ class Rows:
         keys, values = self.keys[layer], self.values[layer]
         keys[:, :, used - 1], values[:, :, used - 1] = k, v
         mask = None if self.step_mask is None else self.step_mask[..., :used]
-        out = attention(q[:, :, None], keys[:, :, :used], values[:, :, :used], self.with_bias(mask, bias, 1))
+        mask = self.shifted(self.with_bias(mask, bias, 1), layer, used)
+        out = attention(q[:, :, None], keys[:, :, :used], values[:, :, :used], mask)
         return out.flatten(1)  # from (B, heads, 1, head_dim)
 
     def keep(self, rows: Tensor) -> None:
@@ -144,6 +154,7 @@ class Rows:
         self.batch = len(rows)
         self.next_positions = self.next_positions[rows]
         self.step_mask = None if self.step_mask is None else self.step_mask[rows]
+        self.shift = None if self.shift is None else self.shift[:, rows]
         self.keys = [keys.index_select(0, rows) for keys in self.keys]
         self.values = [values.index_select(0, rows) for values in self.values]
 

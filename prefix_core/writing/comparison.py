@@ -27,11 +27,12 @@ def compare(
     shots: int = 0,
     own: Steered | None = None,
     should_stop: Callable[[], bool] = lambda: False,
+    strength: float = 1.0,
 ) -> Iterator[list[Pane]]:
     """The panes, again and again as they fill; in the last list none is waiting or writing.
 
-    shots: examples in the prompt; own: what the method "own" runs. A method that cannot run fails in its own pane.
-    Raises `InputError` for an unknown method.
+    shots: examples in the prompt; own: what the method "own" runs; strength: of the prefix (see `Prefix`). A method
+    that cannot run fails in its own pane. Raises `InputError` for an unknown method.
     """
     known = (OWN, *METHODS) if own else tuple(METHODS)
     if unknown := set(methods) - set(known):
@@ -41,6 +42,7 @@ def compare(
     for index, method in enumerate(methods):
         try:
             steered = own if own and method == OWN else engine.steer(task, method, shots)
+            steered = steered.acting(strength) if steered.method == "prefix" else steered
         except PrefixError as error:
             panes.append(Pane(method, "failed", error=str(error), base=engine.base.parameters))
             continue

@@ -37,6 +37,7 @@ def add(loading: Loading) -> None:
         cut: bool | None = None,
         shots: int = 0,
         task: TaskName = "e2e",
+        strength: float = 1.0,
     ) -> Iterator[dict[str, Any]]:
         """Write the text for one input in several ways. Streams; a call that is cancelled stops the work.
 
@@ -51,6 +52,7 @@ def add(loading: Loading) -> None:
             cut: shorten an input that does not fit, instead of refusing it; by default only articles are shortened
             shots: examples in the prompt of the method prompt, 0 to 5
             task: e2e (a table), webnlg or dart (triples), summarization (an article)
+            strength: of the prefix, 0 to 2: 0 hides it, 1 is as learned, 2 counts as if it stood there twice
         Returns:
             {"task", "table": the input's rows, "ahead": comparisons to wait for,
             "outputs": [{"method", "state", "text", "said", "missing", "seconds", ..}, ..]}; what a text says and misses
@@ -60,7 +62,7 @@ def add(loading: Loading) -> None:
             chosen = find_card(task).task
             source = chosen.read(text)
             shorten = chosen.cut if cut is None else cut
-            options = DecodingOptions(decoding, temperature, top_p, seed, max_new_tokens, shorten, shots)
+            options = DecodingOptions(decoding, temperature, top_p, seed, max_new_tokens, shorten, shots, strength)
             answer = {"task": task, "table": chosen.to_grid(source), "ahead": 0, "outputs": []}
             for ahead, panes in _stream(loading, chosen, source, list(dict.fromkeys(methods)), options):
                 yield answer | {"ahead": ahead, "outputs": [pane_json(chosen, source, pane) for pane in panes]}
@@ -81,7 +83,9 @@ def _stream(
             yield ahead, []
         sent = time.perf_counter()
         panes: list[Pane] = []
-        for panes in comparison.compare(engine, task, source, methods, decoding, options.shots):
+        for panes in comparison.compare(
+            engine, task, source, methods, decoding, options.shots, strength=options.strength
+        ):
             if time.perf_counter() - sent > SEND:
                 yield 0, panes
                 sent = time.perf_counter()

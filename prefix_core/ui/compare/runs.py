@@ -31,12 +31,13 @@ DECODINGS = ("greedy", "beam", "sampling")
 BEAMS = 5  # the paper's
 HIGHEST_TEMPERATURE = 5.0
 MOST_SHOTS = 5  # examples in a prompt
+STRONGEST = 2.0  # of a prefix; as learned: 1
 
 Redraw = tuple[str, Any, Any]  # the status, the panes, what people wrote
 
 
 class DecodingOptions(NamedTuple):
-    """How to write, in the order of the page's components. shots: examples in the prompt."""
+    """How to write, in the order of the page's components. shots: examples in the prompt; strength: of the prefix."""
 
     decoding: str = "greedy"
     temperature: float = 0.8
@@ -45,6 +46,7 @@ class DecodingOptions(NamedTuple):
     max_new_tokens: int = 80
     cut: bool = False
     shots: int = 0
+    strength: float = 1.0
 
 
 @dataclass
@@ -119,6 +121,8 @@ def decoding_of(options: DecodingOptions) -> Decoding:
         raise InputError(f"Max new tokens is {options.max_new_tokens}; it must be from 1 to {MOST_TOKENS}.")
     if not 0 <= options.shots <= MOST_SHOTS:
         raise InputError(f"{options.shots} examples were asked for; a prompt takes from 0 to {MOST_SHOTS}.")
+    if not 0 <= options.strength <= STRONGEST:
+        raise InputError(f"The strength is {options.strength}; it must be from 0 to {STRONGEST:g}.")
     decoding = Decoding(int(options.max_new_tokens), too_long="cut" if options.cut else None)
     if options.decoding == "greedy":
         return decoding
@@ -180,7 +184,8 @@ def _written(
     decoding, references = decoding_of(options), card.task.references_of(source)
     began = drawn = time.perf_counter()
     panes: list[Pane] = []
-    for panes in compare(engine, card.task, source, methods, decoding, int(options.shots), own, unwanted):
+    shots, strength = int(options.shots), options.strength
+    for panes in compare(engine, card.task, source, methods, decoding, shots, own, unwanted, strength):
         if time.perf_counter() - drawn > REDRAW:
             yield status_html("busy", "Writing …"), state.draw(card, source, panes), gr.skip()
             drawn = time.perf_counter()
