@@ -303,19 +303,18 @@ def panes_here(job: Work, rows: int, tokens: int) -> list[list[int]]:
 
 
 def training_speed(step: Callable[[list[Pair]], None], batches: Batches, seconds: float) -> tuple[float, float]:
-    """Tokens and texts a second, none of them padding; the first step is left out unless it takes all the time."""
-    tokens, texts, began, number = 0, 0, time.perf_counter(), 0
+    """Tokens and texts a second, none of them padding; a first step lays out what later ones use, and is left out."""
+    step(batches.at(0))
+    tokens, texts, began, number = 0, 0, time.perf_counter(), 1
     while True:
         batch = batches.at(number)
         step(batch)
         tokens += sum(len(pair.source) + len(pair.target) for pair in batch)
         texts += len(batch)
-        now = time.perf_counter()
-        if now - began >= seconds:
-            return tokens / (now - began), texts / (now - began)
-        if number == 0:
-            tokens, texts, began = 0, 0, now
         number += 1
+        seconds_taken = time.perf_counter() - began
+        if seconds_taken >= seconds:
+            return tokens / seconds_taken, texts / seconds_taken
 
 
 def decoding_speed(
