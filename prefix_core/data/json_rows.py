@@ -104,7 +104,7 @@ def _document(lines: Iterator[str], name: str, report: Report) -> Iterator[tuple
         if size > MOST_WHOLE:
             raise InputError(f"{name}: too large for JSON that is read as a whole. Write JSON lines, an object a line.")
     text = "".join(parts)
-    if text.count(",") + text.count("[") + text.count("{") > MOST_MARKS + size // 10:
+    if text.count(",") + text.count("[") + text.count("{") > MOST_MARKS + size // 16:
         raise InputError(f"{name}: the JSON holds too many values for its size. Give rows of text.")
     try:
         check_depth(text)

@@ -4,7 +4,7 @@ import json
 import re
 from typing import Any
 
-MOST_MARKS = 800_000  # commas and brackets, each of which may stand for a value in memory
+MOST_MARKS = 300_000  # commas and brackets, each of which may stand for a value in memory
 DEEPEST = 100
 
 

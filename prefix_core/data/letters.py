@@ -8,7 +8,8 @@ from collections.abc import Iterator
 from prefix_core.data.opened import Opened
 from prefix_core.errors import InputError
 
-MAX_LINE = 4_000_000  # characters; a longer line is no row of a data set
+MAX_LINE = 4_000_000  # characters; a longer line is no row of a table
+CHECKED = 4096  # lines between two looks at the clock
 
 # (mark, codec, what it is called); UTF-32 begins as UTF-16 does, and comes first.
 _MARKS = (
@@ -54,18 +55,20 @@ def encoding_of(opened: Opened) -> tuple[str, str]:
     return codec, name
 
 
-def lines_of(opened: Opened, codec: str) -> Iterator[str]:
+def lines_of(opened: Opened, codec: str, longest: int = MAX_LINE) -> Iterator[str]:
     """The lines with their ends (LF, CR or CRLF), no more than one in memory; marks at the start are passed over.
 
-    Raises `InputError` for a line that is too long.
+    Raises `InputError` for a line that is too long, or where reading takes too long.
     """
     with opened.reading() as file:
         text = io.TextIOWrapper(file, codec, newline="")
         number = 0
-        while line := text.readline(MAX_LINE + 1):
+        while line := text.readline(longest + 1):
             number += 1
-            if len(line) > MAX_LINE:
-                raise InputError(f"{opened.name}, line {number}: longer than {MAX_LINE:,} bytes. Give one row a line.")
+            if number % CHECKED == 0:
+                opened.check_time()
+            if len(line) > longest:
+                raise InputError(f"{opened.name}, line {number}: longer than {longest:,} bytes. Give one row a line.")
             if number == 1:
                 line = line.lstrip("\ufeff")
             if line.endswith("\x1a"):  # DOS ended files so

@@ -5,7 +5,9 @@ What a file is, its first bytes say, not its name. Nothing unpacks to more than 
 
 import gzip
 import io
+import math
 import struct
+import time
 import zipfile
 import zlib
 from collections.abc import Callable, Iterator
@@ -59,12 +61,18 @@ class Opened:
     stream: Callable[[], IO[bytes]]
     path: Path | None = None
     plain: bool = True  # whether the file is the content, packed in nothing
+    until: float = math.inf  # of this thread's processor time: reading is over then
 
     def chunks(self) -> Iterator[bytes]:
         """The content a piece at a time. Raises `InputError` where it is damaged or unpacks to too much."""
         with self.reading() as file:
             while piece := file.read(MEBI):
                 yield piece
+
+    def check_time(self) -> None:
+        """Raises `InputError` where reading has taken as long as it may."""
+        if time.thread_time() > self.until:
+            raise InputError(f"{self.name}: it takes too long to read. Keep the rows that matter, without blank ones.")
 
     @contextmanager
     def reading(self) -> Iterator[IO[bytes]]:
@@ -160,7 +168,7 @@ def _in_zip(opened: Opened) -> Opened:
                 raise InputError(f"{opened.name}: this is a binary workbook (.xlsb). Save it as .xlsx.")
             return replace(opened, kind="workbook")
         if "content.xml" in names and "mimetype" in names:
-            if b"spreadsheet" in packed.open("mimetype").read(100):
+            if b"spreadsheet" in _start_of(packed, "mimetype", opened.name):
                 return replace(opened, kind="workbook")
             raise InputError(f"{opened.name}: this is a document, no table. Save the table as CSV (UTF-8).")
         if "[Content_Types].xml" in names:
@@ -192,12 +200,23 @@ def _in_zip(opened: Opened) -> Opened:
     return inner
 
 
+def _start_of(packed: zipfile.ZipFile, member: str, name: str) -> bytes:
+    try:
+        with packed.open(member) as file:
+            return file.read(100)
+    except (*BROKEN, OSError, ValueError, NotImplementedError, RuntimeError, struct.error):
+        raise InputError(f"{name}: the packed file is damaged. Copy it or pack it again.") from None
+
+
 def _gunzipped(stream: Callable[[], IO[bytes]]) -> IO[bytes]:
     return cast(IO[bytes], gzip.GzipFile(fileobj=stream()))
 
 
 def _unzipped(stream: Callable[[], IO[bytes]], member: zipfile.ZipInfo) -> IO[bytes]:
-    return zipfile.ZipFile(stream()).open(member)
+    try:
+        return zipfile.ZipFile(stream()).open(member)
+    except (ValueError, NotImplementedError, RuntimeError, struct.error) as error:
+        raise zipfile.BadZipFile(str(error)) from None
 
 
 def _zip(opened: Opened) -> zipfile.ZipFile:

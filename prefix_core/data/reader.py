@@ -7,7 +7,9 @@ its kin, Markdown, JSON and JSON lines, xlsx and OpenDocument, Parquet; plain, i
 from __future__ import annotations
 
 import re
+import time
 from collections.abc import Iterator
+from dataclasses import replace
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -59,14 +61,15 @@ def read(place: str | Path, sheet: str | None = None, most: int | None = None) -
     if ":" in name and not path.exists() and not path.suffix:
         known = ", ".join(data_sets.DATA_SETS)
         raise InputError(f"{name}: there is no such file, and no such data set. By name there are: {known}.")
-    opened = open_file(path, most)
+    opened = open_file(path, most)  # a file of one's own takes the time that its size needs
     seconds = apart.SECONDS if most is not None else apart.SECONDS + 4 * opened.size / MEBI
     return _reading(opened, sheet, seconds)
 
 
 def read_bytes(content: bytes, name: str, sheet: str | None = None, most: int | None = None) -> Reading:
     """The content of a file that is not kept. As `read`."""
-    return _reading(open_bytes(content, name, most), sheet, apart.SECONDS)
+    opened = replace(open_bytes(content, name, most), until=time.thread_time() + apart.SECONDS)
+    return _reading(opened, sheet, apart.SECONDS)
 
 
 def read_text(text: str, name: str = "pasted rows") -> Reading:
@@ -89,10 +92,13 @@ def _text_rows(opened: Opened, report: Report) -> Iterator[tuple[int, Record]]:
     def lines() -> Iterator[str]:
         return lines_of(opened, codec)
 
-    start = "".join(islice(lines(), 20))[:2000]
+    def long_lines() -> Iterator[str]:
+        return lines_of(opened, codec, json_rows.MOST_WHOLE)
+
+    start = "".join(islice(long_lines(), 20))[:2000]
     name = opened.name.lower().removesuffix(".gz").removesuffix(".zip")
     if json_rows.looks_like_json(start) or name.endswith((".json", ".jsonl", ".ndjson")):
-        rows = json_rows.rows_of(lines, opened.name, report)
+        rows = json_rows.rows_of(long_lines, opened.name, report)
         yield from _with_turns(rows, opened.name)
         return
     if _YAML.match(start):
