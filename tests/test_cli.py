@@ -1,6 +1,7 @@
 """The commands as a person types them: what they print, where, and what they answer to bad use."""
 
 import gzip
+import io
 import json
 import os
 import signal
@@ -258,3 +259,31 @@ def test_ctrl_c_keeps_what_is_learned_and_the_same_command_goes_on(
     card = json.loads((tmp_path / "card.json").read_text())
     assert card["ended"] == "complete" and card["steps"] == 400
     assert not (tmp_path / "checkpoint.safetensors").exists()
+
+
+def test_standard_input_that_is_not_utf8_is_refused_by_its_byte(
+    tiny_folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO("name[Café]".encode("cp1252")), "cp1252"))
+    assert main(["generate", "--base", str(tiny_folder), "--method", "prompt", "--text", "-"]) == 2
+    assert "standard input: byte 9 (0xe9) is not UTF-8" in capsys.readouterr().err
+
+
+def test_a_terminal_that_lacks_letters_gets_them_escaped(tiny_folder: Path) -> None:
+    command = [sys.executable, "-m", "prefix_core", "generate", "--base", str(tiny_folder), "--method", "prompt"]
+    done = subprocess.run(
+        [*command, "--text", "name[Café Sicilia]", "--max-new-tokens", "4"],
+        env=os.environ | {"PYTHONIOENCODING": "ascii"}, capture_output=True, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0 and done.stdout.isascii() and b"Traceback" not in done.stderr
+
+
+def test_verbose_says_how_a_file_was_read(
+    tiny_folder: Path, prefix: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "x.csv").write_text(f'mr;references;ref\n"{TABLE}";;A kettle.\n')
+    options = ["--base", str(tiny_folder), "--artifact", str(prefix), "--data", str(tmp_path / "x.csv")]
+    assert main(["evaluate", *options, "--verbose"]) == 0
+    told = capsys.readouterr().err
+    assert "x.csv: CSV, UTF-8, separated by semicolons, 1 row" in told and "input: mr; text: ref" in told
+    assert "no CIDEr" in told

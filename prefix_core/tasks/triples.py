@@ -245,7 +245,8 @@ def _read_json_text(text: str) -> Triples:
     except (ValueError, RecursionError) as error:
         problem = error
     try:
-        return from_json(listed(text))
+        one_after_another = text[0] == "(" and re.search(r"\)\s*,?\s*\(", text)
+        return from_json(listed(f"[{text}]" if one_after_another else text))
     except InputError:
         raise
     except ValueError:

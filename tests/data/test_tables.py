@@ -13,7 +13,7 @@ from prefix_core.data import tables
 from prefix_core.data.characters import flatten
 from prefix_core.data.notations import read_table
 from prefix_core.data.tables import from_grid, to_grid, to_mr
-from prefix_core.errors import InputError
+from prefix_core.errors import InputError, SeveralRecords
 
 BLUE = (("name", "Blue Spice"), ("eatType", "coffee shop"), ("area", "city centre"))
 quick = settings(max_examples=150, deadline=None)
@@ -244,3 +244,56 @@ def test_limits_hold_for_every_way_in():
     with pytest.raises(InputError, match="more than 50 rows"):
         from_grid([["a", "b"]] * (tables.MAX_ROWS + 1))
     assert len(from_grid([["a", "b"]] * tables.MAX_ROWS)) == tables.MAX_ROWS
+
+
+KNOWN = {"name", "food", "area"}
+TWO = ((("name", "Foo"), ("food", "Thai")), (("name", "Bar"), ("food", "Indian")))
+
+
+@pytest.mark.parametrize(
+    ("text", "table"),
+    [
+        ("name=Blue, area=river", (("name", "Blue"), ("area", "river"))),
+        ("name = Foo; food = Thai", (("name", "Foo"), ("food", "Thai"))),
+        ("inform(name='Blue Spice';area=riverside)", (("name", "Blue Spice"), ("area", "riverside"))),
+        ("1. name: Blue\n2. area: river", (("name", "Blue"), ("area", "river"))),
+        (r"1. name: Blue\n2. area: river", (("name", "Blue"), ("area", "river"))),
+        ("- **Name:** Blue\n- **Area:** river", (("Name", "Blue"), ("Area", "river"))),
+        ("name: A, area: river\nfood: Thai", (("name", "A"), ("area", "river"), ("food", "Thai"))),
+        ('{"name": "A", "food": ["Thai", "Indian"]}', (("name", "A"), ("food", "Thai"), ("food", "Indian"))),
+        ("{'name': 'A', 'area': \"B's\"}", (("name", "A"), ("area", "B's"))),
+    ],
+)
+def test_no_field_swallows_the_others(text, table):
+    assert read_table(text, KNOWN) == table
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "name,food\nFoo,Thai\nBar,Indian",
+        "| name | food |\n|---|---|\n| Foo | Thai |\n| Bar | Indian |",
+        "name[Foo], food[Thai]\nname[Bar], food[Indian]",
+        "name: Foo\nfood: Thai\n\nname: Bar\nfood: Indian",
+        "name : Foo | food : Thai\nname : Bar | food : Indian",
+        '[{"name": "Foo", "food": "Thai"}, {"name": "Bar", "food": "Indian"}]',
+        '{"name": "Foo", "food": "Thai"}\n{"name": "Bar", "food": "Indian"}',
+    ],
+)
+def test_several_records_are_told_from_one(text):
+    with pytest.raises(SeveralRecords) as error:
+        read_table(text, KNOWN)
+    assert error.value.records == TWO and "2 records" in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("A | cityServed | B\nA | country | C", "These look like triples"),
+        ("request(name='X')", "is not a table alone"),
+        ("name: Foo; food = Thai", "mixes : and ="),
+    ],
+)
+def test_what_is_no_table_is_not_read_as_one(text, says):
+    with pytest.raises(InputError, match=says):
+        read_table(text, KNOWN)

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from prefix_core.data.characters import flatten
 from prefix_core.data.tables import MAX_ROWS
-from prefix_core.errors import InputError
+from prefix_core.errors import InputError, SeveralRecords
 from prefix_core.tasks import triples
 from prefix_core.tasks.triples import linearize, open_relation, open_value, read, slots, to_grid, to_text
 
@@ -266,3 +266,27 @@ def test_spans_lie_in_the_text(source, text):
     found = slots(source, f"{text} {source[0][0]}")
     for item in (*found.said, *found.unsupported):
         assert 0 <= item.span[0] < item.span[1] <= len(text) + 1 + len(source[0][0])
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "('A B', 'r', 'C')\n('A B', 'q', 'D')".replace("\n", ", "),
+        "[('A B', 'r', 'C'), ('A B', 'q', 'D')]",
+        "['A B | r | C'\n 'A B | q | D']",
+        "(A B, r, C)\n(A B, q, D)",
+        "(A B, r, C), (A B, q, D)",
+        "[A B | r | C]\n[A B | q | D]",
+        '<modifiedtripleset><mtriple lang="en">A_B | r | C</mtriple><mtriple>A_B | q | D</mtriple></modifiedtripleset>',
+    ],
+)
+def test_brackets_around_triples_are_no_part_of_them(text):
+    assert read(text) == (("A B", "r", "C"), ("A B", "q", "D"))
+
+
+def test_several_sets_are_told_from_one():
+    for text in ('[{"triples": [["a", "b", "c"]]}, {"triples": [["d", "e", "f"]]}]', ENTRY + ENTRY):
+        with pytest.raises(SeveralRecords) as error:
+            read(text)
+        assert len(error.value.records) == 2
+    assert read("(A, height, 25 (metres))") == (("A", "height", "25 (metres)"),)
