@@ -91,7 +91,7 @@ TUNED: dict[str, Settings] = {
     "prefix": replace(_TUNED, learning_rate=0.03, prefix_length=11, mlp_width=None),
     "fine_tune": replace(_TUNED, learning_rate=1e-4),
     "top_layers": replace(_TUNED, learning_rate=1e-3),
-    "adapter": replace(_TUNED, learning_rate=1e-3),
+    "adapter": replace(_TUNED, learning_rate=3e-3),
 }
 MLP_RATE = 1e-3  # of a prefix that is trained through the MLP
 MLP_WIDTH = 512  # the paper's
