@@ -99,6 +99,16 @@ def test_a_prefix_is_hidden_by_strength_0_or_by_other_layers(
     assert main([*options, "--layers", "2-3"]) == 2 and "layers 1 to 2" in capsys.readouterr().err
 
 
+def test_inspect_says_where_the_prefix_acts(
+    tiny_folder: Path, prefix: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    options = ["inspect", "--base", str(tiny_folder), "--artifact", str(prefix), "--text", TABLE]
+    assert main([*options, "--output", "The Copper Kettle"]) == 0
+    places = json.loads(capsys.readouterr().out)["places"]
+    assert "".join(place["token"] for place in places[:-1]) == "The Copper Kettle"
+    assert any(place["divergence"] > 0 for place in places) and any(any(place["share"]) for place in places)
+
+
 def test_evaluate_prints_one_object_with_the_scores(
     tiny_folder: Path, prefix: Path, data: dict[str, Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

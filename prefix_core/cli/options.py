@@ -12,10 +12,12 @@ from prefix_core.data.report import Report
 from prefix_core.errors import InputError
 from prefix_core.methods import METHODS, prompt
 from prefix_core.methods.method import Steered
-from prefix_core.methods.settings import PRECISIONS
+from prefix_core.methods.prefix import start_of
+from prefix_core.methods.settings import PRECISIONS, Settings
 from prefix_core.model.base import Base, fastest_precision
 from prefix_core.model.encoding import TooLong
 from prefix_core.model.loading import DTYPES, load_base
+from prefix_core.model.prefix import Prefix
 from prefix_core.places import named_bases
 from prefix_core.tasks import TASKS, custom, get_task, task_of
 from prefix_core.tasks.task import Task
@@ -178,6 +180,16 @@ def named_task(asked: argparse.Namespace) -> Task:
 def named_steered(base: Base, task: Task, asked: argparse.Namespace) -> Steered:
     """What `--method` and `--artifact` name, as `--strength` and `--layers` ask for, ready to write."""
     return _steered(base, task, asked).acting(asked.strength, asked.layers)
+
+
+def named_start(base: Base, task: Task, asked: argparse.Namespace) -> Prefix:
+    """What the prefix that `--artifact` names was before its training, by its card."""
+    folder = hub.located(asked.artifact) if asked.artifact else shipped_folder(base, task, "prefix")
+    try:
+        settings = Settings(**artifacts.read_card(folder).settings)
+    except TypeError as error:
+        raise InputError(f"{folder}: its card's settings are not those of a training here ({error})") from None
+    return start_of(base, settings)
 
 
 def _steered(base: Base, task: Task, asked: argparse.Namespace) -> Steered:

@@ -13,6 +13,7 @@ from prefix_core.cli.options import (
     asked_decoding,
     named_base,
     named_examples,
+    named_start,
     named_steered,
     named_task,
     shipped_folder,
@@ -21,6 +22,7 @@ from prefix_core.cli.options import (
 )
 from prefix_core.errors import InputError
 from prefix_core.model.base import Base
+from prefix_core.studies.acts import to_json, where_it_acts
 from prefix_core.studies.evaluate import evaluate
 from prefix_core.tasks import TASKS, get_task
 from prefix_core.writing.generate import Decoding, Request, tokens_cut, write
@@ -37,6 +39,16 @@ def run_generate(asked: argparse.Namespace) -> None:
     if cut:
         print(f"prefix_core: the input was cut at its end, by {cut} tokens, to fit the context", file=sys.stderr)
     show(asked, {"task": task.name, "method": asked.method, "output": output, "cut": cut}, output)
+
+
+def run_inspect(asked: argparse.Namespace) -> None:
+    task, base = named_task(asked), named_base(asked)
+    text = standard_input() if asked.text == "-" else asked.text
+    request = Request(named_steered(base, task, asked), task, task.read(text))
+    start = named_start(base, task, asked)
+    output = asked.output or write(base, [request], asked_decoding(asked))[0]
+    places = to_json(where_it_acts(base, request, output, start))
+    show(asked, {"task": task.name, "output": output, "places": places}, "")
 
 
 def run_evaluate(asked: argparse.Namespace) -> None:
@@ -130,6 +142,13 @@ def add(commands: options.Commands) -> None:
         add_some(command)
     command.add_argument("--text", required=True, help="the input: 'name[Blue Spice], area[riverside]'; - reads it")
     command.set_defaults(run=run_generate)
+
+    command = commands.add_parser("inspect", help="where a prefix acts in a text, token by token, as JSON")
+    for add_some in OF_WRITING[:-1]:
+        add_some(command)
+    command.add_argument("--text", required=True, help="the input, as for generate; - reads it")
+    command.add_argument("--output", help="the text to look at (default: what the prefix writes)")
+    command.set_defaults(run=run_inspect, json=True)
 
     command = commands.add_parser("evaluate", help="score a method on a file of examples")
     for add_some in OF_WRITING:

@@ -76,6 +76,12 @@ def start(base: Base, settings: Settings) -> PrefixTuning:
     return PrefixTuning(base, settings)
 
 
+@torch.no_grad()
+def start_of(base: Base, settings: Settings) -> Prefix:
+    """The prefix at step 0 of a training with these settings."""
+    return PrefixTuning(base, settings).prefix()
+
+
 def costs(base: Base, settings: Settings) -> tuple[int, int]:
     """Parameters trained (with the MLP) and kept, before anything is trained."""
     length, kept = settings.prefix_length, base.shape.prefix_parameters(settings.prefix_length)
