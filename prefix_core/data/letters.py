@@ -97,7 +97,7 @@ def _western(opened: Opened, codec: str, name: str, at: int) -> tuple[str, str]:
                     break
                 rest = text[-4:]
             else:
-                return "cp1252", "Windows-1252, not UTF-8: look whether its letters are right"
+                return "cp1252", "Windows-1252"
         except UnicodeDecodeError:
             pass
     raise InputError(

@@ -88,6 +88,8 @@ def _reading(opened: Opened, sheet: str | None, seconds: float) -> Reading:
 
 def _text_rows(opened: Opened, report: Report) -> Iterator[tuple[int, Record]]:
     codec, report.encoding = encoding_of(opened)
+    if codec == "cp1252":
+        report.note("the text is not UTF-8 and was read as Windows-1252: look whether its accents are right")
 
     def lines() -> Iterator[str]:
         return lines_of(opened, codec)
