@@ -116,10 +116,11 @@ def test_our_references_say_every_value_and_nothing_else(example):
 def test_scores_of_our_own_references():
     pool = E2E.pool()
     scores = E2E.score([example.references[1] for example in pool], pool)
-    assert list(scores) == ["bleu", "nist", "rouge_l", "cider", "chrf", "slot_coverage", "names_said"]
+    assert list(scores) == ["bleu", "nist", "rouge_l", "cider", "chrf", "slot_coverage", "names_said", "invented"]
     assert scores["slot_coverage"] == scores["names_said"] == 100
     swapped = E2E.score([example.references[1] for example in [*pool[1:], pool[0]]], pool)
     assert swapped["names_said"] < 10 and swapped["slot_coverage"] < 60 and swapped["bleu"] < 30
+    assert scores["invented"] < 1 < swapped["invented"]
 
 
 def test_coverage_is_a_share_of_all_rows():
