@@ -136,7 +136,7 @@ def _read_fields(text: str, mark: str) -> Table:
         match = re.fullmatch(rf"([^{between}]*)[{between}](.*)", piece.strip().rstrip(",; "), re.DOTALL)
         if not match:
             raise InputError(f"row {number}: “{flat(piece)[:40]}” has no colon. Write field : value")
-        name, value = _unquote(re.sub(r"[*_`]{2}|^`", "", match[1])), _unquote(re.sub(r"^\s*(?:\*\*|__)", "", match[2]))
+        name, value = map(_unquote, _without_emphasis(match[1].strip(), match[2].strip()))
         if re.search(rf"[,;|]\s*[^\W\d]\w*(?: \w+)?\s*{other}\s*[^/\s]", value):
             raise InputError(f"row {number}: “{flat(piece)[:60]}” mixes : and =. Write one of them throughout.")
         cells.append((f"row {number}", name, value))
@@ -263,6 +263,19 @@ def _first_mark(text: str) -> str:
         if match[1]:
             return match[1]
     return ""
+
+
+def _without_emphasis(name: str, value: str) -> tuple[str, str]:
+    """Markdown's marks around a field's name go, `**name**: value` or `**name:** value`; others are part of it."""
+    for mark in ("**", "__", "`"):
+        inside = name.removeprefix(mark)
+        if inside == name or not inside:
+            continue
+        if len(inside) > len(mark) and inside.endswith(mark):
+            return inside.removesuffix(mark), value
+        if value.startswith(mark):
+            return inside, value.removeprefix(mark)
+    return name, value
 
 
 def _split_pipes(line: str) -> list[str]:

@@ -132,7 +132,7 @@ def test_an_example_fills_the_input_and_runs(page: Page) -> None:
 
 def test_a_method_without_an_artifact_is_not_offered(page: Page) -> None:
     assert page.locator("#methods").inner_text().split("\n") == ["Prefix-tuned", "Fine-tuned", "FT-top2", "Prompted"]
-    assert page.locator("#without").inner_text() == "Not trained on this base yet: Adapter."
+    assert page.locator("#without").inner_text() == "Not trained yet: Adapter."
 
 
 def test_stop_stops_the_work(app: App, page: Page) -> None:

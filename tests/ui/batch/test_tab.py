@@ -62,7 +62,7 @@ def test_another_prefix_brings_its_example_but_never_over_ones_own_words(loading
 def test_rows_are_written_together_and_alone_to_the_same_texts(loading: Loading) -> None:
     *_, (status, rows, costs) = written(loading, BatchRun(), WANTED)
     assert "3 texts in one batch" in status and rows.count("<li>") == 3  # empty rows are left out
-    assert rows.count("behind a prefix of 50") == 2 and rows.count("the model alone") == 1
+    assert rows.count("behind a prefix of 11") == 2 and rows.count("the model alone") == 1
     assert "Every text is the same" in costs and "3 fine-tuned copies" in costs
 
 
@@ -129,7 +129,7 @@ def test_programs_run_a_batch(app: App) -> None:
     rows = [["e2e", PUB], ["none", "The pub is"]]
     found = client.predict(rows=rows, max_new_tokens=8, api_name="/batch")
     assert [output["prefix"] for output in found["outputs"]] == ["e2e", "none"] and found["same_alone"]
-    assert found["seconds_together"] > 0 and found["outputs"][0]["prefix_length"] == 50
+    assert found["seconds_together"] > 0 and found["outputs"][0]["prefix_length"] == 11
     for wrong, message in (
         ({"rows": [["e2e", PUB]]}, "at least two rows"),
         ({"rows": [["xsum", PUB], ["e2e", PUB]]}, "row 1: There is no prefix 'xsum'"),

@@ -20,7 +20,7 @@ def test_a_card_brings_its_own_examples_headings_and_methods(page: Page) -> None
     choose(page, "WebNLG")
     expect(page.locator("#grid th")).to_have_text(["subject", "relation", "object"])
     expect(page.locator("#methods label")).to_have_text(["Prompted"])
-    expect(page.locator("#without")).to_contain_text("Not trained on this base yet: Prefix-tuned, ")
+    expect(page.locator("#without")).to_contain_text("Not trained yet: Prefix-tuned, ")
     expect(page.locator(f"{STATUS} [data-state=done]")).to_contain_text("1 text for")
     expect(page.get_by_label("Relation 1", exact=True)).not_to_have_value("")
     expect(page.get_by_role("button", name="Villa Corallo")).to_have_count(0)

@@ -67,7 +67,7 @@ def test_the_picture_has_tokens_and_every_prefix(inspector: Inspector, visitor: 
     cloud, found, shipped, own = plot.data
     assert cloud.text[0] == plots.visible_space(inspector.space(inspector.loading.wait()).texts[0]) and found.text == ()
     assert (shipped.name, own.name) == ("Restaurants (E2E)", "&lt;mine&gt; (yours)")  # the moving one on top
-    assert len(own.x) == len(own.y) == 50 and (len(own.z) == 50 if three else not hasattr(own, "z"))
+    assert len(own.x) == len(own.y) == 11 and (len(own.z) == 11 if three else not hasattr(own, "z"))
     assert near.count("<tr>") == 2 * 51 and "<mine>" not in near
 
 
@@ -113,12 +113,12 @@ def test_a_visitor_looks_inside(page: Page) -> None:
     page.get_by_label("Find tokens").fill("restaurant")
     expect(page.locator("[data-count]")).to_have_text(re.compile(r"^\d+ of \d+ tokens$"))
     expect(plot.get_by_text("␣restaurant")).to_be_visible()
-    expect(page.locator(".nearest tbody tr")).to_have_count(50)
+    expect(page.locator(".nearest tbody tr")).to_have_count(11)
     with page.expect_download() as download:
         page.locator("#save-coordinates").click()
     rows = list(csv.DictReader(io.StringIO(Path(download.value.path()).read_text(encoding="utf-8"))))
     assert download.value.suggested_filename == "coordinates.csv"
-    assert sum(row["kind"] == "prefix" for row in rows) == 50
+    assert sum(row["kind"] == "prefix" for row in rows) == 11
     page.get_by_label("3-D").check()
     expect(status).to_contain_text("These 3 directions", timeout=60_000)
 
@@ -127,10 +127,10 @@ def test_programs_get_the_same(app: App) -> None:
     client = Client(app.url, verbose=False)
     seen = client.predict(prefixes=["e2e"], layer=2, part="values", fit="both", api_name="/inside")
     assert (seen["layer"], seen["part"], seen["fit"]) == (2, "values", "both")
-    assert len(seen["prefixes"]["e2e"]) == 50 and len(seen["variance"]) == 3 and seen["typical_distance"] > 0
+    assert len(seen["prefixes"]["e2e"]) == 11 and len(seen["variance"]) == 3 and seen["typical_distance"] > 0
     assert all(len(vector["nearest"]) == 5 for vector in seen["prefixes"]["e2e"])
     rows = list(csv.DictReader(io.StringIO(client.predict(prefixes=["e2e"], api_name="/coordinates"))))
-    assert len(rows) == len(seen["tokens"]) + 50
+    assert len(rows) == len(seen["tokens"]) + 11
     for wrong, message in (
         ({"prefixes": ["xsum"]}, "There is no prefix 'xsum'"),
         ({"layer": 9}, "There is no layer 9"),
