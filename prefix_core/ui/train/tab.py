@@ -67,7 +67,7 @@ class RowEvents:
     loading: Loading
     limits: Limits
 
-    def upload(self, path: str | None, note: str) -> list[Any]:
+    def take_file(self, path: str | None, note: str) -> list[Any]:
         if path is None:
             return sheet_updates(None, note)
         try:
@@ -156,7 +156,7 @@ def _connect_rows(page: TrainTab, events: RowEvents, arrival: Arrival, forgotten
         return [sample, *events.paste(sample, note)]
 
     for event in (
-        page.file.upload(events.upload, [page.file, page.note], page.sheet_parts, **QUICK),
+        page.file.upload(events.take_file, [page.file, page.note], page.sheet_parts, **QUICK),
         page.file.clear(partial(sheet_updates, None), page.note, page.sheet_parts, **QUICK),
         page.rows.change(events.paste, kept, page.sheet_parts, **LATEST),  # pasting fires no `input`
         page.sheets.input(events.choose_sheet, [page.sheets, *given], page.sheet_parts, **QUICK),
