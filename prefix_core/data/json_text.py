@@ -4,6 +4,8 @@ import json
 import re
 from typing import Any
 
+from prefix_core.errors import InputError
+
 MOST_MARKS = 300_000  # commas and brackets, each of which may stand for a value in memory
 DEEPEST = 100
 
@@ -37,6 +39,14 @@ def check_depth(text: str) -> None:
 def why(error: Exception) -> str:
     """The reason in a few words, for a message that says where."""
     return error.msg if isinstance(error, json.JSONDecodeError) else str(error)
+
+
+def not_json(problem: Exception, example: str) -> InputError:
+    """The refusal of text that was meant as JSON: where it stops being it, why, and an example of what is read."""
+    where = ""
+    if isinstance(problem, json.JSONDecodeError):
+        where = f"line {problem.lineno}, character {problem.colno}: "
+    return InputError(f"{where}this is not JSON ({why(problem)}). Write {example}, with double quotes.")
 
 
 def _keep_repeated(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

@@ -5,12 +5,11 @@ Read: MR notation, `field : value | ...`, `field: value` or `field = value` line
 
 import csv
 import io
-import json
 import re
 from collections.abc import Callable, Collection
 
 from prefix_core.data.characters import flat, visible
-from prefix_core.data.json_text import loads, why
+from prefix_core.data.json_text import loads, not_json
 from prefix_core.data.literals import listed
 from prefix_core.data.tables import (
     ATTRIBUTE_HEADS,
@@ -245,13 +244,7 @@ def _read_json_text(text: str) -> Table:
     except InputError:
         raise
     except ValueError:
-        where = ""
-        if isinstance(problem, json.JSONDecodeError):
-            where = f"line {problem.lineno}, character {problem.colno}: "
-        raise InputError(
-            f'{where}this is not JSON ({why(problem)}). Write {{"name": "Blue Spice", "area": "riverside"}}, with'
-            " double quotes."
-        ) from None
+        raise not_json(problem, '{"name": "Blue Spice", "area": "riverside"}') from None
 
 
 # -------------------------------------------------------------------------------------------------------- characters

@@ -7,7 +7,6 @@ WebNLG's XML, and the rows of a grid. Shared by WebNLG and DART.
 import csv
 import html
 import io
-import json
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
@@ -24,7 +23,7 @@ from prefix_core.data.columns import (
     pick,
 )
 from prefix_core.data.examples import Example, example_of
-from prefix_core.data.json_text import loads, why
+from prefix_core.data.json_text import loads, not_json
 from prefix_core.data.literals import listed
 from prefix_core.data.tables import MAX_ATTRIBUTE, MAX_RECORDS, MAX_ROWS, MAX_TEXT, MAX_VALUE
 from prefix_core.errors import InputError, SeveralRecords
@@ -250,12 +249,7 @@ def _read_json_text(text: str) -> Triples:
     except InputError:
         raise
     except ValueError:
-        where = ""
-        if isinstance(problem, json.JSONDecodeError):
-            where = f"line {problem.lineno}, character {problem.colno}: "
-        raise InputError(
-            f'{where}this is not JSON ({why(problem)}). Write [["subject", "relation", "object"]], with double quotes.'
-        ) from None
+        raise not_json(problem, '[["subject", "relation", "object"]]') from None
 
 
 def _unwrapped(text: str) -> str:

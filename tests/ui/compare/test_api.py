@@ -88,7 +88,7 @@ def test_an_input_too_long_is_refused_or_cut_as_asked(app: App) -> None:
 def test_a_cancelled_call_ends_its_work(tiny: Base, artifacts: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     going, ended = threading.Event(), threading.Event()
 
-    def for_ever(*_: Any) -> Iterator[list[Any]]:
+    def for_ever(*_: Any, **options: Any) -> Iterator[list[Any]]:
         try:
             while True:
                 going.set()
