@@ -8,6 +8,8 @@ SmolLM2 from 0.1 to 8), which one learning rate fits badly. Here each layer's le
 standard deviation; so trained, a prefix learns faster than through the MLP (assets/evidence/sweep.json).
 """
 
+from collections.abc import Sequence
+
 import torch
 from torch import Tensor, nn
 
@@ -135,13 +137,23 @@ def word_start(base: Base, words: str, length: int, infix: bool = False) -> Tens
     """
     tokens = said(base, words, length)
     written = tokens[: max(0, length - len(base.begin))] if base.begin else []
+    first = [] if infix else base.before
+    return activations(base, [*first, *tokens][:length], written)
+
+
+@torch.no_grad()
+def activations(base: Base, tokens: Sequence[int], written: Sequence[int] = ()) -> Tensor:
+    """The keys and values that the base computes for P tokens at the beginning of a text.
+
+    written: what an encoder-decoder writes behind its own first tokens meanwhile. Returns (2, layers, P, kv_heads,
+    head_dim) in fp32.
+    """
     found: dict[int, Tensor] = {}  # by layer: (2, P, kv_heads, head_dim)
 
     def watch(layer: int, keys: Tensor, values: Tensor) -> None:
-        found[layer] = torch.stack([keys, values])[:, :length].float()
+        found[layer] = torch.stack([keys, values])[:, : len(tokens)].float()
 
-    first = [] if infix else base.before
-    read(base, base.network, [[*first, *tokens][:length]], [[written]], [None], watch=watch)
+    read(base, base.network, [tokens], [[written]], [None], watch=watch)
     return torch.stack([found[layer] for layer in range(base.shape.prefix_layers)], 1)
 
 

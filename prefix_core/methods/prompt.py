@@ -9,14 +9,12 @@ import random
 from functools import lru_cache
 from typing import Any
 
-import torch
-
 from prefix_core.data.examples import Example
 from prefix_core.errors import InputError
 from prefix_core.methods.method import Steered
+from prefix_core.methods.prefix_encoder import activations
 from prefix_core.model.base import Base
 from prefix_core.model.prefix import Prefix
-from prefix_core.model.reading import read
 from prefix_core.tasks.task import Task
 
 SYSTEM = "You write exactly what you are asked for, and nothing else."
@@ -42,7 +40,7 @@ def steer(base: Base, task: Task, shots: int = 0, seed: int = 0) -> Steered:
             f"{shots} examples take {len(beginning)} tokens, and this base has {base.shape.positions} in all: nothing "
             "would be left for an input; show fewer"
         )
-    return Steered("prompt", base.writer, of_tokens(base, beginning), closing=closing)
+    return Steered("prompt", base.writer, Prefix(*activations(base, beginning)), closing=closing)
 
 
 def without_template(task: Task, examples: list[Example]) -> str:
@@ -66,15 +64,6 @@ def special(base: Base, text: str) -> list[int]:
     """Tokens of a part of a filled template, in which special tokens are what they say."""
     tokens: Any = base.tokenizer.encode(text, add_special_tokens=False, split_special_tokens=False)
     return [int(token) for token in tokens]
-
-
-@torch.inference_mode()
-def of_tokens(base: Base, tokens: list[int]) -> Prefix:
-    """The keys and values that the base computes for these tokens at the beginning of a text."""
-    found: list[tuple[torch.Tensor, torch.Tensor]] = []
-    read(base, base.writer, [tokens], [[[]]], [None], watch=lambda layer, keys, values: found.append((keys, values)))
-    keys, values = (torch.stack(parts).float() for parts in zip(*found, strict=True))
-    return Prefix(keys, values)
 
 
 def shown(task: Task, shots: int, seed: int = 0) -> list[Example]:

@@ -68,7 +68,7 @@ def test_the_picture_has_tokens_and_every_prefix(inspector: Inspector, visitor: 
     assert cloud.text[0] == plots.visible_space(inspector.space(inspector.loading.wait()).texts[0]) and found.text == ()
     assert (shipped.name, own.name) == ("Restaurants (E2E)", "&lt;mine&gt; (yours)")  # the moving one on top
     assert len(own.x) == len(own.y) == 11 and (len(own.z) == 11 if three else not hasattr(own, "z"))
-    assert near.count("<tr>") == 2 * 51 and "<mine>" not in near
+    assert near.count("<tr>") == 2 * 12 and "<mine>" not in near
 
 
 def test_the_way_of_an_own_prefix_ends_where_it_is(inspector: Inspector, visitor: Visitor) -> None:
