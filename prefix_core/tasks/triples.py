@@ -38,6 +38,7 @@ COLUMNS = ("subject", "relation", "object")
 INPUT_COLUMNS = (*TRIPLE_COLUMNS, "input", "source")
 EXAMPLE = "Blue_Heron_Airport | cityServed | Marlow"
 _HEADS = [{"subject", "s", "head"}, {"relation", "predicate", "property", "p", "r"}, {"object", "value", "o", "tail"}]
+_DART_MARKER = re.compile(r"\[[A-Z]+\]\s*[|｜]")  # `[TITLE] | ...`: the brackets belong to the value
 
 
 def read(raw: str | Sequence[Sequence[Any]]) -> Triples:
@@ -93,8 +94,12 @@ def to_grid(triples: Triples) -> list[list[str]]:
 
 
 def to_text(triples: Triples) -> str:
-    r"""One `subject | relation | object` a line; a pipe inside is written `\|`. `read` reads it back."""
-    return "\n".join(" | ".join(map(_escape, triple)) for triple in triples)
+    r"""One `subject | relation | object` a line. `read` reads it back.
+
+    A pipe inside is written `\|`, a bracket that the first subject begins with `\(`: it is none around the triple.
+    """
+    text = "\n".join(" | ".join(map(_escape, triple)) for triple in triples)
+    return "\\" + text if text[0] in "([{" and not _DART_MARKER.match(text) else text
 
 
 def label(triples: Triples) -> str:
@@ -254,7 +259,7 @@ def _read_json_text(text: str) -> Triples:
 
 def _unwrapped(text: str) -> str:
     """Triples in brackets, `(A B, cityServed, C)`, `[A | cityServed | C]`, one a line or one after another -> lines."""
-    if text[0:1] not in ("(", "[") or re.match(r"\[[A-Z]+\]\s*[|｜]", text):
+    if text[0:1] not in ("(", "[") or _DART_MARKER.match(text):
         return text
     lines = []
     for line in re.sub(r"([)\]])\s*[,;]?\s*(?=[(\[])", r"\1\n", text).splitlines():
@@ -347,11 +352,11 @@ def _cells(line: str) -> list[str]:
 
 
 def _escape(part: str) -> str:
-    return re.sub(r"[|｜\\]|^[\[{](?=\s*[\[{\"'])", r"\\\g<0>", part)
+    return re.sub(r"[|｜\\]", r"\\\g<0>", part)
 
 
 def _unescape(part: str) -> str:
-    return re.sub(r"\\([|｜\\\[{])", r"\1", part)
+    return re.sub(r"\\([|｜\\(\[{])", r"\1", part)
 
 
 def _marker(part: str) -> str:

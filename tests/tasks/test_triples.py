@@ -44,7 +44,7 @@ def test_the_notation_the_grid_and_json_are_read_back(source):
     assert read(to_text(source)) == source
 
 
-plain = values.filter(lambda part: not set(part) & set('|｜:,;\\"[{<'))
+plain = values.filter(lambda part: not set(part) & set('|｜:,;\\"[({<'))
 
 
 @quick
