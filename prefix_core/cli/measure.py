@@ -73,7 +73,7 @@ def run_results(asked: argparse.Namespace) -> None:
 
 
 def run_study(asked: argparse.Namespace) -> None:
-    from prefix_core.studies import storage
+    from prefix_core.studies import prompts, storage
     from prefix_core.studies.study import STUDIES, standing, study
 
     if asked.list:
@@ -81,9 +81,11 @@ def run_study(asked: argparse.Namespace) -> None:
             print(f"{name:<16}{made} of {planned} runs" if planned else f"{name:<16}not run")
         return
     base = named_base(asked)
-    for name in asked.names or [*STUDIES, storage.NAME]:
+    for name in asked.names or [*STUDIES, storage.NAME, prompts.NAME]:
         if name == storage.NAME:
             storage.record(base, asked.evidence)
+        elif name == prompts.NAME:
+            prompts.record(base, asked.limit, asked.evidence)
         else:
             study(base, name, asked.limit, asked.evidence)
 
@@ -128,7 +130,8 @@ def add(commands: options.Commands) -> None:
     command = commands.add_parser("study", help="measure one of the paper's findings on a base")
     options.add_placed_base(command)
     studies = (
-        "few_examples, lengths, initial_words, layers, few_news, variants, topics, within_news, lengths_news, storage"
+        "few_examples, lengths, initial_words, layers, few_news, variants, topics, within_news, lengths_news, storage, "
+        "prompts"
     )
     command.add_argument("names", nargs="*", metavar="STUDY", help=f"{studies} (default: all, in this order)")
     command.add_argument("--list", action="store_true", help="say how far each is, and run none")

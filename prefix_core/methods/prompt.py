@@ -22,8 +22,10 @@ INPUT = "\N{OBJECT REPLACEMENT CHARACTER}"  # stands for the input in a filled c
 
 
 @lru_cache(maxsize=32)
-def steer(base: Base, task: Task, shots: int = 0, seed: int = 0) -> Steered:
+def steer(base: Base, task: Task, shots: int = 0, seed: int = 0, system: str = SYSTEM) -> Steered:
     """The task's instruction, and `shots` examples of the task's own pool, before every input.
+
+    system: the line that a chat begins with; the default and the instructions were chosen by `studies/prompts.py`.
 
     Raises `InputError` for more examples than there are, or than leave room for an input.
     """
@@ -33,7 +35,7 @@ def steer(base: Base, task: Task, shots: int = 0, seed: int = 0) -> Steered:
     if base.tokenizer.chat_template is None:
         beginning, closing = [*base.before, *base.encode(without_template(task, examples))], None
     else:
-        before, after = chat(base, task, examples).split(INPUT)
+        before, after = chat(base, task, examples, system).split(INPUT)
         beginning, closing = special(base, before), tuple(special(base, after))
     if len(beginning) >= base.shape.positions:
         raise InputError(
@@ -50,9 +52,9 @@ def without_template(task: Task, examples: list[Example]) -> str:
     return "".join(task.prompt(example.source) + example.references[0] + "\n\n" for example in examples)
 
 
-def chat(base: Base, task: Task, examples: list[Example]) -> str:
+def chat(base: Base, task: Task, examples: list[Example], system: str = SYSTEM) -> str:
     """The chat up to the place where the model's answer begins, `INPUT` standing for the input."""
-    turns = [{"role": "system", "content": SYSTEM}]
+    turns = [{"role": "system", "content": system}]
     for example in examples:
         turns.append({"role": "user", "content": f"{task.instruction}\n\n{task.linearize(example.source)}"})
         turns.append({"role": "assistant", "content": example.references[0]})

@@ -1,5 +1,6 @@
 """A comparison: one input written by several methods at once, as panes that fill while the model writes."""
 
+import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from typing import Any
@@ -40,13 +41,14 @@ def compare(
     panes: list[Pane] = []
     requests: dict[int, Request] = {}  # index of the pane -> what runs there
     for index, method in enumerate(methods):
+        began = time.perf_counter()
         try:
             steered = own if own and method == OWN else engine.steer(task, method, shots)
             steered = steered.acting(strength) if steered.method == "prefix" else steered
         except PrefixError as error:
             panes.append(Pane(method, "failed", error=str(error), base=engine.base.parameters))
             continue
-        panes.append(_waiting(engine, method, steered))
+        panes.append(_waiting(engine, method, steered, time.perf_counter() - began))
         requests[index] = Request(steered, task, source)
     yield list(panes)
     indices, steps = list(requests), [0] * len(panes)
@@ -79,13 +81,16 @@ def scores(text: str, references: Sequence[str]) -> dict[str, float]:
     return {"bleu": float(bleu), "rouge_l": float(rouge_l([text], [references]))}
 
 
-def _waiting(engine: Engine, method: str, steered: Steered) -> Pane:
-    """What is known of a method before it has written anything."""
+def _waiting(engine: Engine, method: str, steered: Steered, loading: float) -> Pane:
+    """What is known of a method before it has written anything. loading: seconds it took to have it."""
+    whole = steered.kept == engine.base.parameters
     return Pane(
         method,
+        loading=loading,
         trained=steered.trained,
         kept=steered.kept,
         bytes=steered.bytes,
+        copy=2 * engine.base.parameters if whole else 0,
         context=steered.prefix.length if steered.prefix else len(engine.base.encode(steered.words)),
         base=engine.base.parameters,
     )

@@ -15,6 +15,7 @@ from prefix_core.ui.labels import METHOD_LABELS, METRICS, number, seconds, share
 from prefix_core.writing.pane import Pane
 
 SCORES = ("bleu", "rouge_l")  # those of a single text
+WORTH_SAYING = 0.1  # seconds of loading
 SCORES_NOTE = (
     "0 to 100, for this one text: BLEU-4, smoothed, and ROUGE-L, each against the nearest reference. One text proves"
     " little; the measured tables are over whole data sets."
@@ -145,8 +146,9 @@ def _said(pane: Pane, coverage: Coverage | None) -> str:
 def _times(pane: Pane) -> str:
     begun = pane.tokens > 0
     together = f"shared batch of {pane.shared}" if pane.shared > 1 else ""
+    loaded = f"after {seconds(pane.loading)} of loading" if begun and pane.loading >= WORTH_SAYING else ""
     return (
-        _number("first token", seconds(pane.first_token) if begun else "–", together)
+        _number("first token", seconds(pane.first_token) if begun else "–", together, loaded)
         + _number("total", seconds(pane.seconds) if begun else "–", f"{pane.tokens} tokens" if begun else "")
         + _number("tokens/s", number(pane.tokens_per_second) if begun else "–")
     )
@@ -157,7 +159,7 @@ def _costs(pane: Pane) -> str:
     part = f"{share(pane.trained, pane.base)} of the base" if pane.trained else ""
     return (
         _number("trained", number(pane.trained) if pane.trained else "nothing", part, kept)
-        + _number("on disk", size(pane.bytes))
+        + _number("on disk", size(pane.bytes), f"as stored here; {size(pane.copy)} as a copy" if pane.copy else "")
         + _number("context taken", f"{pane.context} tokens" if pane.context else "none")
     )
 

@@ -1,6 +1,7 @@
 """What a pane shows, without a browser."""
 
 import re
+from dataclasses import replace
 from html import unescape
 
 import pytest
@@ -54,6 +55,13 @@ def test_a_finished_pane_says_everything() -> None:
         "on disk 614 kB", "context taken 50 tokens",
     ):  # fmt: skip
         assert fact in seen, fact
+
+
+def test_a_copy_of_the_base_says_what_it_would_take_unpacked_and_how_long_it_was_loaded() -> None:
+    pane = replace(DONE, method="fine_tune", copy=269_000_000, loading=1.21, bytes=17_500_000)
+    seen = words(pane_html(pane, slots(TABLE, TEXT)))
+    assert "on disk 17.5 MB as stored here; 269 MB as a copy" in seen and "after 1.21 s of loading" in seen
+    assert "loading" not in words(pane_html(replace(pane, loading=0.02), slots(TABLE, TEXT)))
 
 
 def test_nothing_is_called_missing_before_the_end() -> None:

@@ -1,0 +1,25 @@
+"""A comparison's panes: what is known of a method before it writes, and what loading its weights took."""
+
+from pathlib import Path
+
+from prefix_core.artifacts.shelf import Shelf
+from prefix_core.model.base import Base
+from prefix_core.tasks.task import Task
+from prefix_core.writing.comparison import compare
+from prefix_core.writing.engine import Engine
+from prefix_core.writing.generate import Decoding
+
+
+def test_panes_say_how_long_loading_took_and_what_a_copy_would_take(tiny: Base, artifacts: Path, e2e: Task) -> None:
+    engine, source = Engine(tiny, Shelf(tiny), artifacts), e2e.pool()[0].source
+
+    def last() -> dict[str, tuple[float, int]]:
+        *_, panes = compare(engine, e2e, source, ["prefix", "fine_tune", "adapter"], Decoding(max_new_tokens=2))
+        assert [pane.state for pane in panes] == ["finished", "finished", "failed"]
+        return {pane.method: (pane.loading, pane.copy) for pane in panes}
+
+    cold, warm = last(), last()
+    assert cold["fine_tune"][0] > warm["fine_tune"][0] > 0
+    assert {method: copy for method, (_, copy) in cold.items()} == {
+        "prefix": 0, "fine_tune": 2 * tiny.parameters, "adapter": 0,
+    }  # fmt: skip
