@@ -46,7 +46,9 @@ DATA = {
     ),
     # DART's own training split is not to be had
     "dart": Data(
-        "webnlg_2017:train+e2e_cleaned:train", {"dev": "dart:dev", "test": "dart:test"}, few_inputs={"test": 1000}
+        "webnlg_2017:train+e2e_cleaned:train",
+        {"dev": "dart:dev", "test": "dart:test"},
+        few_inputs={"dev": 500, "test": 1000},
     ),
     "summarization": Data(
         "xsum:train+bbc_news_lead:train",
