@@ -12,7 +12,7 @@ from prefix_core.model.loading import load_base
 from prefix_core.places import DEFAULT_BASE, evidence_of
 from prefix_core.studies.evidence import FULL_SIZE, ROWS, outdated
 from prefix_core.studies.full_shape import SHAPES
-from prefix_core.tasks import TASKS
+from prefix_core.tasks import MEASURED
 
 
 def run_bench(asked: argparse.Namespace) -> None:
@@ -107,7 +107,7 @@ def add(commands: options.Commands) -> None:
     )
     options.add_placed_base(command)
     options.add_precision(command)
-    command.add_argument("--tasks", nargs="+", default=[], choices=[name for name in TASKS if name != "custom"])
+    command.add_argument("--tasks", nargs="+", default=[], choices=MEASURED)
     command.add_argument("--methods", nargs="+", default=[], choices=ROWS, help="rows of the results table")
     command.add_argument(
         "--splits", nargs="+", default=[], help="what to score on, such as dev or test (default: all but test)"

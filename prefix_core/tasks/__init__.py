@@ -7,11 +7,13 @@ from prefix_core.errors import InputError
 from prefix_core.tasks import custom
 from prefix_core.tasks.dart import DART
 from prefix_core.tasks.e2e import E2E
+from prefix_core.tasks.innkeeper import INNKEEPER
 from prefix_core.tasks.summarization import SUMMARIZATION
 from prefix_core.tasks.task import Task
 from prefix_core.tasks.webnlg import WEBNLG
 
-TASKS: dict[str, Task] = {task.name: task for task in (E2E, WEBNLG, DART, SUMMARIZATION)}
+TASKS: dict[str, Task] = {task.name: task for task in (E2E, WEBNLG, DART, SUMMARIZATION, INNKEEPER)}
+MEASURED = tuple(name for name in TASKS if name != INNKEEPER.name)  # with published sets to be trained and scored on
 
 
 def get_task(name: str) -> Task:
@@ -26,4 +28,4 @@ def task_of(name: str, data: Mapping[str, Any]) -> Task:
     return custom.of_data(data) if name == custom.NAME else get_task(name)
 
 
-__all__ = ["TASKS", "Task", "get_task", "task_of"]
+__all__ = ["MEASURED", "TASKS", "Task", "get_task", "task_of"]

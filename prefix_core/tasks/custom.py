@@ -52,6 +52,7 @@ def custom(template: str, target: str) -> Task:
         label=_label,
         linearize=str,
         columns_of=partial(_columns_of, columns, target),
+        source_of=partial(_source_of, template, columns),
         from_record=partial(_from_record, template, target),
         finish=first_line,
         score=_score,
@@ -132,6 +133,14 @@ def _read(template: str, columns: Sequence[str], raw: str | Sequence[Sequence[An
     if not text:
         raise InputError(f"The input is empty. It is made like {template}")
     return text
+
+
+def _source_of(template: str, columns: Sequence[str], record: Mapping[str, Any], inputs: Sequence[str] = ()) -> str:
+    """The template filled; a single column that it does not name holds the input as it is to be read."""
+    if len(record) == 1 and not {name.lower() for name in columns} & {str(name).strip().lower() for name in record}:
+        name, cell = pick(record, list(record), "input")
+        return _read(template, columns, plain_text(cell, name))
+    return fill(template, record)
 
 
 def _from_record(

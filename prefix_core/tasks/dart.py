@@ -9,12 +9,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from prefix_core.data.columns import REFERENCE_COLUMNS, Columns
+from prefix_core.data.columns import REFERENCE_COLUMNS, TEXT_COLUMNS, Columns
 from prefix_core.data.examples import Example, example_of
 from prefix_core.data.tables import Table
 from prefix_core.errors import InputError
 from prefix_core.scores.slots import Coverage
-from prefix_core.tasks import e2e, triples
+from prefix_core.tasks import e2e, tabular, triples
 from prefix_core.tasks.triples import Triples
 from prefix_core.tasks.webnlg import WEBNLG
 
@@ -23,20 +23,23 @@ E2E_SLOTS = {name for name in e2e.PAPER_NAMES if name != "name"}
 
 def columns_of(records: Sequence[Mapping[str, Any]]) -> Columns:
     """Those of triples, or E2E's where there is one of its tables."""
-    return e2e.columns_of(records) if _are_tables(records) else triples.columns_of(records)
+    return tabular.columns_of(records) if _are_tables(records) else triples.columns_of(records)
+
+
+def source_of(record: Mapping[str, Any], inputs: Sequence[str] = ()) -> Triples:
+    """The triples of a row, or one of E2E's tables, which becomes `name : attribute : value`. Raises `InputError`."""
+    return from_table(e2e.source_of(record, inputs)) if _are_tables([record]) else triples.source_of(record, inputs)
 
 
 def from_record(record: dict[str, Any], inputs: Sequence[str] = (), targets: Sequence[str] = ()) -> Example:
-    """A row of triples, or one of E2E's tables, which becomes `name : attribute : value`. Raises `InputError`."""
-    if not _are_tables([record]):
-        return triples.from_record(record, inputs, targets)
-    restaurant = e2e.from_record(record, inputs, targets)
-    return example_of(from_table(restaurant.source), record, targets or REFERENCE_COLUMNS)
+    """A row of triples, or with one of E2E's tables, and its text(s)."""
+    usual = TEXT_COLUMNS if _are_tables([record]) else REFERENCE_COLUMNS
+    return example_of(source_of(record, inputs), record, targets or usual)
 
 
 def _are_tables(records: Sequence[Mapping[str, Any]]) -> bool:
     columns = {str(name).strip().lower() for record in records for name in record}
-    return not columns & set(triples.INPUT_COLUMNS) and bool(columns & set(e2e.INPUT_COLUMNS))
+    return not columns & set(triples.INPUT_COLUMNS) and bool(columns & set(tabular.INPUT_COLUMNS))
 
 
 def from_table(table: Table) -> Triples:
@@ -72,6 +75,7 @@ DART = replace(  # the same kind of facts, so it differs from WebNLG by its data
         " in place of DART's own training split; scored on DART (MIT)"
     ),
     columns_of=columns_of,
+    source_of=source_of,
     from_record=from_record,
     score=score,
     slots=slots,

@@ -4,17 +4,15 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from prefix_core.data.columns import TEXT_COLUMNS, Columns, guess, is_empty, known, pick, plain_text
+from prefix_core.data.columns import TEXT_COLUMNS
 from prefix_core.data.examples import Example, example_of
 from prefix_core.data.notations import read_table
-from prefix_core.data.tables import Table, attribute_key, from_grid, from_json, to_grid, to_mr
-from prefix_core.errors import EmptyCell, InputError
+from prefix_core.data.tables import Table, attribute_key, from_grid, to_grid, to_mr
 from prefix_core.scores.bootstrap import mean
 from prefix_core.scores.metrics import text_scores
 from prefix_core.scores.slots import Coverage, Vocabulary, coverage, percent_said
+from prefix_core.tasks.tabular import columns_of, table_of
 from prefix_core.tasks.task import Task, first_line
-
-INPUT_COLUMNS = ("table", "mr", "source", "input", "meaning_representation")
 
 # E2E's own name -> the name the paper's linearization gives it
 PAPER_NAMES = {
@@ -50,29 +48,14 @@ def label(table: Table) -> str:
     return dict(table).get("name") or table[0][1]
 
 
-def columns_of(records: Sequence[Mapping[str, Any]]) -> Columns:
-    """One of `INPUT_COLUMNS`; else what is likely: a column of tables, or several, each an attribute."""
-    found = known(records, INPUT_COLUMNS, TEXT_COLUMNS)
-    names = tuple(dict.fromkeys(str(column) for record in records for column in record))
-    return found or (guess(names, records) if len(names) > 1 else Columns((), ()))
+def source_of(record: Mapping[str, Any], inputs: Sequence[str] = ()) -> Table:
+    """The table of a row, with E2E's own attribute names (see `tabular.table_of`). Raises `InputError`."""
+    return _own_names(table_of(record, inputs, read))
 
 
 def from_record(record: dict[str, Any], inputs: Sequence[str] = (), targets: Sequence[str] = ()) -> Example:
-    """A row with a table or its notation in one column, or an attribute in each of several -> example.
-
-    inputs, targets: those columns; where none are named, `INPUT_COLUMNS` and `TEXT_COLUMNS`. Raises `InputError`.
-    """
-    if len(inputs) > 1:
-        cells = [[name, plain_text(record.get(name), name)] for name in inputs if not is_empty(record.get(name))]
-        if not cells:
-            raise EmptyCell(f"the columns {', '.join(inputs)} are all empty. Fill one in, or remove the row.")
-        return example_of(_own_names(from_grid(cells)), record, targets or TEXT_COLUMNS)
-    name, cell = pick(record, inputs or INPUT_COLUMNS, "table")
-    try:
-        table = read(cell) if isinstance(cell, str) else _own_names(from_json(cell))
-    except InputError as error:
-        raise InputError(f"column '{name}': {error}") from None
-    return example_of(table, record, targets or TEXT_COLUMNS)
+    """A row with a table and its text, in the columns named, else `INPUT_COLUMNS` and `TEXT_COLUMNS` -> example."""
+    return example_of(source_of(record, inputs), record, targets or TEXT_COLUMNS)
 
 
 def _own_names(table: Table) -> Table:
@@ -247,6 +230,7 @@ E2E = Task(
     label=label,
     linearize=linearize,
     columns_of=columns_of,
+    source_of=source_of,
     from_record=from_record,
     finish=first_line,
     score=score,

@@ -45,16 +45,20 @@ def columns_of(records: Sequence[Mapping[str, Any]]) -> Columns:
     return known(records, INPUT_COLUMNS, SUMMARY_COLUMNS) or Columns((), ())
 
 
-def from_record(record: dict[str, Any], inputs: Sequence[str] = (), targets: Sequence[str] = ()) -> Example:
-    """A row with an article and its summary, in the named columns, else in `INPUT_COLUMNS` and `SUMMARY_COLUMNS`."""
+def source_of(record: Mapping[str, Any], inputs: Sequence[str] = ()) -> str:
+    """The article of a row, in the column named, else in one of `INPUT_COLUMNS`. Raises `InputError`."""
     name, cell = pick(record, inputs or INPUT_COLUMNS, "article")
     if not isinstance(cell, str):
         raise InputError(f"column '{name}' is no text. Give the article as one text.")
     try:
-        article = read(cell)
+        return read(cell)
     except InputError as error:
         raise InputError(f"column '{name}': {error}") from None
-    return example_of(article, record, targets or SUMMARY_COLUMNS)
+
+
+def from_record(record: dict[str, Any], inputs: Sequence[str] = (), targets: Sequence[str] = ()) -> Example:
+    """A row with an article and its summary, in the named columns, else in `INPUT_COLUMNS` and `SUMMARY_COLUMNS`."""
+    return example_of(source_of(record, inputs), record, targets or SUMMARY_COLUMNS)
 
 
 def lead(article: str) -> str:
@@ -91,6 +95,7 @@ SUMMARIZATION = Task(
     label=label,
     linearize=str,
     columns_of=columns_of,
+    source_of=source_of,
     from_record=from_record,
     finish=first_line,
     score=score,

@@ -28,7 +28,9 @@ class Task:
     label: source -> a few words that name it, for buttons and status lines.
     linearize: source -> the text the model sees, as in the paper (section 4, "Table-to-text").
     columns_of: the first rows of a data file -> what its columns are; none where the task knows none of them.
-    from_record: one row (column -> cell), its input columns and its text's, or none: those the task knows -> `Example`;
+    source_of: one row (column -> cell) and its input columns, or none: those the task knows -> source; for rows that
+    have no text yet. Raises `InputError`.
+    from_record: one row, its input columns and its text's, or none: those the task knows -> `Example`;
     raises `InputError`.
     finish: the raw text of the model, also while it grows -> what counts as its answer (the stop rule).
     score: outputs and their examples -> metric name -> value.
@@ -50,6 +52,7 @@ class Task:
     label: Callable[[Any], str]
     linearize: Callable[[Any], str]
     columns_of: Callable[[Sequence[Mapping[str, Any]]], Columns]
+    source_of: Callable[..., Any]
     from_record: Callable[..., Example]
     finish: Callable[[str], str]
     score: Callable[[Sequence[str], Sequence[Example]], dict[str, float]]

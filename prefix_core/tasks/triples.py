@@ -147,10 +147,10 @@ def columns_of(records: Sequence[Mapping[str, Any]]) -> Columns:
     return Columns((whole,) if whole else (), texts)
 
 
-def from_record(record: dict[str, Any], inputs: Sequence[str] = (), targets: Sequence[str] = ()) -> Example:
-    """A row with triples in one column, in any notation, or one triple in three columns, and its text(s).
+def source_of(record: Mapping[str, Any], inputs: Sequence[str] = ()) -> Triples:
+    """The triples of a row: in one column, in any notation, or one triple in three columns.
 
-    inputs, targets: those columns; where none are named, `INPUT_COLUMNS` and `REFERENCE_COLUMNS`. Raises `InputError`.
+    inputs: those columns; where none are named, `INPUT_COLUMNS`. Raises `InputError`.
     """
     if len(inputs) == 3:
         triples = _triples([("the triple", [record.get(name) for name in inputs])])
@@ -160,8 +160,12 @@ def from_record(record: dict[str, Any], inputs: Sequence[str] = (), targets: Seq
             triples = read(cell) if isinstance(cell, str) else from_json(cell)
         except InputError as error:
             raise InputError(f"column '{name}': {error}") from None
-    source = tuple((html.unescape(s), r, html.unescape(o)) for s, r, o in triples)
-    return example_of(source, record, targets or REFERENCE_COLUMNS)
+    return tuple((html.unescape(s), r, html.unescape(o)) for s, r, o in triples)
+
+
+def from_record(record: dict[str, Any], inputs: Sequence[str] = (), targets: Sequence[str] = ()) -> Example:
+    """A row with triples and their text(s), in the columns named, else `INPUT_COLUMNS` and `REFERENCE_COLUMNS`."""
+    return example_of(source_of(record, inputs), record, targets or REFERENCE_COLUMNS)
 
 
 def slots(triples: Triples, text: str, vocabularies: Mapping[str, Vocabulary] | None = None) -> Coverage:

@@ -43,6 +43,7 @@ WEBNLG = Task(
     label=triples.label,
     linearize=triples.linearize,
     columns_of=triples.columns_of,
+    source_of=triples.source_of,
     from_record=triples.from_record,
     finish=first_line,
     score=score,

@@ -19,7 +19,7 @@ from prefix_core.ui.loading import Loading
 from prefix_core.ui.waiting_line import MOST_WAITING, WRITING
 from prefix_core.writing.pane import Pane
 
-TaskName = Literal["e2e", "webnlg", "dart", "summarization"]
+TaskName = Literal["e2e", "webnlg", "dart", "summarization", "innkeeper"]
 SEND = 0.2  # seconds between two answers sent; a cancelled call ends at the next one
 
 
@@ -51,7 +51,7 @@ def add(loading: Loading) -> None:
             max_new_tokens: 1 to 200
             cut: shorten an input that does not fit, instead of refusing it; by default only articles are shortened
             shots: examples in the prompt of the method prompt, 0 to 5
-            task: e2e (a table), webnlg or dart (triples), summarization (an article)
+            task: e2e or innkeeper (a table), webnlg or dart (triples), summarization (an article)
             strength: of the prefix, 0 to 2: 0 hides it, 1 is as learned, 2 counts as if it stood there twice
         Returns:
             {"task", "table": the input's rows, "ahead": comparisons to wait for,

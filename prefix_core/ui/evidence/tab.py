@@ -11,7 +11,7 @@ import gradio as gr
 
 from prefix_core.errors import PrefixError
 from prefix_core.places import DEFAULT_BASE, EVIDENCE, evidence_of
-from prefix_core.tasks import TASKS
+from prefix_core.tasks import MEASURED, TASKS
 from prefix_core.ui.common import QUICK, problem_html, refusals, table_html
 from prefix_core.ui.evidence import plots, studies
 from prefix_core.ui.evidence.plots import Measured
@@ -177,7 +177,7 @@ def missing_html(measured: Sequence[str], base: str) -> str:
     """What has not been measured on a base yet, and the command that measures it. measured: stems of files."""
     others = {"sweep": "sweep --data e2e:train", "bench": "bench --json"}
     by_command = {
-        "rebuild": {name: task.title for name, task in TASKS.items() if name != "custom"},
+        "rebuild": {name: TASKS[name].title for name in MEASURED},
         "study": {stem: heading for stem, (heading, _) in FIGURES.items() if stem not in others},
         **{name: {stem: FIGURES[stem][0]} for stem, name in others.items()},
     }
