@@ -15,7 +15,7 @@ Train a prefix on examples, write with it, keep it, and load it again:
 ...     result = event.result
 >>> result.steps, result.steered.kept == base.shape.prefix_parameters(5)
 (3, True)
->>> [text] = generate(base, [Request(result.steered, task, task.read("name[Blue Spice], area[city centre]"))])
+>>> [text] = generate(base, [Request(result.steered, task, task.parse("name[Blue Spice], area[city centre]"))])
 >>> card = save_artifact(folder, base, result.kept, describe(base, task.name, result, data={"name": "my own"}))
 >>> steered, card = load_artifact(folder, base)
 >>> generate(base, [Request(steered, task, examples[0].source)]) == generate(

@@ -80,7 +80,7 @@ def test_every_command_runs(page: Path, place: Path, capsys: pytest.CaptureFixtu
         assert rest, f"{page.name} has a command that no test runs: {command}"
         words = shlex.split(rest)
         if words[0] == "bench":
-            parser().parse_args(words)
+            parser()[0].parse_args(words)
             continue
         assert main([*words, *shlex.split(LESS.get(words[0], ""))]) == 0, (command, capsys.readouterr().err)
     if page.stem == "README":
@@ -106,7 +106,9 @@ def test_links_lead_somewhere_and_code_is_python(page: Path) -> None:
 def test_pages_that_follow_from_the_code_are_up_to_date(monkeypatch: pytest.MonkeyPatch) -> None:
     """`python -m prefix_core document docs` makes it so."""
     monkeypatch.delenv("PREFIX_BASE", raising=False)
-    assert (ROOT / "docs/command-line.md").read_text(encoding="utf-8") == document.command_line(parser())
+    written = document.command_line(parser()[1].parsers)
+    known = (ROOT / "docs/command-line.md").read_text(encoding="utf-8")
+    assert known.split() == written.split()  # where lines of help are broken differs between versions of Python
     assert document.tree() in (ROOT / "docs/architecture.md").read_text(encoding="utf-8")
 
 

@@ -163,6 +163,6 @@ def _loading(card: Card, repo: str, base: str | None, peft: bool) -> str:
     return "\n\n".join(parts)
 
 
-def told(written: list[Path]) -> list[dict[str, Any]]:
+def sizes(written: list[Path]) -> list[dict[str, Any]]:
     """What would be pushed: names and bytes."""
     return [{"file": path.name, "bytes": path.stat().st_size} for path in written]

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import NoReturn
 
 from prefix_core.cli import document, learn, measure, share, write
+from prefix_core.cli.options import Commands
 from prefix_core.errors import PrefixError
 
 
@@ -24,25 +25,25 @@ def _write_every_letter() -> None:
         sys.stdout.reconfigure(errors="backslashreplace")
 
 
-def parser() -> Parser:
-    """The parser of all commands."""
+def parser() -> tuple[Parser, Commands]:
+    """The parser of the command line, and its commands."""
     whole = Parser(
         prog="python -m prefix_core",
         description="Prefix-tuning: steer a frozen language model with a small learned prefix.",
         epilog="'python -m prefix_core COMMAND --help' explains a command.",
     )
-    commands = whole.add_subparsers(required=True, metavar="COMMAND")
+    commands = Commands(whole)
     for group in (write, learn, measure, share):
         group.add(commands)
-    command = commands.add_parser("document", help="write the pages of docs/ that follow from the code")
+    command = commands.add("document", "write the pages of docs/ that follow from the code")
     command.add_argument("folder", type=Path, help="the docs folder of a checkout")
-    command.set_defaults(run=lambda asked: document.write_into(asked.folder, whole))
-    return whole
+    command.set_defaults(run=lambda asked: document.write_into(asked.folder, commands.parsers))
+    return whole, commands
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; returns the exit code: 0, or 2 with one line on standard error for bad use."""
-    asked = parser().parse_args(arguments)
+    asked = parser()[0].parse_args(arguments)
     _write_every_letter()
     try:
         asked.run(asked)

@@ -32,10 +32,10 @@ def run_train(asked: argparse.Namespace) -> None:
     else:
         learned, held_out = split(examples, asked.examples, asked.seed)
     held_out = one_text_each(held_out)[: asked.held_out_limit]
-    found = PAPER if asked.preset == "paper" else defaults(asked.method, task.initial_words)
+    settings = PAPER if asked.preset == "paper" else defaults(asked.method, task.initial_words)
     if asked.mlp_width is not None:
-        found = through_mlp(found, asked.mlp_width or None)
-    settings = found.replaced(
+        settings = through_mlp(settings, asked.mlp_width or None)
+    settings = settings.replaced(
         seed=asked.seed,
         steps=asked.steps,
         epochs=asked.epochs,
@@ -110,7 +110,7 @@ def run_sweep(asked: argparse.Namespace) -> None:
 
 
 def add(commands: options.Commands) -> None:
-    command = commands.add_parser("train", help="train a method on your examples")
+    command = commands.add("train", "train a method on your examples")
     options.add_placed_base(command)
     options.add_task(command)
     options.add_precision(command)
@@ -126,7 +126,7 @@ def add(commands: options.Commands) -> None:
         "--seed", type=int, default=0, help="of all that is drawn; same seed, same result (default: 0)"
     )
     options.add_cut(command)
-    command.add_argument("--preset", choices=["paper"], help="the paper's settings instead of those found for the base")
+    command.add_argument("--preset", choices=["paper"], help="the paper's settings instead of those tuned on the base")
     command.add_argument("--steps", type=count, help="optimizer steps (default: from --epochs)")
     command.add_argument("--epochs", type=float, help="how often to read all examples (default: the method's)")
     command.add_argument("--batch", type=count, help="texts a step, of all processes together")
@@ -146,7 +146,7 @@ def add(commands: options.Commands) -> None:
     command.add_argument("--adapter-share", type=float, help="adapter: its size as a share of the base, such as 0.03")
     command.set_defaults(run=run_train)
 
-    command = commands.add_parser("sweep", help="find and record good settings for a base")
+    command = commands.add("sweep", "find and record good settings for a base")
     options.add_placed_base(command)
     options.add_json(command)
     command.add_argument("--task", default="e2e", choices=TASKS, help="(default: %(default)s)")

@@ -28,15 +28,15 @@ def run_bench(asked: argparse.Namespace) -> None:
     result = bench_shape(asked.shape, *length) if asked.shape else bench(asked.base, *length)
     if asked.record:
         record(asked.shape, result)
-    told = table(result)
+    text = table(result)
     if asked.against:
         from prefix_core.studies import against_llama_cpp
 
         result["llama.cpp"] = against_llama_cpp.bench(asked.base, *length)
-        told += "\nllama.cpp           " + "  ".join(
+        text += "\nllama.cpp           " + "  ".join(
             f"{name} {value:,.1f}" for name, value in result["llama.cpp"].items()
         )
-    show(asked, result, told)
+    show(asked, result, text)
 
 
 def run_many_prefixes(asked: argparse.Namespace) -> None:
@@ -91,7 +91,7 @@ def run_study(asked: argparse.Namespace) -> None:
 
 
 def add(commands: options.Commands) -> None:
-    command = commands.add_parser("bench", help="speed and memory beside PEFT, transformers")
+    command = commands.add("bench", "measure speed and memory beside PEFT and transformers")
     options.add_base(command)
     options.add_json(command)
     command.add_argument("--seconds", type=float, default=10.0, help="for each, in all rounds (default: %(default)s)")
@@ -102,9 +102,7 @@ def add(commands: options.Commands) -> None:
     command.add_argument("--record", action="store_true", help=f"keep a shape's result in assets/evidence/{FULL_SIZE}")
     command.set_defaults(run=run_bench)
 
-    command = commands.add_parser(
-        "rebuild", help="train and score everything shipped for a base; write the opening comparisons"
-    )
+    command = commands.add("rebuild", "train and score everything shipped for a base; write the opening comparisons")
     options.add_placed_base(command)
     options.add_precision(command)
     command.add_argument("--tasks", nargs="+", default=[], choices=MEASURED)
@@ -122,12 +120,12 @@ def add(commands: options.Commands) -> None:
     command.add_argument("--evidence", type=Path, help="folder for what is measured (default: the base's own)")
     command.set_defaults(run=run_rebuild)
 
-    command = commands.add_parser("results", help="print the tables of results, from what rebuild measured")
+    command = commands.add("results", "print the tables of results, from what rebuild measured")
     command.add_argument("--write", action="store_true", help="put them into README.md and docs/results.md instead")
     command.add_argument("--check", action="store_true", help="say whether they are older than what is shipped")
     command.set_defaults(run=run_results)
 
-    command = commands.add_parser("study", help="measure one of the paper's findings on a base")
+    command = commands.add("study", "measure one of the paper's findings on a base")
     options.add_placed_base(command)
     studies = (
         "few_examples, lengths, initial_words, layers, few_news, variants, topics, within_news, lengths_news, storage, "

@@ -4,7 +4,7 @@ import argparse
 import json
 import sys
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import Any
 
 from prefix_core.artifacts import artifacts, hub
 from prefix_core.data.examples import Example, load_examples
@@ -23,13 +23,25 @@ from prefix_core.tasks import TASKS, custom, get_task, task_of
 from prefix_core.tasks.task import Task
 from prefix_core.writing.generate import Decoding
 
-Commands: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"
-
 ARTIFACT_HELP = "a folder that training wrote, or hf:OWNER/NAME on the Hugging Face Hub"
 DATA_HELP = (
     "a file of inputs and their texts (CSV, TSV, JSON lines, JSON, .xlsx, .ods, Parquet; also in gzip or zip), or a set"
     " such as xsum:train"
 )
+
+
+class Commands:
+    """The commands of a parser; parsers: by name."""
+
+    def __init__(self, parser: argparse.ArgumentParser) -> None:
+        self._subparsers = parser.add_subparsers(required=True, metavar="COMMAND")
+        self.parsers: dict[str, argparse.ArgumentParser] = {}
+
+    def add(self, name: str, does: str) -> argparse.ArgumentParser:
+        """A new command. does: what it is for, in the list of all commands and above its own help."""
+        parser = self._subparsers.add_parser(name, help=does, description=f"{does[:1].upper()}{does[1:]}.")
+        self.parsers[name] = parser
+        return parser
 
 
 def add_base(command: argparse.ArgumentParser) -> None:
@@ -51,16 +63,16 @@ def add_data(command: argparse.ArgumentParser) -> None:
 
 
 def named_examples(asked: argparse.Namespace, task: Task, limit: int | None = None, place: str = "") -> list[Example]:
-    """The examples of `--data`, or of another file; how it was read is told on standard error."""
+    """The examples of `--data`, or of another file; how it was read is said on standard error."""
 
-    def told(report: Report) -> None:
+    def say(report: Report) -> None:
         lines = report.lines()
         if asked.verbose:
             print(*lines, sep="\n", file=sys.stderr)
         elif report.left_out or report.notes:
             print(f"{lines[0]}; --verbose says what was passed over", file=sys.stderr)
 
-    return load_examples(place or asked.data, task, limit, asked.sheet, asked.leave_out_empty, told)
+    return load_examples(place or asked.data, task, limit, asked.sheet, asked.leave_out_empty, say)
 
 
 def add_placed_base(command: argparse.ArgumentParser) -> None:

@@ -31,7 +31,7 @@ def run_export(asked: argparse.Namespace) -> None:
 def run_publish(asked: argparse.Namespace) -> None:
     folder = Path(asked.artifact)
     out = Path(asked.out) if asked.out else folder.with_name(f"{folder.name}-hub")
-    files = hub.told(hub.prepare(folder, asked.repo, out))
+    files = hub.sizes(hub.prepare(folder, asked.repo, out))
     address = hub.push(out, asked.repo, asked.private)
     lines = [f"{file['file']:<28} {file['bytes']:>12,} bytes" for file in files]
     if address is None:
@@ -45,7 +45,7 @@ def run_publish(asked: argparse.Namespace) -> None:
 
 
 def add(commands: options.Commands) -> None:
-    command = commands.add_parser("export", help="write a prefix for another program: llama.cpp")
+    command = commands.add("export", "write a prefix for another program: llama.cpp")
     options.add_base(command)
     command.add_argument("--to", required=True, choices=["llama.cpp"], help="the program")
     command.add_argument("--artifact", required=True, help=options.ARTIFACT_HELP)
@@ -62,7 +62,7 @@ def add(commands: options.Commands) -> None:
     options.add_other_weights(command)
     command.set_defaults(run=run_export, device="cpu", dtype="fp32")
 
-    command = commands.add_parser("publish", help="push an artifact to the Hugging Face Hub, with a model card")
+    command = commands.add("publish", "push an artifact to the Hugging Face Hub, with a model card")
     command.add_argument("--artifact", required=True, help="a folder that training wrote")
     command.add_argument("--repo", required=True, help="its name on the Hub: OWNER/NAME")
     command.add_argument("--out", help="where what is pushed is written first (default: beside it, ARTIFACT-hub)")

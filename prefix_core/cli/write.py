@@ -33,7 +33,7 @@ def run_generate(asked: argparse.Namespace) -> None:
     task, base = named_task(asked), named_base(asked)
     text = standard_input() if asked.text == "-" else asked.text
     steered = named_steered(base, task, asked)
-    request, decoding = Request(steered, task, task.read(text)), asked_decoding(asked)
+    request, decoding = Request(steered, task, task.parse(text)), asked_decoding(asked)
     cut = tokens_cut(base, request, decoding)
     output = write(base, [request], decoding)[0]
     if cut:
@@ -44,7 +44,7 @@ def run_generate(asked: argparse.Namespace) -> None:
 def run_inspect(asked: argparse.Namespace) -> None:
     task, base = named_task(asked), named_base(asked)
     text = standard_input() if asked.text == "-" else asked.text
-    request = Request(named_steered(base, task, asked), task, task.read(text))
+    request = Request(named_steered(base, task, asked), task, task.parse(text))
     start = named_start(base, task, asked)
     output = asked.output or write(base, [request], asked_decoding(asked))[0]
     places = to_json(where_it_acts(base, request, output, start))
@@ -77,7 +77,7 @@ def run_together(asked: argparse.Namespace) -> None:
     for name, text in wanted:
         task = get_task(name)
         steered, _ = artifacts.load(shipped_folder(base, task, "prefix"), base)
-        sources = [task.read(text)] if text is not None else [example.source for example in task.pool()[:2]]
+        sources = [task.parse(text)] if text is not None else [example.source for example in task.pool()[:2]]
         requests += [Request(steered, task, source) for source in sources]
     decoding = Decoding(max_new_tokens=asked.max_new_tokens, too_long=too_long(asked))
     for event in together(base, requests, decoding):
@@ -137,20 +137,20 @@ OF_WRITING = (
 
 
 def add(commands: options.Commands) -> None:
-    command = commands.add_parser("generate", help="write the text for one input")
+    command = commands.add("generate", "write the text for one input")
     for add_some in OF_WRITING:
         add_some(command)
     command.add_argument("--text", required=True, help="the input: 'name[Blue Spice], area[riverside]'; - reads it")
     command.set_defaults(run=run_generate)
 
-    command = commands.add_parser("inspect", help="where a prefix acts in a text, token by token, as JSON")
+    command = commands.add("inspect", "show where a prefix acts in a text, token by token, as JSON")
     for add_some in OF_WRITING[:-1]:
         add_some(command)
     command.add_argument("--text", required=True, help="the input, as for generate; - reads it")
     command.add_argument("--output", help="the text to look at (default: what the prefix writes)")
     command.set_defaults(run=run_inspect, json=True)
 
-    command = commands.add_parser("evaluate", help="score a method on a file of examples")
+    command = commands.add("evaluate", "score a method on a file of examples")
     for add_some in OF_WRITING:
         add_some(command)
     options.add_data(command)
@@ -158,7 +158,7 @@ def add(commands: options.Commands) -> None:
     command.add_argument("--outputs", help="write the outputs to this file, a line each")
     command.set_defaults(run=run_evaluate)
 
-    command = commands.add_parser("together", help="inputs of several tasks in one batch, timed against one at a time")
+    command = commands.add("together", "write inputs of several tasks in one batch, timed against one at a time")
     options.add_placed_base(command)
     command.add_argument(
         "--request", nargs=2, action="append", metavar=("TASK", "TEXT"),
@@ -168,7 +168,7 @@ def add(commands: options.Commands) -> None:
     options.add_json(command)
     command.set_defaults(run=run_together)
 
-    command = commands.add_parser("list", help="what is trained and shipped")
+    command = commands.add("list", "list what is trained and shipped")
     command.add_argument("--folder", help="what is in this folder instead, however deep")
     options.add_json(command)
     command.set_defaults(run=run_list)

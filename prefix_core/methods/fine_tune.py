@@ -9,7 +9,7 @@ from prefix_core.methods.method import Adaptation, Steered, count, fitting
 from prefix_core.methods.settings import Settings
 from prefix_core.model.base import AnyNetwork, Base
 from prefix_core.model.modules import ModuleNetwork
-from prefix_core.model.network import cast, pack, read_network
+from prefix_core.model.network import cast, prepack, read_network
 
 
 class FineTuning(Adaptation):
@@ -56,7 +56,7 @@ def steer(base: Base, kept: dict[str, Tensor]) -> Steered:
             raise ArtifactError(f"these weights do not fit base {base.name!r}: {sizes}")
     tensors = fitting(base, kept)
     if base.modules is None:
-        return Steered("fine_tune", pack(read_network(base.config, tensors)), kept=count(kept))
+        return Steered("fine_tune", prepack(read_network(base.config, tensors)), kept=count(kept))
     model = copy.deepcopy(base.modules, {id(parameter): parameter for parameter in base.modules.parameters()})
     model.load_state_dict(tensors, assign=True, strict=False)
     model.tie_weights()

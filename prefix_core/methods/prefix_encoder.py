@@ -18,7 +18,7 @@ from prefix_core.methods.settings import LAYERS
 from prefix_core.model.base import Base, Shape
 from prefix_core.model.packed_batch import Rows
 from prefix_core.model.prefix import Prefix, stack
-from prefix_core.model.reading import like_keys, read, watched
+from prefix_core.model.reading import forward, like_keys, watched
 
 
 class PrefixEncoder(nn.Module):
@@ -148,13 +148,13 @@ def activations(base: Base, tokens: Sequence[int], written: Sequence[int] = ()) 
     written: what an encoder-decoder writes behind its own first tokens meanwhile. Returns (2, layers, P, kv_heads,
     head_dim) in fp32.
     """
-    found: dict[int, Tensor] = {}  # by layer: (2, P, kv_heads, head_dim)
+    parts: dict[int, Tensor] = {}  # by layer: (2, P, kv_heads, head_dim)
 
     def watch(layer: int, keys: Tensor, values: Tensor) -> None:
-        found[layer] = torch.stack([keys, values])[:, : len(tokens)].float()
+        parts[layer] = torch.stack([keys, values])[:, : len(tokens)].float()
 
-    read(base, base.network, [tokens], [[written]], [None], watch=watch)
-    return torch.stack([found[layer] for layer in range(base.shape.prefix_layers)], 1)
+    forward(base, base.network, [tokens], [[written]], [None], watch=watch)
+    return torch.stack([parts[layer] for layer in range(base.shape.prefix_layers)], 1)
 
 
 def said(base: Base, words: str, length: int) -> list[int]:

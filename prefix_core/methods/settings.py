@@ -1,4 +1,4 @@
-"""How a method is trained: one small set of settings, the paper's, and the defaults found by a sweep."""
+"""How a method is trained: one small set of settings, the paper's, and the defaults chosen by a sweep."""
 
 from dataclasses import dataclass, replace
 from math import inf
@@ -84,7 +84,7 @@ class Settings:
 # The paper's table-to-text settings (appendix A): AdamW, linear schedule, 10 epochs, batch 5, 5e-5, P = 10, MLP 512.
 PAPER = Settings()
 
-# Found by `sweep` on the default base (assets/evidence/sweep.json). A prefix is trained without the MLP, at a rate in
+# Chosen by `sweep` on the default base (assets/evidence/sweep.json). A prefix is trained without the MLP, at a rate in
 # units of the size of each layer's keys and values; 11 tokens of it are 0.1% of that base.
 _TUNED = Settings(epochs=3.0, least_steps=40, batch=8, together=4, warmup=0.1)
 TUNED: dict[str, Settings] = {

@@ -7,7 +7,7 @@ from prefix_core.errors import ArtifactError
 from prefix_core.methods.method import Adaptation, Steered, count, fitting
 from prefix_core.methods.settings import Settings
 from prefix_core.model.base import Base
-from prefix_core.model.network import Layer, Network, cast, layer_names, pack_layer, packable, read_layer
+from prefix_core.model.network import Layer, Network, cast, layer_names, prepack_layer, prepackable, read_layer
 
 LAYERS = 2
 
@@ -70,6 +70,6 @@ def steer(base: Base, kept: dict[str, Tensor]) -> Steered:
     if sizes != {name: tuple(tensor.shape) for name, tensor in wanted.items()}:
         raise ArtifactError(f"these top layers do not fit base {base.name!r}: their names or shapes differ")
     layers = read_top(base.config, fitting(base, kept))
-    if packable(base.layered("top_layers")):
-        layers = tuple(pack_layer(layer) for layer in layers)
+    if prepackable(base.layered("top_layers")):
+        layers = tuple(prepack_layer(layer) for layer in layers)
     return Steered("top_layers", on_top(base.layered("top_layers", base.writer), layers), kept=count(kept))

@@ -13,7 +13,7 @@ from transformers.initialization import no_init_weights
 
 from prefix_core.errors import InputError
 from prefix_core.model.modules import ModuleNetwork
-from prefix_core.model.network import Network, pack, read_network
+from prefix_core.model.network import Network, prepack, read_network
 from prefix_core.model.products import half_products
 from prefix_core.model.smollm2 import WEIGHTS_HASH
 
@@ -97,7 +97,7 @@ class Base:
     @cached_property
     def writer(self) -> AnyNetwork:
         """The same network laid out for writing; what shares it shares a batch."""
-        return pack(self.network) if isinstance(self.network, Network) else self.network
+        return prepack(self.network) if isinstance(self.network, Network) else self.network
 
     def computed(self, tensor: Tensor) -> Tensor:
         """A tensor as this base computes with it: on its device, in its arithmetic.

@@ -19,7 +19,7 @@ from prefix_core.model.products import Dense, HalfDense, Product, for_writing, p
 # (layer, queries (N, heads, head_dim), keys and values (N, kv_heads, head_dim)) -> (N, heads * head_dim)
 Attend = Callable[[int, Tensor, Tensor, Tensor], Tensor]
 
-MOST_PACKED = 200_000_000  # parameters of a network whose matrices are laid out a second time for writing
+MOST_PREPACKED = 200_000_000  # parameters of a network whose matrices are laid out a second time for writing
 
 
 class Bottleneck(NamedTuple):
@@ -294,23 +294,23 @@ def cast_products(tensors: Tensors, dtype: torch.dtype) -> Tensors:
 
 
 @torch.no_grad()
-def pack(network: Network) -> Network:
+def prepack(network: Network) -> Network:
     """The network for writing: its matrices laid out for few rows. The network itself where that gains nothing."""
-    return _mapped(network, lambda tensor: tensor, for_writing) if packable(network) else network
+    return _mapped(network, lambda tensor: tensor, for_writing) if prepackable(network) else network
 
 
 @torch.no_grad()
-def pack_layer(layer: Layer) -> Layer:
+def prepack_layer(layer: Layer) -> Layer:
     """A layer whose matrices are laid out for few rows."""
     packed: Layer = _mapped(layer, lambda tensor: tensor, for_writing)
     return packed
 
 
-def packable(network: Network) -> bool:
+def prepackable(network: Network) -> bool:
     """Whether matrices can be laid out for few rows here, in a bearable amount of memory."""
     here = network.device.type == "cpu" and network.dtype == torch.float32 and torch.backends.mkldnn.is_available()
     size = sum(dense.weight.numel() for dense in _products(network) if isinstance(dense, Dense))
-    return here and size <= MOST_PACKED
+    return here and size <= MOST_PREPACKED
 
 
 def _with(dense: Product, dtype: torch.dtype) -> Product:

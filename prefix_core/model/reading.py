@@ -21,7 +21,7 @@ SIZES = 32  # packed tokens of bf16 come in multiples: for every new size of a p
 Watch = Callable[[int, Tensor, Tensor], None]  # prefix layer, keys and values (N, kv_heads, head_dim)
 
 
-def read(
+def forward(
     base: Base,
     network: AnyNetwork | SharedPass,
     inputs: Sequence[Sequence[int]],

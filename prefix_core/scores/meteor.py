@@ -31,9 +31,9 @@ def meteor(outputs: Texts, references: References) -> Score:
         lines.append(" ||| ".join(["SCORE", *texts]))
     with as_file(files("pycocoevalcap") / "meteor") as folder:
         command = ["java", "-Xmx2G", "-jar", "meteor-1.5.jar", "-", "-", "-stdio", "-l", "en", "-norm"]
-        told = "\n".join(lines) + "\n"
-        said = subprocess.run(command, cwd=folder, input=told, capture_output=True, text=True, check=True).stdout
-    rows = np.array([[float(number) for number in line.split()] for line in said.splitlines()])
+        asked = "\n".join(lines) + "\n"
+        answer = subprocess.run(command, cwd=folder, input=asked, capture_output=True, text=True, check=True).stdout
+    rows = np.array([[float(number) for number in line.split()] for line in answer.splitlines()])
     whole = (rows[:, 20] == 1) & (rows[:, 21] == rows[:, 0]) & (rows[:, 22] == rows[:, 1])
     rows[whole, 20] = 0  # the very same words in one piece are no fragments, in the sum as well
     return Score(rows, combine)

@@ -104,7 +104,7 @@ def coverage(
             spans[index] = _spans(wording(value), folded)
             folded = _cover(folded, spans[index])
     said = {attribute: _phrases(vocabulary, folded) for attribute, vocabulary in vocabularies.items()}
-    supported: list[Span] = [span for found in spans.values() for span in found]
+    supported: list[Span] = [span for places in spans.values() for span in places]
     for index, (attribute, value) in rows:
         if attribute in names:
             continue
@@ -123,8 +123,8 @@ def coverage(
     extra = [
         Unsupported(attribute, phrase, original(span))
         for attribute, vocabulary in vocabularies.items()
-        for phrase, found in said[attribute].items()
-        for span in found
+        for phrase, places in said[attribute].items()
+        for span in places
         if phrase not in vocabulary.vague and not _touches(span, supported)
     ]
     taken = [original(span) for span in supported] + [item.span for item in extra]
@@ -182,11 +182,11 @@ def _spans(pattern: str, folded: str) -> list[Span]:
 
 
 def _phrases(vocabulary: Vocabulary, folded: str) -> dict[str, list[Span]]:
-    found: dict[str, list[Span]] = {}
+    spans: dict[str, list[Span]] = {}
     for phrase, pattern in vocabulary.phrases.items():
-        found[phrase] = _spans(pattern, folded)
-        folded = _cover(folded, found[phrase])
-    return found
+        spans[phrase] = _spans(pattern, folded)
+        folded = _cover(folded, spans[phrase])
+    return spans
 
 
 def _cover(folded: str, spans: list[Span]) -> str:
@@ -210,7 +210,7 @@ _SMALL = frozenset(_EVERYDAY.split())
 
 def _proper_names(text: str, common: Collection[str]) -> list[Span]:
     """Runs of capitalised words that are no everyday words. A sentence's first word proves nothing: it is left off."""
-    found = []
+    names = []
     for match in _NAME.finditer(text):
         start, end = match.span()
         before = text[:start].rstrip(" \"“'(")
@@ -218,5 +218,5 @@ def _proper_names(text: str, common: Collection[str]) -> list[Span]:
             start += len(match[0].split(" ", 1)[0]) + 1
         words = [word for word in fold(text[start:end])[0].split() if word not in _SMALL and word not in common]
         if any(len(word) > 1 for word in words):
-            found.append((start, end))
-    return found
+            names.append((start, end))
+    return names

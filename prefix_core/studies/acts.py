@@ -106,7 +106,7 @@ def _passed(
     stacked = stack(prefixes, base.shape, like_keys(network))
     rows = Rows([count] * len(prefixes), stacked)
     ends = torch.tensor([0, len(prefixes) - 1], device=base.device)
-    found: list[Tensor] = []  # layer after layer: (2, T, P, heads)
+    shares: list[Tensor] = []  # layer after layer: (2, T, P, heads)
 
     def attend(layer: int, q: Tensor, k: Tensor, v: Tensor, bias: DistanceBias | None = None) -> Tensor:
         asking = rows.pad(q)[ends][:, places].transpose(1, 2)  # (2, heads, T, head_dim)
@@ -116,13 +116,13 @@ def _passed(
         assert mask is not None
         scores = asking @ keys.transpose(2, 3) * q.shape[-1] ** -0.5
         scores = scores + mask[ends][:, :, places]
-        found.append(scores.float().softmax(-1)[..., : prefixes[0].length].permute(0, 2, 3, 1))
+        shares.append(scores.float().softmax(-1)[..., : prefixes[0].length].permute(0, 2, 3, 1))
         return rows(layer, q, k, v, bias)
 
     keep = torch.cat([places + row * count for row in range(len(prefixes))])
     packed = torch.tensor(tokens * len(prefixes), device=base.device)
     states = network.hidden(packed, rows.positions, attend, keep)
-    return states, torch.stack(found, 3)
+    return states, torch.stack(shares, 3)
 
 
 def _likeliest(base: Base, logits: Tensor) -> list[list[Next]]:

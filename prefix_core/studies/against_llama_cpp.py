@@ -52,7 +52,7 @@ def bench(base_name: str, seconds: float, tokens: int) -> dict[str, float]:
     from prefix_core.model.loading import load_base
     from prefix_core.model.smollm2 import find
     from prefix_core.places import DEFAULT_BASE
-    from prefix_core.studies.bench import ROWS, work
+    from prefix_core.studies.measurement import ROWS, work
 
     if python() is None:
         raise BaseError(
@@ -99,7 +99,7 @@ class Context:
                 raise RuntimeError(f"llama.cpp does not load {state}")
             self.length = count.value
 
-    def read(self, rows: list[list[int]], position: int) -> list[Any]:
+    def decode(self, rows: list[list[int]], position: int) -> list[Any]:
         """Run tokens of rows from a position on; the logits after each row's last, (vocabulary,)."""
         import numpy
 
@@ -114,8 +114,8 @@ class Context:
         self.batch.n_tokens = place
         if self.api.llama_decode(self.context, self.batch):
             raise RuntimeError("llama.cpp could not decode")
-        found = [self.api.llama_get_logits_ith(self.context, index) for index in last]
-        return [numpy.ctypeslib.as_array(logits, (self.words,)).copy() for logits in found]
+        logits = [self.api.llama_get_logits_ith(self.context, index) for index in last]
+        return [numpy.ctypeslib.as_array(row, (self.words,)).copy() for row in logits]
 
     def forget(self) -> None:
         """Back to where the prefix ends."""
@@ -131,14 +131,14 @@ def write(job: dict[str, Any]) -> list[dict[str, Any]]:
     answers = []
     for row in job["inputs"]:
         context.forget()
-        tokens, margins, read, position = [], [], row, context.length
+        tokens, margins, fed, position = [], [], row, context.length
         for _ in range(job["tokens"]):
-            (logits,) = context.read([read], position)
-            position += len(read)
+            (logits,) = context.decode([fed], position)
+            position += len(fed)
             second, first = numpy.sort(numpy.partition(logits, -2)[-2:])
             tokens.append(int(logits.argmax()))
             margins.append(float(first - second))
-            read = tokens[-1:]
+            fed = tokens[-1:]
         answers.append({"tokens": tokens, "margins": margins})
     return answers
 
@@ -150,23 +150,23 @@ def speed(job: dict[str, Any]) -> float:
     context = Context(
         job["model"], job["state"], job["kind"], len(inputs), 64 + len(inputs[0]) + job["tokens"], threads()
     )
-    found: list[float] = []
+    times: list[float] = []
     began = time.perf_counter()
-    while not found or time.perf_counter() - began < job["seconds"]:
+    while not times or time.perf_counter() - began < job["seconds"]:
         context.forget()
-        logits, position = context.read(inputs, context.length), context.length + len(inputs[0])
+        logits, position = context.decode(inputs, context.length), context.length + len(inputs[0])
         start = time.perf_counter()
         for step in range(job["tokens"] - 1):
-            logits = context.read([[int(row.argmax())] for row in logits], position + step)
-        found.append(1000 * (time.perf_counter() - start) / (job["tokens"] - 1))
-    return round(statistics.median(found), 2)
+            logits = context.decode([[int(row.argmax())] for row in logits], position + step)
+        times.append(1000 * (time.perf_counter() - start) / (job["tokens"] - 1))
+    return round(statistics.median(times), 2)
 
 
 def keep(job: dict[str, Any]) -> int:
     """llama.cpp's own state of the first row; returns its bytes."""
     row = job["inputs"][0]
     context = Context(job["model"], None, job["kind"], 1, 64 + len(row), threads())
-    context.read([row], 0)
+    context.decode([row], 0)
     tokens = (context.api.llama_token * len(row))(*row)
     return int(context.api.llama_state_seq_save_file(context.context, job["save"].encode(), 0, tokens, len(row)))
 

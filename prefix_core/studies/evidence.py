@@ -35,7 +35,7 @@ def path_of(task: str, split: str, folder: Path = EVIDENCE) -> Path:
     return folder / (f"{task}.json" if split == "dev" else f"{task}-{split}.json")
 
 
-def read(path: Path, base_hash: str | None = None) -> dict[str, dict[str, Any]]:
+def rows_of(path: Path, base_hash: str | None = None) -> dict[str, dict[str, Any]]:
     """The recorded rows by name; none where there is no file, or it tells of another base than `base_hash`."""
     if not path.exists():
         return {}
@@ -48,7 +48,7 @@ def record(path: Path, header: Mapping[str, Any], row: Mapping[str, Any]) -> Non
 
     header: what all rows have in common, with "base_hash".
     """
-    rows = read(path, header["base_hash"]) | {row["row"]: dict(row)}
+    rows = rows_of(path, header["base_hash"]) | {row["row"]: dict(row)}
     ordered = sorted(rows.values(), key=lambda known: ROWS.index(known["row"]))
     path.parent.mkdir(parents=True, exist_ok=True)
     unfinished = path.with_name(f"{path.name}.{os.getpid()}")
@@ -92,7 +92,7 @@ def outdated(folder: Path | None = None, root: Path | None = None) -> list[str]:
         where, what = folder or evidence_of(card.base), f"{place.parent.name}/{place.name}"
         weights, dev = artifacts.fingerprint(place), path_of(card.task, "dev", where)
         for path in (dev, *sorted(where.glob(f"{card.task}-*.json"))):
-            row = read(path, card.base_hash if path == dev else None).get(place.name)
+            row = rows_of(path, card.base_hash if path == dev else None).get(place.name)
             if row is None and path == dev:
                 reasons.append(f"{path.name} has no row of {what} on this base")
             elif row is not None and row["weights"] != weights:

@@ -20,8 +20,8 @@ def markdown(folder: Path) -> str:
     sections = []
     for name, (title, metric, heading) in FEW.items():
         if (path := folder / f"{name}.json").exists():
-            facts = json.loads(path.read_text(encoding="utf-8"))
-            sections.append(f"### {title}\n\n" + few(facts, metric, heading))
+            study = json.loads(path.read_text(encoding="utf-8"))
+            sections.append(f"### {title}\n\n" + few(study, metric, heading))
     left = [
         f"- {name}: {f'{made} of {planned} runs' if planned else 'not run'}; `python -m prefix_core study {name}`"
         for name, (made, planned) in standing(folder).items()
@@ -32,9 +32,9 @@ def markdown(folder: Path) -> str:
     return "\n".join(sections)
 
 
-def few(facts: Mapping[str, Any], metric: str, heading: str) -> str:
+def few(study: Mapping[str, Any], metric: str, heading: str) -> str:
     """Who is ahead in a sentence, then a row a number of texts: each method's mean, and the prefix against the rest."""
-    rows = facts["rows"]
+    rows = study["rows"]
     methods = [method for method in LABELS if any(row["method"] == method for row in rows)]
     others = [method for method in methods if method != "prefix"]
     sizes = sorted({row["texts"] for row in rows})
@@ -43,12 +43,12 @@ def few(facts: Mapping[str, Any], metric: str, heading: str) -> str:
     for size in sizes:
         some = [row for row in rows if row["texts"] == size]
         means = [by_draw(some, method, metric) for method in methods]
-        cells = [f"{mean(found.values()):.1f}" if found else "" for found in means]
-        lines.append([f"{size}", *cells, *(told(differences(some, other, metric)) for other in others)])
+        cells = [f"{mean(scores.values()):.1f}" if scores else "" for scores in means]
+        lines.append([f"{size}", *cells, *(with_interval(differences(some, other, metric)) for other in others)])
     inputs = ", ".join(f"{count:,} inputs of {where}" for where, count in rows[0]["inputs"].items())
     draws = len({row["draw"] for row in rows})
     said = (
-        f"{verdict(rows, metric, heading)} {heading} on {inputs}, {facts['decoding']}, means over {draws} subsets of "
+        f"{verdict(rows, metric, heading)} {heading} on {inputs}, {study['decoding']}, means over {draws} subsets of "
         f"the texts, {rows[0]['steps']} steps for every method; in brackets 95% intervals over the subsets."
     )
     return said + "\n\n" + "\n".join(f"| {' | '.join(cells)} |" for cells in lines) + "\n"
@@ -56,27 +56,27 @@ def few(facts: Mapping[str, Any], metric: str, heading: str) -> str:
 
 def verdict(rows: Rows, metric: str, heading: str) -> str:
     """Whether the prefix or fine-tuning is ahead, averaged over all numbers of texts."""
-    found = differences(rows, "fine_tune", metric)
-    if not found:
+    ahead_by = differences(rows, "fine_tune", metric)
+    if not ahead_by:
         return ""
     sizes = sorted({row["texts"] for row in rows})
-    ahead, behind = ("Prefix", "fine-tuning") if mean(found) >= 0 else ("Fine-tuning", "the prefix")
-    low_high = interval(found)
+    ahead, behind = ("Prefix", "fine-tuning") if mean(ahead_by) >= 0 else ("Fine-tuning", "the prefix")
+    low_high = interval(ahead_by)
     sure = "" if low_high and (low_high[0] > 0 or low_high[1] < 0) else ", which may be chance"
     return (
-        f"**{ahead} is ahead of {behind} by {abs(mean(found)):.1f} {heading}, averaged over {sizes[0]} to {sizes[-1]} "
-        f"texts{sure}.**"
+        f"**{ahead} is ahead of {behind} by {abs(mean(ahead_by)):.1f} {heading}, averaged over {sizes[0]} to "
+        f"{sizes[-1]} texts{sure}.**"
     )
 
 
 def by_draw(rows: Rows, method: str, metric: str) -> dict[tuple[int, int], float]:
     """(texts, draw) -> the mean score of a method's seeds."""
-    found: dict[tuple[int, int], list[float]] = {}
+    scores_at: dict[tuple[int, int], list[float]] = {}
     for row in rows:
         if row["method"] == method:
             (scores,) = row["scores"].values()
-            found.setdefault((row["texts"], row["draw"]), []).append(scores[metric])
-    return {place: mean(values) for place, values in found.items()}
+            scores_at.setdefault((row["texts"], row["draw"]), []).append(scores[metric])
+    return {place: mean(values) for place, values in scores_at.items()}
 
 
 def differences(rows: Rows, other: str, metric: str) -> list[float]:
@@ -98,7 +98,8 @@ def interval(values: Sequence[float]) -> tuple[float, float] | None:
     return mean(values) - wide, mean(values) + wide
 
 
-def told(values: Sequence[float]) -> str:
+def with_interval(values: Sequence[float]) -> str:
+    """Their mean, with its interval in brackets."""
     if not values:
         return ""
     bounds = interval(values)

@@ -32,15 +32,15 @@ def many_prefixes(base: Base, count: int = 1000, rows: int = ROWS, tokens: int =
             card = Card(base.name, base.weights_hash, base.parameters, "e2e", "prefix")
             save(folder / f"{number:04}", base, {"keys": keys, "values": values}, card)
         began = time.perf_counter()
-        found = list(listed(folder))
+        entries = list(listed(folder))
         listing = time.perf_counter() - began
         shelf = Shelf(base)
         began = time.perf_counter()
-        for one in found:
+        for one in entries:
             shelf.get(one)
         loading = time.perf_counter() - began
         turns = [
-            (_written(base, found[:1] * rows, tokens), _written(base, found[:rows], tokens)) for _ in range(ROUNDS)
+            (_written(base, entries[:1] * rows, tokens), _written(base, entries[:rows], tokens)) for _ in range(ROUNDS)
         ]
         one, different = map(min, zip(*turns, strict=True))
         size = sum(file.stat().st_size for file in folder.rglob("*") if file.is_file())

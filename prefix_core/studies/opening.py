@@ -38,7 +38,7 @@ class Opening:
 
     @property
     def source(self) -> Any:
-        return get_task(self.task).read(self.text)
+        return get_task(self.task).parse(self.text)
 
 
 def fingerprint(root: Path, folders: tuple[str, ...]) -> str:

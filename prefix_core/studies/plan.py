@@ -52,31 +52,31 @@ def plan(
     minutes: the budget; None: as many steps as the settings say.
     """
 
-    def note(found: Plan) -> Plan:
+    def note(decided: Plan) -> Plan:
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(json.dumps(asdict(found)) + "\n", encoding="utf-8")
-        return found
+        path.write_text(json.dumps(asdict(decided)) + "\n", encoding="utf-8")
+        return decided
 
     if path.exists():
-        found = Plan(**json.loads(path.read_text(encoding="utf-8")))
+        decided = Plan(**json.loads(path.read_text(encoding="utf-8")))
     else:
         texts = sum(len(example.references) for example in learned)
         steps = settings.steps_for(texts)
         if minutes is not None:
             steps = min(steps, steps_within(60 * minutes, *pace(base, task, method, settings, learned, watched)))
-        found = note(Plan(steps, {}))
+        decided = note(Plan(steps, {}))
     for factor in RATES:
         rate = settings.learning_rate * factor
-        if str(rate) in found.rates:
+        if str(rate) in decided.rates:
             continue
-        steps = ceil(TRIAL * found.steps)
+        steps = ceil(TRIAL * decided.steps)
         trial = replace(settings, learning_rate=rate, steps=steps)
         *_, last = train(base, task, method, learned, trial, watched, held_out_every=steps, too_long="cut")
         assert last.result is not None
         loss = last.result.held_out_loss
-        found = note(replace(found, rates=found.rates | {str(rate): inf if loss is None else loss}))
+        decided = note(replace(decided, rates=decided.rates | {str(rate): inf if loss is None else loss}))
         print(f"{task.name}, {method} at {rate:g}: held-out loss {loss} after {steps} steps", file=sys.stderr)
-    return found
+    return decided
 
 
 def pace(

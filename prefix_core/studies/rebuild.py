@@ -117,9 +117,9 @@ def train_row(base: Base, row: str, settings: Settings, made_of: Material, budge
     decided, checkpoint = RUNS / f"{task.name}-{row}-{run}.json", RUNS / f"{task.name}-{row}-{run}.safetensors"
     watched = one_text_each(drawn(made_of.sets["dev"], HELD_OUT.get(task.kind, USUALLY_HELD_OUT)))
     learned = made_of.learned
-    found = plan(base, task, method, settings, learned, watched, budget.get("minutes"), decided)
-    settings = replace(settings, steps=found.steps, learning_rate=found.learning_rate)
-    every = max(1, found.steps // MEASURED)
+    chosen = plan(base, task, method, settings, learned, watched, budget.get("minutes"), decided)
+    settings = replace(settings, steps=chosen.steps, learning_rate=chosen.learning_rate)
+    every = max(1, chosen.steps // MEASURED)
     events = train(
         base, task, method, learned, settings, watched, held_out_every=every, checkpoint=checkpoint, too_long="cut"
     )
@@ -130,7 +130,7 @@ def train_row(base: Base, row: str, settings: Settings, made_of: Material, budge
             f"{task.name}, {row}: the loss was no number any more at step {result.steps}; nothing was saved. Lower the "
             "method's rate in prefix_core/methods/settings.py"
         )
-    save_row(base, task, folder, result, made_of, asdict(found) | {"budget": budget})
+    save_row(base, task, folder, result, made_of, asdict(chosen) | {"budget": budget})
     decided.unlink(missing_ok=True)
     checkpoint.unlink(missing_ok=True)
     return folder
@@ -176,7 +176,7 @@ def score_row(
 def score_untrained(base: Base, task: Task, row: str, split: str, examples: Sequence[Example], folder: Path) -> None:
     """Measure what nothing is trained for: the base that is only asked, and an article's first sentence."""
     path = evidence.path_of(task.name, split, folder)
-    if evidence.read(path, base.weights_hash).get(row, {}).get("inputs") == len(examples):
+    if evidence.rows_of(path, base.weights_hash).get(row, {}).get("inputs") == len(examples):
         print(f"{path.name}, {row}: up to date", file=sys.stderr)
         return
     shown = [example.source for example in prompt.shown(task, SHOTS.get(row, 0))]

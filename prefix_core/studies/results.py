@@ -70,9 +70,9 @@ def markdown(folder: Path = EVIDENCE) -> str:
     for task in SCORES:
         path = path_of(task, "dev", folder)
         evidence = json.loads(path.read_text(encoding="utf-8")) if path.exists() else None
-        found = [json.loads(other.read_text(encoding="utf-8")) for other in sorted(folder.glob(f"{task}-*.json"))]
-        found = [other for other in found if not evidence or other["base_hash"] == evidence["base_hash"]]
-        sections.append(section(task, evidence, paper["tasks"][task], paper["split"]) + others(task, found))
+        tables = [json.loads(other.read_text(encoding="utf-8")) for other in sorted(folder.glob(f"{task}-*.json"))]
+        tables = [other for other in tables if not evidence or other["base_hash"] == evidence["base_hash"]]
+        sections.append(section(task, evidence, paper["tasks"][task], paper["split"]) + others(task, tables))
     sections.append(findings.markdown(folder))
     if (path := folder / FULL_SIZE).exists():
         sections.append(full_size(json.loads(path.read_text(encoding="utf-8"))))
@@ -104,13 +104,13 @@ def section(task: str, evidence: dict[str, Any] | None, paper: dict[str, Any], p
     return f"{title}\n{said}\n\n{table}\n{unsure(rows, names[0], SCORES[task][names[0]])}"
 
 
-def others(task: str, found: Sequence[dict[str, Any]]) -> str:
+def others(task: str, tables: Sequence[dict[str, Any]]) -> str:
     """The first score on a task's other sets and on the parts of them, a line each, a column a method."""
-    measured = {row["row"] for evidence in found for row in evidence["rows"]}
+    measured = {row["row"] for evidence in tables for row in evidence["rows"]}
     names = [name for name in LABELS if name in measured]
     headline, *rest = SCORES[task]
     lines = []
-    for evidence in found:
+    for evidence in tables:
         rows = {row["row"]: row for row in evidence["rows"]}
         for score in [headline, *(name for name in rest if name.startswith(f"{headline}_"))]:
             if any(score in row for row in rows.values()):
@@ -165,8 +165,8 @@ def unsure(rows: Sequence[dict[str, Any]], score: str, heading: str) -> str:
         return ""
     low, high = bounds.pop("prefix")
     same = [LABELS[name] for name, (other_low, other_high) in bounds.items() if other_low <= high and low <= other_high]
-    found = ", ".join(same) or "none"
-    return f"\nNot significantly different from the prefix in {heading} (95% intervals overlap): {found}.\n"
+    names = ", ".join(same) or "none"
+    return f"\nNot significantly different from the prefix in {heading} (95% intervals overlap): {names}.\n"
 
 
 def full_size(measured: dict[str, dict[str, Any]]) -> str:

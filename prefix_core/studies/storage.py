@@ -16,11 +16,11 @@ COPY = "copy"  # a fine-tuned model as it is, in 16 bits: the base is not needed
 
 def storage(base: Base, root: Path | None = None) -> list[dict[str, Any]]:
     """A row a method that is shipped for `base`: bytes of a task, on average, and of TASKS tasks with the base."""
-    found: dict[str, list[int]] = {}
+    sizes_of: dict[str, list[int]] = {}
     for folder, card in artifacts.shipped(root).items():
         if card.base_hash == base.weights_hash:
-            found.setdefault(folder.name, []).append(artifacts.stored_bytes(folder))
-    rows = [row(name, len(sizes), round(mean(sizes)), base.bytes) for name, sizes in found.items()]
+            sizes_of.setdefault(folder.name, []).append(artifacts.stored_bytes(folder))
+    rows = [row(name, len(sizes), round(mean(sizes)), base.bytes) for name, sizes in sizes_of.items()]
     return [*rows, row(COPY, 0, 2 * base.parameters, 0)]
 
 

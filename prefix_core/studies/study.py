@@ -70,11 +70,11 @@ class Run:
     @property
     def label(self) -> dict[str, Any]:
         """What tells the run from the others of its study."""
-        told = {"method": self.row, "texts": sum(len(example.references) for example in self.learned)}
+        label = {"method": self.row, "texts": sum(len(example.references) for example in self.learned)}
         if self.row == "prefix":
             names = ("prefix_length", "initial_words", "variant", "layers")
-            told |= {name: getattr(self.settings, name) for name in names}
-        return {**told, "draw": self.draw, "seed": self.settings.seed, "steps": self.settings.steps}
+            label |= {name: getattr(self.settings, name) for name in names}
+        return {**label, "draw": self.draw, "seed": self.settings.seed, "steps": self.settings.steps}
 
 
 def settings_of(base: Base, task: Task, row: str, seed: int = 0) -> Settings:
@@ -90,9 +90,9 @@ def lengths(base: Base, task: Task, limit: int | None, chosen: Sequence[int] = (
     dev = made_of.sets["dev"]
     watches = min(WATCHED_NEWS if task.kind == "text" else WATCHED, len(dev) // 2)
     watched, scored = one_text_each(dev[-watches:]), {"dev": dev[:-watches][:limit]}  # none is in both
-    found = settings_of(base, task, "prefix")
+    settings = settings_of(base, task, "prefix")
     for length in chosen or LENGTHS:
-        yield Run("prefix", replace(found, prefix_length=length), made_of.learned, watched, scored)
+        yield Run("prefix", replace(settings, prefix_length=length), made_of.learned, watched, scored)
 
 
 def variants(base: Base, task: Task, limit: int | None) -> Iterator[Run]:
@@ -145,9 +145,9 @@ def initial_words(base: Base, task: Task, limit: int | None) -> Iterator[Run]:
     examples, dev = load_examples("e2e:train", task), load_examples("e2e:dev", task, limit)
     for number in range(WORDS_DRAWS):
         learned, held_out = split(examples, WORDS_TEXTS, number)
-        found = settings_of(base, task, "prefix", number)
+        start = settings_of(base, task, "prefix", number)
         for words in (*WORDS, task.initial_words):
-            settings = replace(found, initial_words=words)
+            settings = replace(start, initial_words=words)
             yield Run("prefix", settings, learned, one_text_each(held_out)[:WATCHED], {"dev": dev}, number)
 
 
@@ -237,8 +237,8 @@ def study(base: Base, name: str, limit: int | None = None, folder: Path | None =
             base, task, TRAINED_ROWS[run.row], run.learned, settings, run.watched, held_out_every=every, too_long="cut"
         )
         result = follow(events, f"{name}: {', '.join(map(str, run.label.values()))}")
-        found, outputs = scores(base, task, result.steered, run.scored)
-        rows.append({**asked, **costs(result), "scores": found, "outputs": outputs})
+        results, outputs = scores(base, task, result.steered, run.scored)
+        rows.append({**asked, **costs(result), "scores": results, "outputs": outputs})
         path.parent.mkdir(parents=True, exist_ok=True)
         unfinished = path.with_name(f"{path.name}.{os.getpid()}")
         unfinished.write_text(json.dumps({**head, "rows": rows}, indent=1) + "\n", encoding="utf-8")
@@ -255,22 +255,22 @@ def recorded(path: Path, base_hash: str) -> list[dict[str, Any]]:
 
 def standing(folder: Path) -> dict[str, tuple[int, int | None]]:
     """Of every study the runs recorded in `folder`, and how many it has (None where none was begun)."""
-    found: dict[str, tuple[int, int | None]] = {}
+    begun: dict[str, tuple[int, int | None]] = {}
     for name in STUDIES:
         path = folder / f"{name}.json"
         known = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
-        found[name] = len(known.get("rows", [])), known.get("planned")
-    return found
+        begun[name] = len(known.get("rows", [])), known.get("planned")
+    return begun
 
 
 def scores(
     base: Base, task: Task, steered: Steered, sets: Mapping[str, Sequence[Example]]
 ) -> tuple[dict[str, dict[str, Any]], dict[str, list[str]]]:
     """By set: its scores, and its first outputs."""
-    found = {where: evaluate(base, task, steered, some, DECODING) for where, some in sets.items()}
+    results = {where: evaluate(base, task, steered, some, DECODING) for where, some in sets.items()}
     return (
-        {where: scored for where, (scored, _) in found.items()},
-        {where: outputs[:SHOWN] for where, (_, outputs) in found.items()},
+        {where: scored for where, (scored, _) in results.items()},
+        {where: outputs[:SHOWN] for where, (_, outputs) in results.items()},
     )
 
 

@@ -94,8 +94,8 @@ def sweep(
                 "created": time.strftime("%Y-%m-%d"),
             }
             rows.append(setting | measured)
-            told = {name: setting[name] for name in TOLD}
-            print(f"{told}: held-out loss {measured['held_out_loss']:.4f} in {measured['seconds']} s", file=sys.stderr)
+            label = {name: setting[name] for name in TOLD}
+            print(f"{label}: held-out loss {measured['held_out_loss']:.4f} in {measured['seconds']} s", file=sys.stderr)
             _save(path, rows)
     return sorted(
         [row for row in rows if row["task"] == task.name], key=lambda row: (row["method"], row["held_out_loss"])

@@ -30,7 +30,7 @@ from torch import Tensor
 from prefix_core.errors import InputError
 from prefix_core.model.base import Base
 from prefix_core.model.prefix import Prefix
-from prefix_core.model.reading import read
+from prefix_core.model.reading import forward
 from prefix_core.places import ASSETS
 from prefix_core.tasks import TASKS
 
@@ -45,7 +45,7 @@ TOKENS = 2000
 NEIGHBOURS = 5
 DIRECTIONS = 3
 SAMPLE = ASSETS / "examples" / "sample_text.txt"
-ROW = 128  # tokens read in one go
+ROW = 128  # tokens of a row
 APART, PLACES = 6, 3  # tokens that our text lacks: how far from one another they are put into it, how often each
 TOGETHER = 16  # rows
 
@@ -205,14 +205,14 @@ def altered(rows: Sequence[Sequence[int]], missing: Sequence[int]) -> list[list[
     """As many of the rows, over and over, as it takes to put each missing token in some places among other words."""
     waiting = [token for turn in range(PLACES) for token in Random(turn).sample(missing, len(missing))]
     long_rows = cycle(row for row in rows if len(row) >= APART)
-    found = []
+    changed = []
     while waiting:
         row = list(next(long_rows))
         for place in range(APART - 1, len(row), APART):
             if waiting:
                 row[place] = waiting.pop()
-        found.append(row)
-    return found
+        changed.append(row)
+    return changed
 
 
 @torch.no_grad()
@@ -232,7 +232,7 @@ def average_keys_values(base: Base, rows: Sequence[Sequence[int]], tokens: Seque
                 sums[part, layer].index_add_(0, where, heads.flatten(1).float())
 
         counts.index_add_(0, where, torch.ones_like(where, dtype=counts.dtype))
-        read(base, base.network, batch, [[[]]] * len(batch), [None] * len(batch), watch=add)
+        forward(base, base.network, batch, [[[]]] * len(batch), [None] * len(batch), watch=add)
     return (sums / counts.clamp(min=1)[:, None])[:, :, :-1].cpu()
 
 

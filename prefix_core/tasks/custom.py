@@ -46,7 +46,7 @@ def custom(template: str, target: str) -> Task:
         instruction=f"Write the {target} for this input.",
         initial_words=f"{target}:",
         max_new_tokens=100,
-        read=partial(_read, template, columns),
+        parse=partial(_parse, template, columns),
         to_grid=lambda text: [],
         to_text=str,
         label=_label,
@@ -118,7 +118,7 @@ def _columns_of(columns: Sequence[str], target: str, records: Sequence[Mapping[s
     return Columns(tuple(columns), (target,))
 
 
-def _read(template: str, columns: Sequence[str], raw: str | Sequence[Sequence[Any]]) -> str:
+def _parse(template: str, columns: Sequence[str], raw: str | Sequence[Sequence[Any]]) -> str:
     """What is typed is the input as it is; a JSON object or rows of (column, value) are put into the template."""
     if not isinstance(raw, str):
         return fill(template, {str(row[0]): row[1] for row in raw if len(row) > 1})
@@ -139,7 +139,7 @@ def _source_of(template: str, columns: Sequence[str], record: Mapping[str, Any],
     """The template filled; a single column that it does not name holds the input as it is to be read."""
     if len(record) == 1 and not {name.lower() for name in columns} & {str(name).strip().lower() for name in record}:
         name, cell = pick(record, list(record), "input")
-        return _read(template, columns, plain_text(cell, name))
+        return _parse(template, columns, plain_text(cell, name))
     return fill(template, record)
 
 

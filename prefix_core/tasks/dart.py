@@ -62,8 +62,8 @@ def slots(source: Triples, text: str) -> Coverage:
 
 def score(outputs: Sequence[str], examples: Sequence[Example]) -> dict[str, float]:
     """As `triples.score`."""
-    found = [slots(example.source, output) for output, example in zip(outputs, examples, strict=True)]
-    return triples.score(outputs, examples, found)
+    covers = [slots(example.source, output) for output, example in zip(outputs, examples, strict=True)]
+    return triples.score(outputs, examples, covers)
 
 
 DART = replace(  # the same kind of facts, so it differs from WebNLG by its data alone

@@ -29,7 +29,7 @@ _OTHER_NAMES = {"rating": "customer rating", "cuisine": "food"}
 _KNOWN = {attribute_key(name): own for own, paper in PAPER_NAMES.items() for name in (own, paper)} | _OTHER_NAMES
 
 
-def read(raw: str | Sequence[Sequence[Any]]) -> Table:
+def parse(raw: str | Sequence[Sequence[Any]]) -> Table:
     """Pasted text in any notation of `tables.read_table`, or grid rows -> table with E2E's own attribute names.
 
     The paper's names (`Type`, `price`, `family friendly`) and any spelling (`eat_type`, `PRICE RANGE`) are recognised;
@@ -50,7 +50,7 @@ def label(table: Table) -> str:
 
 def source_of(record: Mapping[str, Any], inputs: Sequence[str] = ()) -> Table:
     """The table of a row, with E2E's own attribute names (see `tabular.table_of`). Raises `InputError`."""
-    return _own_names(table_of(record, inputs, read))
+    return _own_names(table_of(record, inputs, parse))
 
 
 def from_record(record: dict[str, Any], inputs: Sequence[str] = (), targets: Sequence[str] = ()) -> Example:
@@ -206,11 +206,11 @@ def score(outputs: Sequence[str], examples: Sequence[Example]) -> dict[str, floa
     invented: how much that is not in its table a text says, on average.
     """
     covers = [slots(example.source, output) for output, example in zip(outputs, examples, strict=True)]
-    found = [cover.slots for cover in covers]
+    rows = [cover.slots for cover in covers]
     return {
         **text_scores(outputs, [example.references for example in examples]),
-        "slot_coverage": percent_said(found),
-        "names_said": percent_said([[slot for slot in rows if slot.attribute in NAMES] for rows in found]),
+        "slot_coverage": percent_said(rows),
+        "names_said": percent_said([[slot for slot in slots if slot.attribute in NAMES] for slots in rows]),
         "invented": mean([len(cover.unsupported) for cover in covers]),
     }
 
@@ -224,7 +224,7 @@ E2E = Task(
     instruction="Write one or two fluent English sentences that state every fact of this restaurant and nothing else.",
     initial_words="Write one sentence that describes the restaurant with these facts:",
     max_new_tokens=80,
-    read=read,
+    parse=parse,
     to_grid=to_grid,
     to_text=to_mr,
     label=label,

@@ -40,7 +40,7 @@ VOCABULARIES = {
 COMMON = frozenset(("ahoy", "matey", "mateys", "arr", "drop", "anchor", "sail"))
 
 
-def read(raw: str | Sequence[Sequence[Any]]) -> Table:
+def parse(raw: str | Sequence[Sequence[Any]]) -> Table:
     """Pasted text in any notation of `read_table`, or grid rows -> table with the names of the set. Raises
     `InputError`.
     """
@@ -57,7 +57,7 @@ def label(table: Table) -> str:
 
 
 def source_of(record: Mapping[str, Any], inputs: Sequence[str] = ()) -> Table:
-    return _own_names(table_of(record, inputs, read))
+    return _own_names(table_of(record, inputs, parse))
 
 
 def from_record(record: dict[str, Any], inputs: Sequence[str] = (), targets: Sequence[str] = ()) -> Example:
@@ -94,7 +94,7 @@ INNKEEPER = Task(
     instruction="Write what a pirate innkeeper shouts about this place, with every fact and nothing else.",
     initial_words="Write what a pirate innkeeper shouts about the place with these facts:",
     max_new_tokens=60,
-    read=read,
+    parse=parse,
     to_grid=to_grid,
     to_text=to_mr,
     label=label,

@@ -29,7 +29,7 @@ _END = re.compile(r"(?<=[.!?])[\"'”’)\]]*\s+(?=[\"'“‘(\[]*[A-Z0-9£$€]
 _NO_END = re.compile(r"(?:\b(?:Mr|Mrs|Ms|Dr|Prof|Sgt|Det|Insp|Rev|Hon|Gen|Col|Lt|St|No|vs|etc|Jr|Sr)|\b[A-Z])\.$")
 
 
-def read(raw: str | Sequence[Sequence[Any]]) -> str:
+def parse(raw: str | Sequence[Sequence[Any]]) -> str:
     """A pasted article -> one line of text, without the page's own words around it. Raises `InputError`."""
     text = raw if isinstance(raw, str) else "\n".join(str(cell) for row in raw for cell in row)
     if len(text) > MAX_ARTICLE:
@@ -51,7 +51,7 @@ def source_of(record: Mapping[str, Any], inputs: Sequence[str] = ()) -> str:
     if not isinstance(cell, str):
         raise InputError(f"column '{name}' is no text. Give the article as one text.")
     try:
-        return read(cell)
+        return parse(cell)
     except InputError as error:
         raise InputError(f"column '{name}': {error}") from None
 
@@ -89,7 +89,7 @@ SUMMARIZATION = Task(
     instruction="Sum up this news article in one sentence.",
     initial_words="Write one sentence that sums up the news article below:",
     max_new_tokens=64,
-    read=read,
+    parse=parse,
     to_grid=lambda article: [],
     to_text=str,
     label=label,

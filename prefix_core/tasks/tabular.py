@@ -12,15 +12,15 @@ INPUT_COLUMNS = ("table", "mr", "source", "input", "meaning_representation")
 
 def columns_of(records: Sequence[Mapping[str, Any]]) -> Columns:
     """One of `INPUT_COLUMNS`; else what is likely: a column of tables, or several, each an attribute."""
-    found = known(records, INPUT_COLUMNS, TEXT_COLUMNS)
-    names = tuple(dict.fromkeys(str(column) for record in records for column in record))
-    return found or (guess(names, records) if len(names) > 1 else Columns((), ()))
+    columns = known(records, INPUT_COLUMNS, TEXT_COLUMNS)
+    names = tuple(dict.fromkeys(str(name) for record in records for name in record))
+    return columns or (guess(names, records) if len(names) > 1 else Columns((), ()))
 
 
-def table_of(record: Mapping[str, Any], inputs: Sequence[str], read: Callable[[str], Table]) -> Table:
+def table_of(record: Mapping[str, Any], inputs: Sequence[str], parse: Callable[[str], Table]) -> Table:
     """The table in the columns `inputs`; where none are named, in one of `INPUT_COLUMNS`.
 
-    read: of a notation. Raises `InputError`, `EmptyCell` where nothing is there.
+    parse: of a notation. Raises `InputError`, `EmptyCell` where nothing is there.
     """
     if len(inputs) > 1:
         cells = [[name, plain_text(record.get(name), name)] for name in inputs if not is_empty(record.get(name))]
@@ -29,6 +29,6 @@ def table_of(record: Mapping[str, Any], inputs: Sequence[str], read: Callable[[s
         return from_grid(cells)
     name, cell = pick(record, inputs or INPUT_COLUMNS, "table")
     try:
-        return read(cell) if isinstance(cell, str) else from_json(cell)
+        return parse(cell) if isinstance(cell, str) else from_json(cell)
     except InputError as error:
         raise InputError(f"column '{name}': {error}") from None

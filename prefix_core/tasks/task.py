@@ -1,4 +1,4 @@
-"""What a task is: how an input is read, written for the model, prompted, finished and scored. Knows no model."""
+"""What a task is: how an input is parsed, written for the model, prompted, finished and scored. Knows no model."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -16,15 +16,15 @@ OWN_EXAMPLES = ASSETS / "examples"
 
 @dataclass(frozen=True)
 class Task:
-    """One task. `source` is whatever the task reads an input into (E2E: a `Table`).
+    """One task. `source` is whatever the task parses an input into (E2E: a `Table`).
 
     kind: a grid of attributes and values ("table"), of subjects, relations and objects ("triples"), or none ("text").
     columns: the headings of that grid; none for a text.
     terms: what the data the task is trained on are called, and the terms they are under.
     instruction: what a model that has learned nothing is told; it stands on a line before the input.
     initial_words: the words a prefix starts from (section 7.4).
-    read: what a person typed, pasted or filled in (text, or grid rows) -> source; raises `InputError`.
-    to_grid, to_text: source -> the grid's rows (none for a text), and the notation shown as text; `read` reads both.
+    parse: what a person typed, pasted or filled in (text, or grid rows) -> source; raises `InputError`.
+    to_grid, to_text: source -> the grid's rows (none for a text), and the notation shown as text; `parse` takes both.
     label: source -> a few words that name it, for buttons and status lines.
     linearize: source -> the text the model sees, as in the paper (section 4, "Table-to-text").
     columns_of: the first rows of a data file -> what its columns are; none where the task knows none of them.
@@ -46,7 +46,7 @@ class Task:
     instruction: str
     initial_words: str
     max_new_tokens: int
-    read: Callable[[str | Sequence[Sequence[str]]], Any]
+    parse: Callable[[str | Sequence[Sequence[str]]], Any]
     to_grid: Callable[[Any], list[list[str]]]
     to_text: Callable[[Any], str]
     label: Callable[[Any], str]

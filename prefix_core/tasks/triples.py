@@ -1,7 +1,7 @@
-"""Sets of triples, subject - relation - object: how they are read, written for the model, and looked for in a text.
+"""Sets of triples, subject - relation - object: how they are parsed, written for the model, and looked for in a text.
 
-Read: `subject | relation | object` lines, the paper's `subject : relation : object | ...`, CSV, TSV, Markdown, JSON,
-WebNLG's XML, and the rows of a grid. Shared by WebNLG and DART.
+In any notation: `subject | relation | object` lines, the paper's `subject : relation : object | ...`, CSV, TSV,
+Markdown, JSON, WebNLG's XML, and the rows of a grid. Shared by WebNLG and DART.
 """
 
 import csv
@@ -41,7 +41,7 @@ _HEADS = [{"subject", "s", "head"}, {"relation", "predicate", "property", "p", "
 _DART_MARKER = re.compile(r"\[[A-Z]+\]\s*[|｜]")  # `[TITLE] | ...`: the brackets belong to the value
 
 
-def read(raw: str | Sequence[Sequence[Any]]) -> Triples:
+def parse(raw: str | Sequence[Sequence[Any]]) -> Triples:
     """Pasted text in any notation named above, or grid rows -> triples, written as people write (see `open_value`).
 
     Raises `InputError` naming the row and what is missing in it.
@@ -89,12 +89,12 @@ def from_json(value: Any) -> Triples:
 
 
 def to_grid(triples: Triples) -> list[list[str]]:
-    """The rows of a grid; `read` reads them back."""
+    """The rows of a grid; `parse` reads them back."""
     return [list(triple) for triple in triples]
 
 
 def to_text(triples: Triples) -> str:
-    r"""One `subject | relation | object` a line. `read` reads it back.
+    r"""One `subject | relation | object` a line. `parse` reads it back.
 
     A pipe inside is written `\|`, a bracket that the first subject begins with `\(`: it is none around the triple.
     """
@@ -136,8 +136,8 @@ def open_relation(relation: str) -> str:
 
 def columns_of(records: Sequence[Mapping[str, Any]]) -> Columns:
     """One of `INPUT_COLUMNS`; else subject, relation and object in their own; else a column of nothing but triples."""
-    if found := known(records, INPUT_COLUMNS, TEXT_COLUMNS):
-        return found
+    if columns := known(records, INPUT_COLUMNS, TEXT_COLUMNS):
+        return columns
     names = list(dict.fromkeys(str(column) for record in records for column in record))
     parts = [next((name for name in names if name.strip().lower() in heads), "") for heads in _HEADS]
     texts = tuple(name for wanted in TEXT_COLUMNS for name in names if name.strip().lower() == wanted)
@@ -157,7 +157,7 @@ def source_of(record: Mapping[str, Any], inputs: Sequence[str] = ()) -> Triples:
     else:
         name, cell = pick(record, inputs or INPUT_COLUMNS, "triples")
         try:
-            triples = read(cell) if isinstance(cell, str) else from_json(cell)
+            triples = parse(cell) if isinstance(cell, str) else from_json(cell)
         except InputError as error:
             raise InputError(f"column '{name}': {error}") from None
     return tuple((html.unescape(s), r, html.unescape(o)) for s, r, o in triples)
@@ -187,17 +187,17 @@ def slots(triples: Triples, text: str, vocabularies: Mapping[str, Vocabulary] | 
     return coverage(table, text, vocabularies, names, common, wording)
 
 
-def score(outputs: Sequence[str], examples: Sequence[Example], found: Sequence[Coverage]) -> dict[str, float]:
+def score(outputs: Sequence[str], examples: Sequence[Example], covers: Sequence[Coverage]) -> dict[str, float]:
     """bleu, nist, rouge_l, cider, chrf and ter; slot_coverage: of all subjects and objects said, in percent.
 
     invented: how much that is not among its triples a text says, on average.
 
-    bleu is counted as by WebNLG's and DART's own scorers (see `metrics`). found: what `slots` found in each output.
+    bleu is counted as by WebNLG's and DART's own scorers (see `metrics`). covers: what `slots` gives for each output.
     """
     references = [example.references for example in examples]
-    said = percent_said([cover.slots for cover in found])
+    said = percent_said([cover.slots for cover in covers])
     own = {"bleu": webnlg_bleu(outputs, references), "ter": ter(outputs, references)}
-    own["invented"] = mean([len(cover.unsupported) for cover in found])
+    own["invented"] = mean([len(cover.unsupported) for cover in covers])
     return {**text_scores(outputs, references), **own, "slot_coverage": said}
 
 
@@ -236,12 +236,12 @@ def _read_xml(text: str) -> Triples:
     if len(entries) > 1:
         raise SeveralRecords(tuple(_read_xml(entry) for entry in entries[:MAX_RECORDS]))
     for kind in ("mtriple", "otriple"):
-        found = re.findall(rf"<{kind}(?:\s[^<>]*)?>([^<]*)</{kind}>", text)
-        if len(found) != len(re.findall(rf"<{kind}\b", text)):
-            raise InputError(f"triple {len(found) + 1}: a <{kind}> without its </{kind}>.")
-        if found:
+        parts = re.findall(rf"<{kind}(?:\s[^<>]*)?>([^<]*)</{kind}>", text)
+        if len(parts) != len(re.findall(rf"<{kind}\b", text)):
+            raise InputError(f"triple {len(parts) + 1}: a <{kind}> without its </{kind}>.")
+        if parts:
             break
-    return _triples((f"triple {number}", _cells(html.unescape(line))) for number, line in enumerate(found, 1))
+    return _triples((f"triple {number}", _cells(html.unescape(line))) for number, line in enumerate(parts, 1))
 
 
 def _read_json_text(text: str) -> Triples:
@@ -281,9 +281,9 @@ def _json_triple(item: Any, number: int) -> Sequence[Any]:
         return _cells(item)
     if isinstance(item, dict):
         keys = {str(key).lower(): key for key in item}
-        found = [next((item[keys[name]] for name in keys if name in heads), None) for heads in _HEADS]
-        if len(item) == 3 and all(part is not None for part in found):
-            item = found
+        triple = [next((item[keys[name]] for name in keys if name in heads), None) for heads in _HEADS]
+        if len(item) == 3 and all(part is not None for part in triple):
+            item = triple
     if not isinstance(item, list) or any(isinstance(part, list | dict) for part in item):
         raise InputError(f'triple {number}: expected ["subject", "relation", "object"] or an object with those keys.')
     return item

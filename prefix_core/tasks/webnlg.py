@@ -16,8 +16,8 @@ SEEN |= {"University", "WrittenWork"}
 
 def score(outputs: Sequence[str], examples: Sequence[Example]) -> dict[str, float]:
     """As `triples.score`; where seen and unseen categories are both there, bleu_, ter_ and inputs_ of each as well."""
-    found = [triples.slots(example.source, output) for output, example in zip(outputs, examples, strict=True)]
-    scores = triples.score(outputs, examples, found)
+    covers = [triples.slots(example.source, output) for output, example in zip(outputs, examples, strict=True)]
+    scores = triples.score(outputs, examples, covers)
     seen = [example.category in SEEN for example in examples]
     for name, wanted in (("seen", True), ("unseen", False)):
         places = [place for place, is_seen in enumerate(seen) if is_seen == wanted]
@@ -37,7 +37,7 @@ WEBNLG = Task(
     instruction="Write fluent English sentences that state every one of these facts and nothing else.",
     initial_words="Write one or two sentences that state all these facts:",
     max_new_tokens=120,
-    read=triples.read,
+    parse=triples.parse,
     to_grid=triples.to_grid,
     to_text=triples.to_text,
     label=triples.label,

@@ -24,7 +24,7 @@ from prefix_core.model.base import Base
 from prefix_core.model.encoding import TooLong
 from prefix_core.model.network import Network
 from prefix_core.model.products import Dense, Product
-from prefix_core.model.reading import read
+from prefix_core.model.reading import forward
 from prefix_core.tasks.task import Task
 from prefix_core.training import loss
 from prefix_core.training.batches import Batches, Pair, by_length, encode_pairs, in_parts, target_tokens
@@ -290,7 +290,7 @@ def target_losses(
     targets = torch.tensor(said, device=base.device)
     with adaptation.arithmetic():
         network, prefix = adaptation.network(), adaptation.prefix()
-        _, hidden = read(base, network, list(texts), written, [prefix] * len(texts))
+        _, hidden = forward(base, network, list(texts), written, [prefix] * len(texts))
         if not isinstance(network, Network):
             return F.cross_entropy(network.logits(hidden).float(), targets, reduction="none")
     head = network.head

@@ -13,7 +13,7 @@ from prefix_core.model.base import AnyNetwork, Base
 from prefix_core.model.encoding import TooLong
 from prefix_core.model.packed_batch import Rows
 from prefix_core.model.prefix import Prefix
-from prefix_core.model.reading import read
+from prefix_core.model.reading import forward
 from prefix_core.model.shared_pass import one_pass
 
 MOST_BEAMS = 64
@@ -101,7 +101,7 @@ class Search:
         inputs, prefixes = [row.tokens for row in self.rows], [row.prefix for row in self.rows]
         room = max(row.limit for row in self.rows)
         network = one_pass([row.network for row in self.rows], [len(tokens) for tokens in inputs])
-        self.cache, hidden = read(self.base, network, inputs, [[[]]] * len(inputs), prefixes, room)
+        self.cache, hidden = forward(self.base, network, inputs, [[[]]] * len(inputs), prefixes, room)
         return network.logits(hidden)
 
     def step(self, tokens: Sequence[int], networks: Sequence[AnyNetwork]) -> Tensor:

@@ -16,7 +16,7 @@ from prefix_core.methods.prefix_encoder import random_start
 from prefix_core.methods.settings import TUNED, Settings
 from prefix_core.model.base import Base
 from prefix_core.model.prefix import Prefix
-from prefix_core.model.reading import read
+from prefix_core.model.reading import forward
 from prefix_core.tasks.task import Task
 from prefix_core.training.batches import encode_pairs
 from prefix_core.training.train import Trained, mean_loss, train
@@ -54,7 +54,7 @@ def mixed(base: Base) -> list[Prefix | None]:
 
 @torch.no_grad()
 def logits(base: Base, rows: list[list[int]], texts: list[list[list[int]]], prefixes: list[Prefix | None]):
-    return base.network.logits(read(base, base.network, rows, texts, prefixes)[1])
+    return base.network.logits(forward(base, base.network, rows, texts, prefixes)[1])
 
 
 @torch.no_grad()

@@ -21,7 +21,7 @@ from prefix_core.model.base import Base, read_shape
 from prefix_core.model.encoding import encode_input
 from prefix_core.model.loading import load_base
 from prefix_core.model.prefix import Prefix
-from prefix_core.model.reading import read
+from prefix_core.model.reading import forward
 from prefix_core.tasks.task import Task
 from prefix_core.training.batches import encode_pairs
 from prefix_core.training.train import mean_loss, train
@@ -73,7 +73,7 @@ def test_a_mixed_batch_gives_each_row_what_it_gets_alone(base: Base) -> None:
     def logits(rows: list[int]) -> torch.Tensor:
         going = [inputs(base)[row] for row in rows]
         texts, prefixes = [[[3] * (2 + row)] for row in rows], [loud_prefixes(base)[row] for row in rows]
-        return base.network.logits(read(base, base.network, going, texts, prefixes)[1])
+        return base.network.logits(forward(base, base.network, going, texts, prefixes)[1])
 
     together = logits([0, 1, 2, 3])
     alone = torch.cat([logits([row]) for row in range(4)])
@@ -85,9 +85,9 @@ def test_a_mixed_batch_gives_each_row_what_it_gets_alone(base: Base) -> None:
 def test_texts_of_one_input_are_read_as_if_each_stood_there_alone(base: Base) -> None:
     texts = [[3, 4, 90, 91, 92, 93], [200], [17, 18, 19]]
     row, prefix = inputs(base)[0], loud_prefixes(base)[0]
-    together = read(base, base.network, [row, inputs(base)[1]], [texts, [[5]]], [prefix, None])[1]
-    alone = [read(base, base.network, [row], [[text]], [prefix])[1] for text in texts]
-    alone.append(read(base, base.network, [inputs(base)[1]], [[[5]]], [None])[1])
+    together = forward(base, base.network, [row, inputs(base)[1]], [texts, [[5]]], [prefix, None])[1]
+    alone = [forward(base, base.network, [row], [[text]], [prefix])[1] for text in texts]
+    alone.append(forward(base, base.network, [inputs(base)[1]], [[[5]]], [None])[1])
     assert (together - torch.cat(alone)).abs().max() <= 2e-5 * together.abs().max()
 
 
@@ -159,7 +159,7 @@ def test_each_sites_prefix_changes_the_output(base: Base) -> None:
     loud, row = loud_prefixes(base)[0], inputs(base)[0]
 
     def logits(prefix: Prefix) -> torch.Tensor:
-        return base.network.logits(read(base, base.network, [row], [[[3, 4]]], [prefix])[1])
+        return base.network.logits(forward(base, base.network, [row], [[[3, 4]]], [prefix])[1])
 
     with torch.no_grad():
         whole = logits(loud)
@@ -177,7 +177,7 @@ def test_the_activations_of_words_as_a_prefix_are_those_words_in_context(bases: 
     tokens = [*base.before, *base.encode(words)]
     with torch.no_grad():
         steered, spelled = (
-            base.network.logits(read(base, base.network, [row], [[[3, 4]]], [prefix])[1])
+            base.network.logits(forward(base, base.network, [row], [[[3, 4]]], [prefix])[1])
             for row, prefix in (
                 (INPUTS[0], Prefix(*word_start(base, words, len(tokens)))),
                 (tokens + INPUTS[0], None),
@@ -269,11 +269,11 @@ def test_a_prefix_stays_in_sight_of_a_sliding_window(tmp_path: Path, kind: str, 
             for layer in range(2 if prefix else 0):
                 one = Prefix(*(torch.zeros_like(part).index_copy(0, torch.tensor([layer]), part[layer : layer + 1])
                                for part in (prefix.keys, prefix.values)))  # fmt: skip
-                logits = base.network.logits(read(base, base.network, [long], [[long]], [one])[1])
+                logits = base.network.logits(forward(base, base.network, [long], [[long]], [one])[1])
                 states[index, layer] = logits[-1]
     assert all((a - b).abs().max() > 1e-3 for a, b in combinations(states.values(), 2))
-    together = read(base, base.network, [long], [[long, long[:9]]], [prefixes[0]])[1]  # texts of one input, too
-    alone = [read(base, base.network, [long], [[text]], [prefixes[0]])[1] for text in (long, long[:9])]
+    together = forward(base, base.network, [long], [[long, long[:9]]], [prefixes[0]])[1]  # texts of one input, too
+    alone = [forward(base, base.network, [long], [[text]], [prefixes[0]])[1] for text in (long, long[:9])]
     assert (together - torch.cat(alone)).abs().max() <= 2e-5 * together.abs().max()
     rows = [(long, prefix) for prefix in prefixes]
     model = reference(base, prefixes[0])
@@ -314,7 +314,7 @@ def test_a_base_in_bf16_is_trained_and_writes(bases: dict[str, Base], kind: str,
         assert all(parameter.grad is not None for parameter in adaptation.parameters())
     with torch.no_grad():
         half, whole = (
-            one.network.logits(read(one, one.network, inputs(one), [[[3, 4]]] * 4, loud_prefixes(one))[1]).float()
+            one.network.logits(forward(one, one.network, inputs(one), [[[3, 4]]] * 4, loud_prefixes(one))[1]).float()
             for one in (base, fine)
         )
     assert 0 < (half - whole).abs().mean() < 0.1 * whole.std()

@@ -16,7 +16,7 @@ from prefix_core.model.base import Base
 from prefix_core.model.loading import load_base
 from prefix_core.model.prefix import Prefix
 from prefix_core.model.products import HalfDense
-from prefix_core.model.reading import read
+from prefix_core.model.reading import forward
 from prefix_core.tasks.task import Task
 from prefix_core.training.batches import encode_pairs
 from prefix_core.training.train import held_out_mean, mean_loss
@@ -48,7 +48,7 @@ def test_logits_and_greedy_tokens_are_those_of_transformers(base: Base, e2e: Tas
             tokens = base.encode(e2e.prompt(example.source) + example.references[0])
             theirs = model(torch.tensor([tokens])).logits[0]
             for network in (base.network, base.writer):
-                _, hidden = read(base, network, [tokens[:1]], [[tokens[1:]]], [None])
+                _, hidden = forward(base, network, [tokens[:1]], [[tokens[1:]]], [None])
                 ours = network.logits(hidden)
                 assert (ours - theirs).abs().max() <= 1e-5 * theirs.abs().max()
                 assert torch.equal(ours.argmax(-1), theirs.argmax(-1))

@@ -13,7 +13,7 @@ from prefix_core.methods.prefix_encoder import random_start
 from prefix_core.model import reading
 from prefix_core.model.base import Base
 from prefix_core.model.prefix import Prefix, stack
-from prefix_core.model.reading import read
+from prefix_core.model.reading import forward
 from tests.architectures import make_bases, reference, written
 
 KINDS = ["gpt2", "llama", "gemma3_text", "t5", "bart"]
@@ -59,7 +59,7 @@ def of_base(base: Base, row: list[int]) -> list[int]:
 @torch.no_grad()
 def logits(base: Base, prefix: Prefix | None) -> Tensor:
     inputs = [of_base(base, row) for row in INPUTS]
-    return base.network.logits(read(base, base.network, inputs, [[TEXT]] * len(inputs), [prefix] * len(inputs))[1])
+    return base.network.logits(forward(base, base.network, inputs, [[TEXT]] * len(inputs), [prefix] * len(inputs))[1])
 
 
 def test_at_one_nothing_is_computed_otherwise(base: Base) -> None:
@@ -109,7 +109,7 @@ def test_in_some_layers_it_acts_there_alone(bases: dict[str, Base]) -> None:
         model.model.layers[1 - layer].self_attn.reference = None
         places = torch.arange(LENGTH, LENGTH + len(tokens))[None]
         theirs = model(torch.tensor([tokens]), position_ids=places).logits[0, -1]
-        states = read(base, base.network, [tokens], [[[]]], [prefix.acting(1.0, range(layer, layer + 1))])[1]
+        states = forward(base, base.network, [tokens], [[[]]], [prefix.acting(1.0, range(layer, layer + 1))])[1]
         torch.testing.assert_close(base.network.logits(states)[0], theirs, rtol=1e-4, atol=1e-4)
         found.append(theirs)
     assert (found[0] - found[1]).abs().max() > 0.01

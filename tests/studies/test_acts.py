@@ -11,7 +11,7 @@ from prefix_core.methods.prefix import start_of
 from prefix_core.methods.settings import Settings
 from prefix_core.model.base import Base
 from prefix_core.model.prefix import Prefix
-from prefix_core.model.reading import read
+from prefix_core.model.reading import forward
 from prefix_core.studies.acts import Acts, to_json, where_it_acts
 from prefix_core.tasks.task import Task
 from prefix_core.writing.generate import Request
@@ -65,7 +65,7 @@ def test_shares_and_probabilities_are_those_of_transformers(tiny: Base, e2e: Tas
     assert [next_.token for next_ in acts.likeliest[3]] == [tiny.decode([token]) for token in ids[3].tolist()]
     assert [next_.probability for next_ in acts.likeliest[3]] == pytest.approx(best[3].tolist(), rel=1e-3)
     hidden = learned.acting(0.0)
-    states = read(tiny, tiny.network, [source], [[tiny.encode(TEXT)]], [hidden])[1]
+    states = forward(tiny, tiny.network, [source], [[tiny.encode(TEXT)]], [hidden])[1]
     without = tiny.network.logits(states).softmax(-1)
     divergence = (chances * (chances / without).log()).sum(-1)
     torch.testing.assert_close(acts.divergence, divergence, rtol=1e-3, atol=1e-4)

@@ -47,7 +47,7 @@ def own(e2e: Task, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str,
 
 
 def table(folder: Path, name: str = "e2e.json") -> dict[str, dict]:
-    return evidence.read(folder / name)
+    return evidence.rows_of(folder / name)
 
 
 def test_everything_is_made_once_and_measured(tiny: Base, own: dict[str, Path], capsys) -> None:
@@ -183,9 +183,9 @@ def test_rows_of_another_base_are_dropped_and_other_rows_kept(tmp_path: Path) ->
     path = tmp_path / "e2e.json"
     for base_hash, row in (("a", "prompt_0"), ("a", "prefix"), ("a", "prompt_0")):
         evidence.record(path, {"base_hash": base_hash}, {"row": row})
-    assert list(evidence.read(path)) == ["prefix", "prompt_0"] and evidence.read(path, "b") == {}
+    assert list(evidence.rows_of(path)) == ["prefix", "prompt_0"] and evidence.rows_of(path, "b") == {}
     evidence.record(path, {"base_hash": "b"}, {"row": "adapter"})
-    assert list(evidence.read(path)) == ["adapter"]
+    assert list(evidence.rows_of(path)) == ["adapter"]
 
 
 def test_the_precision_of_training_is_recorded_and_nothing_is_trained_anew_for_it(

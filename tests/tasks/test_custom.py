@@ -25,9 +25,9 @@ def test_a_template_is_filled_from_its_columns(tmp_path):
 def test_what_is_typed_is_the_input_or_its_columns():
     task = custom("{title} -> {body}", "note")
     for typed in ('{"TITLE": "A", "body": 2}', [["body", "2"], ["Title", "A"], []], " A ->\n2 "):
-        assert task.read(typed) == "A -> 2"
-    assert task.read('{"other": 1}') == '{"other": 1}'
-    assert task.read(task.to_text("A -> 2")) == "A -> 2" and task.label("one two three four five six seven")[-1] == "…"
+        assert task.parse(typed) == "A -> 2"
+    assert task.parse('{"other": 1}') == '{"other": 1}'
+    assert task.parse(task.to_text("A -> 2")) == "A -> 2" and task.label("one two three four five six seven")[-1] == "…"
 
 
 @pytest.mark.parametrize(
@@ -57,7 +57,7 @@ def test_missing_and_empty_cells_are_named(tmp_path):
     with pytest.raises(InputError, match=r"x\.csv, row 3: column 'body' is empty"):
         load_examples(path, custom("{body}", "note"))
     with pytest.raises(InputError, match=r"The input is empty. It is made like \{title\}"):
-        custom("{title}", "note").read(" ")
+        custom("{title}", "note").parse(" ")
 
 
 def test_scores_and_a_card_that_remembers():

@@ -16,7 +16,7 @@ def test_every_text_of_the_set_says_its_table_and_nothing_else():
 
 
 def test_the_ending_says_the_rating_and_another_kind_or_dish_is_invented():
-    table = INNKEEPER.read("name[The Black Spot], kind[inn], food[fish stew], rating[poor]")
+    table = INNKEEPER.parse("name[The Black Spot], kind[inn], food[fish stew], rating[poor]")
     found = INNKEEPER.slots(table, "Ahoy! The Black Spot is a pub. It serves fish stew. Drop anchor here!")
     assert [slot.attribute for slot in found.missing] == ["kind", "rating"]
     assert [item.said for item in found.unsupported] == ["pub", "good"]

@@ -19,7 +19,7 @@ def test_an_article_is_flattened_and_the_pages_words_dropped():
         "Media playback is not supported on this device\nImage copyright Anyone\n The ferry\u00a0 sails.\n\n"
         "Media playback is unsupported on your device Image rights matter.\nImage caption A ferry\n"
     )
-    assert NEWS.read(page) == "The ferry sails. Image rights matter."
+    assert NEWS.parse(page) == "The ferry sails. Image rights matter."
 
 
 @pytest.mark.parametrize("columns", [("article", "summary"), ("document", "summary"), ("text", "target")])
@@ -34,7 +34,7 @@ def test_errors_name_the_column():
     with pytest.raises(InputError, match=r"column 'article' is no text"):
         NEWS.from_record({"article": ["a"], "summary": "x"})
     with pytest.raises(InputError, match="200,001 characters"):
-        NEWS.read("x" * 200_001)
+        NEWS.parse("x" * 200_001)
 
 
 @pytest.mark.parametrize(

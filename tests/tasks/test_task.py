@@ -10,10 +10,10 @@ from prefix_core.tasks.task import first_line
 @pytest.mark.parametrize("task", TASKS.values(), ids=lambda task: task.name)
 def test_what_is_shown_is_read_back(task):
     for example in task.pool():
-        assert task.read(task.to_text(example.source)) == example.source
+        assert task.parse(task.to_text(example.source)) == example.source
         grid = task.to_grid(example.source)
         assert all(len(row) == len(task.columns) for row in grid)
-        assert task.read(grid) == example.source if task.columns else not grid
+        assert task.parse(grid) == example.source if task.columns else not grid
         assert 0 < len(task.label(example.source)) < 60
 
 
@@ -52,7 +52,7 @@ def test_the_pool_is_nobody_elses_to_change():
 
 def test_an_artifacts_task():
     assert task_of("dart", {}) is TASKS["dart"]
-    assert task_of("custom", {"template": "{a} of {b}", "target": "c"}).read('{"a": 1, "b": 2}') == "1 of 2"
+    assert task_of("custom", {"template": "{a} of {b}", "target": "c"}).parse('{"a": 1, "b": 2}') == "1 of 2"
     with pytest.raises(InputError, match="does not say by which template"):
         task_of("custom", {"file": "x.csv"})
 

@@ -13,7 +13,7 @@ from prefix_core.data.characters import flatten
 from prefix_core.data.tables import MAX_ROWS
 from prefix_core.errors import InputError, SeveralRecords
 from prefix_core.tasks import triples
-from prefix_core.tasks.triples import linearize, open_relation, open_value, read, slots, to_grid, to_text
+from prefix_core.tasks.triples import linearize, open_relation, open_value, parse, slots, to_grid, to_text
 
 HERON = (
     ("Blue Heron Airport", "cityServed", "Marlow Bay"),
@@ -38,10 +38,10 @@ def is_head_or_ruler(rows):
 @quick
 @given(sets)
 def test_the_notation_the_grid_and_json_are_read_back(source):
-    assert read(to_grid(source)) == source
-    assert read(json.dumps([dict(zip(triples.COLUMNS, row, strict=True)) for row in source])) == source
+    assert parse(to_grid(source)) == source
+    assert parse(json.dumps([dict(zip(triples.COLUMNS, row, strict=True)) for row in source])) == source
     assume(not is_head_or_ruler(source) and not any(part.count(" : ") > 1 for row in source for part in row))
-    assert read(to_text(source)) == source
+    assert parse(to_text(source)) == source
 
 
 plain = values.filter(lambda part: not set(part) & set('|｜:,;\\"[({<'))
@@ -53,9 +53,9 @@ def test_csv_markdown_and_the_papers_line_are_read_back(source, delimiter):
     assume(not is_head_or_ruler(source))
     sheet = io.StringIO()
     csv.writer(sheet, delimiter=delimiter).writerows(source)
-    assert read(sheet.getvalue()) == source
-    assert read("\n".join(f"| {s} | {r} | {o} |" for s, r, o in source)) == source
-    assert read(" | ".join(f"{s} : {r} : {o}" for s, r, o in source)) == source
+    assert parse(sheet.getvalue()) == source
+    assert parse("\n".join(f"| {s} | {r} | {o} |" for s, r, o in source)) == source
+    assert parse(" | ".join(f"{s} : {r} : {o}" for s, r, o in source)) == source
 
 
 MESS = st.lists(
@@ -70,12 +70,12 @@ MESS = st.lists(
 @given(st.one_of(MESS, st.text(max_size=40)))
 def test_garbage_is_read_or_refused_in_words(text):
     try:
-        source = read(text)
+        source = parse(text)
     except InputError as error:
         assert str(error)
     else:
         assert all(part and part == flatten(part) for row in source for part in row)
-        assert read(to_grid(source)) == source
+        assert parse(to_grid(source)) == source
 
 
 @quick
@@ -115,14 +115,14 @@ ENTRY = """<entry category="Airport" eid="Id1" size="2">
     ],
 )
 def test_one_set_in_many_hands(text):
-    assert read(text) == HERON
+    assert parse(text) == HERON
 
 
 def test_a_set_of_one_triple():
-    assert read('["Sorrel", "areaCode", 417]') == (("Sorrel", "areaCode", "417"),)
-    assert read("Sorrel : area code : 0417") == (("Sorrel", "area code", "0417"),)
-    assert read("<otriple>Sorrel | areaCode | A &amp; B</otriple>") == (("Sorrel", "areaCode", "A & B"),)
-    assert read("[TABLECONTEXT] | [TITLE] | A list") == (("[TABLECONTEXT]", "[TITLE]", "A list"),)
+    assert parse('["Sorrel", "areaCode", 417]') == (("Sorrel", "areaCode", "417"),)
+    assert parse("Sorrel : area code : 0417") == (("Sorrel", "area code", "0417"),)
+    assert parse("<otriple>Sorrel | areaCode | A &amp; B</otriple>") == (("Sorrel", "areaCode", "A & B"),)
+    assert parse("[TABLECONTEXT] | [TITLE] | A list") == (("[TABLECONTEXT]", "[TITLE]", "A list"),)
 
 
 @pytest.mark.parametrize(
@@ -162,7 +162,7 @@ def test_relations_are_opened(relation, words):
 def test_the_papers_line():
     line = "Blue Heron Airport : city served : Marlow Bay | Blue Heron Airport : runway length : 2410.0 (metres)"
     assert linearize(HERON) == line
-    assert linearize(read(line)) == line
+    assert linearize(parse(line)) == line
     assert linearize((("[TABLECONTEXT]", "[TITLE]", "A list"),)) == "table : title : A list"
 
 
@@ -194,7 +194,7 @@ def test_the_papers_line():
 )
 def test_errors_say_what_and_where(raw, says):
     with pytest.raises(InputError) as error:
-        read(raw)
+        parse(raw)
     assert says in str(error.value)
 
 
@@ -204,7 +204,7 @@ def test_long_nonsense_takes_no_time(start, piece):
     began = time.process_time()
     for text in (start + piece * 5_000, start + piece * 2_000 + "x" * 20_000):
         try:
-            read(text)
+            parse(text)
         except InputError as error:
             assert len(str(error)) < 400
     assert time.process_time() - began < 2
@@ -281,12 +281,12 @@ def test_spans_lie_in_the_text(source, text):
     ],
 )
 def test_brackets_around_triples_are_no_part_of_them(text):
-    assert read(text) == (("A B", "r", "C"), ("A B", "q", "D"))
+    assert parse(text) == (("A B", "r", "C"), ("A B", "q", "D"))
 
 
 def test_several_sets_are_told_from_one():
     for text in ('[{"triples": [["a", "b", "c"]]}, {"triples": [["d", "e", "f"]]}]', ENTRY + ENTRY):
         with pytest.raises(SeveralRecords) as error:
-            read(text)
+            parse(text)
         assert len(error.value.records) == 2
-    assert read("(A, height, 25 (metres))") == (("A", "height", "25 (metres)"),)
+    assert parse("(A, height, 25 (metres))") == (("A", "height", "25 (metres)"),)

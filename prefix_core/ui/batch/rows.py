@@ -81,7 +81,7 @@ def requests_for(
             else:
                 (choice,) = pick_prefixes(offered, [name])
                 task, title, steered = choice.task, choice.title, choice.steered
-            requests.append(Request(steered, task, task.read(text)))
+            requests.append(Request(steered, task, task.parse(text)))
         except InputError as error:
             raise InputError(f"row {number}: {error}") from None
         length = steered.prefix.length if steered.prefix else 0

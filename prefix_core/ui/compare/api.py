@@ -60,7 +60,7 @@ def add(loading: Loading) -> None:
         """
         with refusals():
             chosen = find_card(task).task
-            source = chosen.read(text)
+            source = chosen.parse(text)
             shorten = chosen.cut if cut is None else cut
             options = DecodingOptions(decoding, temperature, top_p, seed, max_new_tokens, shorten, shots, strength)
             answer = {"task": task, "table": chosen.to_grid(source), "ahead": 0, "outputs": []}

@@ -42,7 +42,7 @@ class Draft(NamedTuple):
 
     def source(self, card: TaskCard) -> Any:
         """As the card's task reads it. Raises `InputError`."""
-        return card.task.read(self.text if self.edited == "text" or card.task.kind == "text" else self.grid)
+        return card.task.parse(self.text if self.edited == "text" or card.task.kind == "text" else self.grid)
 
 
 def draft_of(card: TaskCard, source: Any) -> Draft:
@@ -52,7 +52,7 @@ def draft_of(card: TaskCard, source: Any) -> Draft:
 def draft_from(card: TaskCard, text: str) -> Draft:
     """`text` as it was written, with the grid that goes with it, or none if it cannot be read."""
     try:
-        return Draft("text", card.task.to_grid(card.task.read(text)), text)
+        return Draft("text", card.task.to_grid(card.task.parse(text)), text)
     except InputError:
         return Draft("text", [], text)
 
@@ -74,7 +74,7 @@ def follow_text(card: TaskCard, text: str, rows: list[list[Any]]) -> tuple[Any, 
     """
     said = check_html(card, Draft("text", [], text))
     try:
-        return [*card.task.to_grid(card.task.read(text)), *filter(unfinished, rows)], said, "text"
+        return [*card.task.to_grid(card.task.parse(text)), *filter(unfinished, rows)], said, "text"
     except InputError:
         return gr.skip(), said, "text"
 
@@ -82,12 +82,12 @@ def follow_text(card: TaskCard, text: str, rows: list[list[Any]]) -> tuple[Any, 
 def follow_grid(card: TaskCard, rows: list[list[Any]], text: str) -> tuple[Any, str, str]:
     """The text follows the grid, in the task's own notation; an old `text` that cannot be read is left as it is."""
     try:
-        written = card.task.to_text(card.task.read(rows))
+        written = card.task.to_text(card.task.parse(rows))
     except InputError as error:
         return gr.skip(), problem_html(error), "grid"
     if text.strip():
         try:
-            card.task.read(text)
+            card.task.parse(text)
         except InputError:
             return gr.skip(), hint_html(LEFT_ALONE), "grid"
     return written, "", "grid"
@@ -127,7 +127,7 @@ def plain_kind(text: str) -> Kind | None:
         return "table"  # a : b | ...
     if _is_prose(text):
         return "text"
-    table, triple = _reads(read_table, text), _reads(triples.read, text)
+    table, triple = _reads(read_table, text), _reads(triples.parse, text)
     return None if table == triple else "table" if table else "triples"
 
 

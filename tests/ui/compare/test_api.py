@@ -55,7 +55,7 @@ def test_compares_and_explains(app: App) -> None:
 def test_a_stream_arrives_as_it_was_sent() -> None:
     """What texts say grows, and what they miss shrinks, in several panes at once; no picture may arrive damaged."""
     card = SHIPPED_CARDS["e2e"]
-    source = card.task.read("name[Harbour & Hops], eatType[pub], food[English], area[riverside], near[Pomelo]")
+    source = card.task.parse("name[Harbour & Hops], eatType[pub], food[English], area[riverside], near[Pomelo]")
     text = "Harbour & Hops is an Italian pub near Pomelo in the riverside area that serves English food."
     pictures = [
         [

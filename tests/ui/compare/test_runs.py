@@ -42,7 +42,7 @@ def state() -> PageState:
 def ask(state: PageState, text: str, methods: tuple[str, ...] = ("prefix", "fine_tune")) -> None:
     """As a press of Run does."""
     state.running += 1
-    state.begin(CARD, CARD.task.read(text), list(methods), DecodingOptions(max_new_tokens=200))
+    state.begin(CARD, CARD.task.parse(text), list(methods), DecodingOptions(max_new_tokens=200))
 
 
 def until_writing(redraws: Iterator[Any]) -> None:
