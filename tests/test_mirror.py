@@ -26,6 +26,7 @@ REACHED_BY = {
     "methods/top_layers": "training/test_train.py",
     "model/encoder_decoder": "model/test_architectures.py",
     "model/hub": "model/test_base.py",
+    "model/joint_pass": "writing/test_desk.py",
     "model/modules": "model/test_architectures.py",
     "tasks/wording": "tasks/test_triples.py",
     "training/checkpoint": "training/test_train.py",

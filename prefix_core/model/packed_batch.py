@@ -149,6 +149,16 @@ class Rows:
         out = attention(q[:, :, None], keys[:, :, :used], values[:, :, :used], mask)
         return out.flatten(1)  # from (B, heads, 1, head_dim)
 
+    def as_prefix(self) -> StackedPrefix:
+        """What these rows have read, behind their prefixes and with them, as prefixes of what they read next."""
+        keys, values = (
+            torch.stack([cached[:, :, : self.used].transpose(1, 2) for cached in some])
+            for some in (self.keys, self.values)
+        )
+        shift = None if self.shift is None else F.pad(self.shift, (0, self.longest))
+        infix = torch.zeros_like(self.prefix.infix)
+        return StackedPrefix(keys, values, self.visible, self.next_positions, infix, shift)
+
     def keep(self, rows: Tensor) -> None:
         """Go on with these rows only, in this order (repeats allowed): finished rows leave, beams change places."""
         self.batch = len(rows)

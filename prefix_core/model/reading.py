@@ -13,7 +13,7 @@ from prefix_core.model.base import AnyNetwork, Base
 from prefix_core.model.encoder_decoder import SourceRows, TargetRows
 from prefix_core.model.modules import ModuleNetwork
 from prefix_core.model.packed_batch import DistanceBias, Rows, rounded
-from prefix_core.model.prefix import Prefix, stack
+from prefix_core.model.prefix import Prefix, StackedPrefix, stack
 from prefix_core.model.shared_pass import SharedPass
 
 SIZES = 32  # packed tokens of bf16 come in multiples: for every new size of a product, oneDNN makes a kernel for 2 ms
@@ -58,11 +58,18 @@ def forward(
     if not isinstance(network, ModuleNetwork) or not base.begin:
         rows = Rows(lengths, stacked, room, branches, multiple)
         return rows, network.hidden(packed, rows.positions, watched(rows, watch), kept)[:count]
-    sources = SourceRows([len(row) for row in inputs], stacked)
-    source = torch.tensor([token for row in inputs for token in row], device=base.device)
-    states = network.encode(source, sources.positions, watched(sources, watch))
+    sources, states = encode_sources(network, inputs, stacked, watch)
     targets = TargetRows(lengths, sources, stacked, base.shape, room, branches)
     return targets, network.hidden(packed, targets.positions, watched(targets, watch), kept, states)
+
+
+def encode_sources(
+    network: ModuleNetwork, inputs: Sequence[Sequence[int]], stacked: StackedPrefix, watch: Watch | None = None
+) -> tuple[SourceRows, Tensor]:
+    """An encoder-decoder's inputs, read by its encoder: the rows, and their states, (all tokens, hidden)."""
+    sources = SourceRows([len(row) for row in inputs], stacked)
+    source = torch.tensor([token for row in inputs for token in row], device=network.device)
+    return sources, network.encode(source, sources.positions, watched(sources, watch))
 
 
 def like_keys(network: AnyNetwork | SharedPass) -> Tensor:

@@ -47,8 +47,7 @@ class Loading:
 
             from prefix_core.writing.engine import load_engine
 
-            # Two comparisons may run at once; together they get the processor's cores, and no more.
-            torch.set_num_threads(max(1, (os.cpu_count() or 2) // 2))
+            torch.set_num_threads(os.cpu_count() or 2)  # one desk writes for all visitors
             self._engine = load_engine(self.name, self.root)
         except PrefixError as error:
             self._error = str(error)

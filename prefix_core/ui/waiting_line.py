@@ -68,8 +68,7 @@ class WaitingLine:
             place.leave()
 
 
-WRITING = WaitingLine(2)  # everything that makes the base write for a visitor
-MOST_WAITING = 32  # events that may wait in it; any more wait in Gradio's own queue, which shows no number
+MOST_WAITING = 32  # events that may stand in a line; any more wait in Gradio's own queue, which shows no number
 
 
 def waiting_words(ahead: int) -> str:

@@ -13,7 +13,7 @@ from prefix_core.methods.method import Steered
 from prefix_core.scores.metrics import rouge_l
 from prefix_core.tasks import Task
 from prefix_core.writing.engine import Engine
-from prefix_core.writing.generate import Decoding, Request, stream
+from prefix_core.writing.generate import Decoding, Request
 from prefix_core.writing.pane import Pane
 
 OWN = "own"  # the method of a prefix that is handed in rather than found among the artifacts
@@ -51,17 +51,16 @@ def compare(
         panes.append(_waiting(engine, method, steered, time.perf_counter() - began))
         requests[index] = Request(steered, task, source)
     yield list(panes)
-    indices, steps = list(requests), [0] * len(panes)
-    for event in stream(engine.base, list(requests.values()), decoding, should_stop):
+    indices = list(requests)
+    for event in engine.desk.stream(list(requests.values()), decoding, should_stop):
         index = indices[event.pane]
-        steps[index] += 1  # one event for each step of the batch, including the step that ends the text
         panes[index] = replace(
             panes[index],
             state="failed" if event.error else "finished" if event.finished else "writing",
             text=event.text,
             tokens=event.tokens,
             first_token=event.first_token,
-            seconds=steps[index] * event.milliseconds / 1000,
+            seconds=event.seconds,
             shared=event.shared,
             cut=event.cut,
             error=event.error,

@@ -13,17 +13,22 @@ from prefix_core.model.base import Base
 from prefix_core.model.loading import load_base
 from prefix_core.places import SHIPPED
 from prefix_core.tasks import Task
+from prefix_core.writing.desk import Desk
 
 _LOADING = threading.Lock()  # transformers cannot load two models at once
 
 
 @dataclass(frozen=True)
 class Engine:
-    """A loaded base and the artifacts found under `root`. Safe to share between threads."""
+    """A loaded base and the artifacts found under `root`. Safe to share between threads.
+
+    desk: where all that is written for visitors is written, together.
+    """
 
     base: Base
     shelf: Shelf
     root: Path
+    desk: Desk
     _lock: threading.Lock = field(default_factory=threading.Lock)  # the shelf itself is for one thread at a time
 
     def obstacles(self, task: Task) -> dict[str, str]:
@@ -55,4 +60,4 @@ def load_engine(name: str, root: Path | None = None) -> Engine:
     with _LOADING:
         base = load_base(name)
     base.writer  # noqa: B018 -- laid out here, once: two first visitors at the same time would each do it
-    return Engine(base, Shelf(base), root or SHIPPED)
+    return Engine(base, Shelf(base), root or SHIPPED, Desk(base))

@@ -35,15 +35,16 @@ class Request:
 class GenerationEvent:
     """Where pane number `pane` (the request's index) stands.
 
-    tokens: written so far; first_token: seconds from its batch's start to its first token; milliseconds: per token,
-    of its batch alone; shared: rows in that batch, so that a time taken together says so; cut: tokens of the input
-    that did not fit. `error` is for the reader; the other panes go on.
+    tokens: written so far; first_token: seconds from its batch's start to its first token; seconds: that its batch ran;
+    milliseconds: per token, of its batch alone; shared: rows in that batch at most, so that a time taken together says
+    so; cut: tokens of the input that did not fit. `error` is for the reader; the other panes go on.
     """
 
     pane: int
     text: str = ""
     tokens: int = 0
     first_token: float = 0.0
+    seconds: float = 0.0
     milliseconds: float = 0.0
     shared: int = 1
     cut: int = 0
@@ -60,29 +61,42 @@ class Batch:
         self.search = kind(base, list(rows.values()), decoding)
         self.seconds = self.first_token = 0.0
         self.steps = 0
+        self.shared = len(rows)
+
+    @property
+    def going(self) -> list[int]:
+        """The panes that are not done."""
+        return [pane for pane, row in self.rows.items() if not row.done]
 
     def advance(self) -> list[int]:
         """One more token for every row that is not done; returns the panes that changed."""
-        going = [pane for pane, row in self.rows.items() if not row.done]
+        going = self.going
         began = time.perf_counter()
         self.search.advance()
-        self.seconds += time.perf_counter() - began
-        self.steps += 1
-        if self.steps == 1:
-            self.first_token = self.seconds
+        self.ran(time.perf_counter() - began)
         return going
+
+    def ran(self, seconds: float, wrote: bool = True, shared: int = 0) -> None:
+        """Its rows have been in a pass. wrote: not in one that only read; shared: rows in the pass, with others'."""
+        self.seconds += seconds
+        self.shared = max(self.shared, shared)
+        if wrote:
+            self.steps += 1
+            self.first_token = self.first_token or self.seconds
 
     def event(self, pane: int, cut: int) -> GenerationEvent:
         row = self.rows[pane]
+        done = row.done  # asked first: another thread may be writing
         return GenerationEvent(
             pane,
             text=self.text(pane),
             tokens=len(row.written),
             first_token=self.first_token,
-            milliseconds=1000 * self.seconds / self.steps,
-            shared=len(self.rows),
+            seconds=self.seconds,
+            milliseconds=1000 * self.seconds / max(1, self.steps),
+            shared=self.shared,
             cut=cut,
-            finished=row.done,
+            finished=done,
         )
 
     def text(self, pane: int) -> str:
@@ -100,15 +114,8 @@ def stream(
 
     `should_stop` is asked between tokens. An input that is refused ends its own pane with an error.
     """
-    decoding = decoding or Decoding()
-    rows: dict[int, Row] = {}
-    cuts: dict[int, int] = {}
-    for pane, request in enumerate(requests):
-        try:
-            rows[pane], cuts[pane] = _row(base, request, decoding, pane)
-        except InputError as error:
-            yield GenerationEvent(pane, finished=True, error=str(error))
-    waiting = _batches(base, requests, rows, decoding)
+    waiting, cuts, refused = begin(base, requests, decoding or Decoding())
+    yield from refused
     while waiting:
         for batch in list(waiting):
             if should_stop():
@@ -117,6 +124,21 @@ def stream(
                 yield batch.event(pane, cuts[pane])
             if not batch.search.alive:
                 waiting.remove(batch)
+
+
+def begin(
+    base: Base, requests: Sequence[Request], decoding: Decoding
+) -> tuple[list[Batch], dict[int, int], list[GenerationEvent]]:
+    """The requests as batches; by pane, how many tokens of its input do not fit; and an event for each refused."""
+    rows: dict[int, Row] = {}
+    cuts: dict[int, int] = {}
+    refused = []
+    for pane, request in enumerate(requests):
+        try:
+            rows[pane], cuts[pane] = _row(base, request, decoding, pane)
+        except InputError as error:
+            refused.append(GenerationEvent(pane, finished=True, error=str(error)))
+    return _batches(base, requests, rows, decoding), cuts, refused
 
 
 def write(

@@ -10,11 +10,13 @@ from torch import Tensor
 from prefix_core.errors import InputError
 from prefix_core.methods.settings import LARGEST_SEED
 from prefix_core.model.base import AnyNetwork, Base
+from prefix_core.model.encoder_decoder import TargetRows
 from prefix_core.model.encoding import TooLong
+from prefix_core.model.joint_pass import Part, run
+from prefix_core.model.modules import ModuleNetwork
 from prefix_core.model.packed_batch import Rows
-from prefix_core.model.prefix import Prefix
-from prefix_core.model.reading import forward
-from prefix_core.model.shared_pass import one_pass
+from prefix_core.model.prefix import Prefix, StackedPrefix, stack
+from prefix_core.model.reading import like_keys, encode_sources
 
 MOST_BEAMS = 64
 COLDEST, HOTTEST = 0.01, 100.0  # temperatures
@@ -83,7 +85,11 @@ class Row:
 
 
 class Search:
-    """Greedy search or sampling. `advance` writes one token to every row that is not done."""
+    """Greedy search or sampling.
+
+    `part` says what has to run next, and `take` chooses tokens by what came of it; in between, the parts of several
+    searches may run in one pass. `advance` does both alone: it writes one token to every row that is not done.
+    """
 
     def __init__(self, base: Base, rows: Sequence[Row], decoding: Decoding) -> None:
         self.base, self.decoding = base, decoding
@@ -93,34 +99,78 @@ class Search:
         self.generators = {
             row.index: torch.Generator().manual_seed(decoding.seed * 1_000_003 + row.index) for row in rows
         }
+        self.left = [row.tokens for row in self.rows]  # of the inputs, not read yet
+        self.before: StackedPrefix | None = None  # what was read of them
         self.cache: Rows | None = None
-        self.logits: Tensor | None = None
 
-    def prefill(self) -> Tensor:
-        """Run the inputs; returns the logits after each row's last token, (rows, vocabulary)."""
-        inputs, prefixes = [row.tokens for row in self.rows], [row.prefix for row in self.rows]
-        room = max(row.limit for row in self.rows)
-        network = one_pass([row.network for row in self.rows], [len(tokens) for tokens in inputs])
-        self.cache, hidden = forward(self.base, network, inputs, [[[]]] * len(inputs), prefixes, room)
-        return network.logits(hidden)
+    @property
+    def unread(self) -> int:
+        """Tokens of the inputs that are not read yet."""
+        return sum(map(len, self.left))
 
-    def step(self, tokens: Sequence[int], networks: Sequence[AnyNetwork]) -> Tensor:
-        """Run one more token a row, each through its network: rows -> (rows, vocabulary)."""
-        assert self.cache is not None
-        network, positions = one_pass(networks, [1] * len(networks)), self.cache.advance()
-        return network.logits(network.hidden(torch.tensor(tokens, device=self.base.device), positions, self.cache.step))
-
-    @torch.inference_mode()
     def advance(self) -> None:
-        if self.cache is None:
-            logits = self.prefill()
-        else:
-            logits = self.step([row.written[-1] for row in self.alive], [row.network for row in self.alive])
+        with torch.inference_mode():
+            self.take(run([self.part()])[0])
+
+    def part(self, most: int | None = None) -> Part:
+        """What has to run next. most: tokens of the inputs that are read at once, about; all if None."""
+        if self.unread:
+            return self.prefill(most)
+        assert self.cache is not None
+        going = self.going()
+        networks, tokens = [row.network for row, _ in going], [token for _, token in going]
+        return Part(networks, [1] * len(going), tokens, self.cache.advance(), self.cache.step)
+
+    def going(self) -> list[tuple[Row, int]]:
+        """The rows that a token is run for, each with that token: the last one."""
+        return [(row, row.written[-1]) for row in self.alive]
+
+    def prefill(self, most: int | None) -> Part:
+        """The next chunk of the inputs; the last one leaves room for what is written. What is read is a prefix."""
+        networks = [row.network for row in self.rows]
+        if self.before is None:
+            self.before = stack([row.prefix for row in self.rows], self.base.shape, like_keys(networks[0]))
+        room = max(row.limit for row in self.rows)
+        if isinstance(networks[0], ModuleNetwork) and self.base.begin:
+            sources, states = encode_sources(networks[0], self.left, self.before)
+            begin = [len(self.base.begin)] * len(self.rows)
+            targets = TargetRows(begin, sources, self.before, self.base.shape, room)
+            self.left, self.cache = [[] for _ in self.left], targets
+            tokens = [*self.base.begin] * len(self.rows)
+            return Part(networks, begin, tokens, targets.positions, targets, states)
+        lengths = self.chunk(most)
+        last = sum(lengths) == self.unread
+        self.cache = Rows(lengths, self.before, room if last else 1)
+        tokens = [token for row, length in zip(self.left, lengths, strict=True) for token in row[:length]]
+        self.left = [row[length:] for row, length in zip(self.left, lengths, strict=True)]
+        return Part(networks, lengths, tokens, self.cache.positions, self.cache)
+
+    def chunk(self, most: int | None) -> list[int]:
+        """How many tokens of each input are read next, so that all end in the same chunk."""
+        lengths = [len(row) for row in self.left]
+        whole = isinstance(self.rows[0].network, ModuleNetwork) or any(r.prefix and r.prefix.infix for r in self.rows)
+        if whole or most is None or most >= sum(lengths) or max(lengths) == 1:
+            return lengths
+        some = [length * most // sum(lengths) for length in lengths]
+        return some if any(some) else [min(1, length - 1) for length in lengths]
+
+    def take(self, logits: Tensor) -> bool:
+        """Choose tokens by the logits of what `part` said; returns whether any was written: not between chunks."""
+        assert self.cache is not None
+        if self.unread:
+            self.before = self.cache.as_prefix()
+            return False
+        self.before = None
+        self.choose_all(logits)
+        return True
+
+    def choose_all(self, logits: Tensor) -> None:
+        """One token to every row, (rows, vocabulary); finished rows leave."""
+        assert self.cache is not None
         for row, token in zip(self.alive, self.choose(logits), strict=True):
             row.take(token, self.base.ends)
         going = [place for place, row in enumerate(self.alive) if not row.done]
         if going and len(going) < len(self.alive):
-            assert self.cache is not None
             self.cache.keep(torch.tensor(going, device=self.base.device))
         self.alive = [self.alive[place] for place in going]
 
@@ -156,15 +206,11 @@ class BeamSearch(Search):
         super().__init__(base, rows, decoding)
         self.beams = [Hypotheses([(0.0, [])]) for _ in rows]
 
-    @torch.inference_mode()
-    def advance(self) -> None:
-        if self.cache is None:
-            logits = self.prefill()
-        else:
-            running = [
-                (row, text[-1]) for row, beams in zip(self.alive, self.beams, strict=True) for _, text in beams.running
-            ]
-            logits = self.step([token for _, token in running], [row.network for row, _ in running])
+    def going(self) -> list[tuple[Row, int]]:
+        pairs = zip(self.alive, self.beams, strict=True)
+        return [(row, text[-1]) for row, beams in pairs for _, text in beams.running]
+
+    def choose_all(self, logits: Tensor) -> None:
         scores = logits.float().log_softmax(-1)
         order, start, going = [], 0, []
         sizes = [len(beams.running) for beams in self.beams]
@@ -203,6 +249,7 @@ class BeamSearch(Search):
         beams.running = running
         best_running = running[0][0] / length**self.decoding.length_penalty if running else -inf
         full = len(beams.finished) == width
-        row.done = not running or (full and best_running <= beams.finished[-1][0])
-        row.written = max(beams.finished)[1] if row.done else running[0][1]
+        done = not running or (full and best_running <= beams.finished[-1][0])
+        row.written = max(beams.finished)[1] if done else running[0][1]
+        row.done = done
         return sources

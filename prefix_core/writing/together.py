@@ -4,16 +4,15 @@ Every input has its own prefix, and all run through the one frozen model: a batc
 fine-tuned weights each task would need a model, and so a batch, of its own.
 """
 
-import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from typing import TypeVar
+from functools import partial
 
 from prefix_core.errors import InputError
 from prefix_core.model.base import Base
-from prefix_core.writing.generate import Decoding, GenerationEvent, Request, stream, write
+from prefix_core.writing.generate import Decoding, GenerationEvent, Request, stream
 
-Event = TypeVar("Event")
+Streaming = Callable[[Sequence[Request], Decoding, Callable[[], bool]], Iterator[GenerationEvent]]
 WARM_UP = 2  # tokens written before anything is timed, so that neither side pays for what is set up once
 
 
@@ -55,12 +54,13 @@ def together(
     requests: Sequence[Request],
     decoding: Decoding | None = None,
     should_stop: Callable[[], bool] = lambda: False,
+    streaming: Streaming | None = None,
 ) -> Iterator[TogetherEvent]:
     """Write for all requests in one batch, then for each alone; yields every row's events, and a closing result.
 
-    An event's pane is the request's index, in both runs. Stops without a result when `should_stop` says so. Raises
-    `InputError` if there are fewer than two requests, if one has weights of its own and so cannot share the batch, or
-    if an input is refused.
+    An event's pane is the request's index, in both runs. streaming: what writes, if not this thread. Stops without a
+    result when `should_stop` says so. Raises `InputError` if there are fewer than two requests, if one has weights of
+    its own and so cannot share the batch, or if an input is refused.
     """
     if len(requests) < 2:
         raise InputError("a batch of several tasks needs at least two inputs")
@@ -70,17 +70,19 @@ def together(
                 f"{request.steered.method} has weights of its own and cannot share a batch wholly: only prefixes and "
                 "prompts run on the frozen model itself"
             )
-    decoding = decoding or Decoding()
+    decoding, streaming = decoding or Decoding(), streaming or partial(stream, base)
     for warm_up in (requests, requests[:1]):
-        write(base, warm_up, replace(decoding, max_new_tokens=WARM_UP))
+        for event in streaming(warm_up, replace(decoding, max_new_tokens=WARM_UP), should_stop):
+            if event.error:
+                raise InputError(f"input {event.pane + 1}: {event.error}")
     panes = range(len(requests))
     finished: dict[bool, dict[int, GenerationEvent]] = {True: {}, False: {}}
     seconds = {True: 0.0, False: 0.0}
     for in_one_batch, batches in ((True, [panes]), (False, [range(pane, pane + 1) for pane in panes])):
         for batch in batches:
-            events = stream(base, [requests[pane] for pane in batch], decoding, should_stop)
-            for took, event in timed(events):
-                seconds[in_one_batch] += took
+            before = seconds[in_one_batch]
+            for event in streaming([requests[pane] for pane in batch], decoding, should_stop):
+                seconds[in_one_batch] = before + event.seconds
                 event = replace(event, pane=batch[event.pane])
                 if event.error:
                     raise InputError(f"input {event.pane + 1}: {event.error}")
@@ -97,14 +99,3 @@ def together(
         seconds_alone=seconds[False],
     )
     yield TogetherEvent(False, finished[False][panes[-1]], seconds[False], result)
-
-
-def timed(events: Iterator[Event]) -> Iterator[tuple[float, Event]]:
-    """Each event with the seconds its making took, without what its reader does between two."""
-    while True:
-        began = time.perf_counter()
-        try:
-            event = next(events)
-        except StopIteration:
-            return
-        yield time.perf_counter() - began, event

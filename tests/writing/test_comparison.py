@@ -6,12 +6,13 @@ from prefix_core.artifacts.shelf import Shelf
 from prefix_core.model.base import Base
 from prefix_core.tasks.task import Task
 from prefix_core.writing.comparison import compare
+from prefix_core.writing.desk import Desk
 from prefix_core.writing.engine import Engine
 from prefix_core.writing.generate import Decoding
 
 
 def test_panes_say_how_long_loading_took_and_what_a_copy_would_take(tiny: Base, artifacts: Path, e2e: Task) -> None:
-    engine, source = Engine(tiny, Shelf(tiny), artifacts), e2e.pool()[0].source
+    engine, source = Engine(tiny, Shelf(tiny), artifacts, Desk(tiny)), e2e.pool()[0].source
 
     def last() -> dict[str, tuple[float, int]]:
         *_, panes = compare(engine, e2e, source, ["prefix", "fine_tune", "adapter"], Decoding(max_new_tokens=2))

@@ -16,6 +16,7 @@ from prefix_core.tasks.custom import custom
 from prefix_core.ui.choices import PrefixChoice, pick_prefixes
 from prefix_core.ui.common import bars_html
 from prefix_core.ui.labels import seconds, size
+from prefix_core.ui.room import bounded
 
 if TYPE_CHECKING:
     from prefix_core.writing.engine import Engine
@@ -81,7 +82,7 @@ def requests_for(
             else:
                 (choice,) = pick_prefixes(offered, [name])
                 task, title, steered = choice.task, choice.title, choice.steered
-            requests.append(Request(steered, task, task.parse(text)))
+            requests.append(Request(steered, task, task.parse(bounded(text))))
         except InputError as error:
             raise InputError(f"row {number}: {error}") from None
         length = steered.prefix.length if steered.prefix else 0

@@ -3,11 +3,13 @@
 `prefix_core.writing` needs torch, so it is imported only once the base is loaded.
 """
 
+from __future__ import annotations
+
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import gradio as gr
 
@@ -17,6 +19,7 @@ from prefix_core.ui.batch.rows import (
     NO_PREFIX_TEXT,
     NO_PREFIX_TITLE,
     ROWS,
+    BatchRow,
     batch_json,
     costs_html,
     example,
@@ -28,8 +31,14 @@ from prefix_core.ui.batch.rows import (
 from prefix_core.ui.choices import PrefixChoice, prefix_choices
 from prefix_core.ui.common import MOST_TOKENS, QUICK, problem_html, refusals, status_html
 from prefix_core.ui.loading import Loading
+from prefix_core.ui.room import line_for
 from prefix_core.ui.visitors import Arrival, Visitors
-from prefix_core.ui.waiting_line import MOST_WAITING, WRITING, waiting_words
+from prefix_core.ui.waiting_line import MOST_WAITING, WaitingLine, waiting_words
+
+if TYPE_CHECKING:
+    from prefix_core.writing.engine import Engine
+    from prefix_core.writing.generate import Request
+    from prefix_core.writing.together import TogetherEvent
 
 REDRAW = 0.08  # seconds between two redraws of the outputs
 TOKENS, MOST_ROWS = 60, 16
@@ -140,13 +149,15 @@ def write(
     wanted = list(zip(rows[:ROWS], rows[ROWS:], strict=True))
     try:
         yield status_html("busy", "Writing …" if loading.ready else "Loading the model …"), gr.skip(), ""
-        with WRITING.join() as place:
+        engine = loading.wait()
+        written, requests = requests_for(engine, offered(loading, visitors, token), wanted)
+        with line_of(engine, requests, TOKENS).join() as place:
             for ahead in place.countdown(lambda: batch_run.stopped):
                 yield status_html("busy", waiting_words(ahead)), gr.skip(), ""
             if batch_run.stopped:
                 yield status_html("stopped", "Stopped before it began"), gr.skip(), ""
                 return
-            yield from _written(loading, visitors, token, lambda: batch_run.stopped, wanted)
+            yield from _written(engine, written, requests, lambda: batch_run.stopped)
     except InputError as error:
         message = str(error)
         yield problem_html(message[:1].upper() + message[1:]), gr.skip(), ""
@@ -154,16 +165,29 @@ def write(
         yield problem_html(error), gr.skip(), ""
 
 
-def _written(
-    loading: Loading, visitors: Visitors, token: str, should_stop: Callable[[], bool], wanted: Sequence[tuple[str, str]]
-) -> Iterator[tuple[Any, Any, Any]]:
+def line_of(engine: Engine, requests: Sequence[Request], tokens: int) -> WaitingLine:
+    """The line that a batch waits in; each of its rows writes so many tokens. Raises `InputError` if it is too long."""
+    from prefix_core.writing.generate import Decoding
+
+    return line_for(engine.base, [(request.task, request.source) for request in requests], 1, Decoding(tokens))
+
+
+def events_of(
+    engine: Engine, requests: Sequence[Request], tokens: int, should_stop: Callable[[], bool] = lambda: False
+) -> Iterator[TogetherEvent]:
+    """The batch and its rows alone, at the desk where others' comparisons are written, but in passes of their own."""
     from prefix_core.writing.generate import Decoding
     from prefix_core.writing.together import together
 
-    engine = loading.wait()
-    rows, requests = requests_for(engine, offered(loading, visitors, token), wanted)
+    streaming = partial(engine.desk.stream, apart=True)
+    return together(engine.base, requests, Decoding(tokens, too_long="cut"), should_stop, streaming)
+
+
+def _written(
+    engine: Engine, rows: list[BatchRow], requests: Sequence[Request], should_stop: Callable[[], bool]
+) -> Iterator[tuple[Any, Any, Any]]:
     drawn = 0.0
-    for event in together(engine.base, requests, Decoding(TOKENS, too_long="cut"), should_stop):
+    for event in events_of(engine, requests, TOKENS, should_stop):
         pane, now = event.event.pane, time.perf_counter()
         if event.result:
             done = f"{len(rows)} texts in one batch"
@@ -200,13 +224,10 @@ def _endpoint(loading: Loading, visitors: Visitors) -> None:
             if len(wanted) > MOST_ROWS or not 1 <= max_new_tokens <= MOST_TOKENS:
                 raise InputError(f"A batch takes up to {MOST_ROWS} rows and 1 to {MOST_TOKENS} new tokens.")
             engine = loading.wait()
-            from prefix_core.writing.generate import Decoding
-            from prefix_core.writing.together import together
-
             written, requests = requests_for(engine, offered(loading, visitors, visitor), wanted)
-            with WRITING.join() as place:
+            with line_of(engine, requests, max_new_tokens).join() as place:
                 place.wait()
-                *_, last = together(engine.base, requests, Decoding(max_new_tokens, too_long="cut"))
+                *_, last = events_of(engine, requests, max_new_tokens)
             assert last.result is not None
             return batch_json(written, last.result)
 

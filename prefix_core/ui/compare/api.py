@@ -16,7 +16,8 @@ from prefix_core.ui.common import refusals
 from prefix_core.ui.compare.runs import DecodingOptions, decoding_of
 from prefix_core.ui.labels import METHODS
 from prefix_core.ui.loading import Loading
-from prefix_core.ui.waiting_line import MOST_WAITING, WRITING
+from prefix_core.ui.room import bounded, line_for
+from prefix_core.ui.waiting_line import MOST_WAITING
 from prefix_core.writing.pane import Pane
 
 TaskName = Literal["e2e", "webnlg", "dart", "summarization", "innkeeper"]
@@ -60,7 +61,7 @@ def add(loading: Loading) -> None:
         """
         with refusals():
             chosen = find_card(task).task
-            source = chosen.parse(text)
+            source = chosen.parse(bounded(text))
             shorten = chosen.cut if cut is None else cut
             options = DecodingOptions(decoding, temperature, top_p, seed, max_new_tokens, shorten, shots, strength)
             answer = {"task": task, "table": chosen.to_grid(source), "ahead": 0, "outputs": []}
@@ -78,7 +79,8 @@ def _stream(
     from prefix_core.writing import comparison
 
     decoding = decoding_of(options)
-    with WRITING.join() as place:  # given up when the call is cancelled: Gradio closes the generator
+    line = line_for(engine.base, [(task, source)], len(methods), decoding)
+    with line.join() as place:  # given up when the call is cancelled: Gradio closes the generator
         for ahead in place.countdown(every=SEND):
             yield ahead, []
         sent = time.perf_counter()

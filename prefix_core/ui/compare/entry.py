@@ -15,6 +15,7 @@ from prefix_core.tasks import triples
 from prefix_core.tasks.task import Kind
 from prefix_core.ui.choices import MOST_EXAMPLES, SHIPPED_CARDS, TaskCard
 from prefix_core.ui.common import hint_html, problem_html
+from prefix_core.ui.room import bounded
 
 LABELS = {
     "table": "As text: MR, field : value, CSV, Markdown, JSON",
@@ -42,7 +43,7 @@ class Draft(NamedTuple):
 
     def source(self, card: TaskCard) -> Any:
         """As the card's task reads it. Raises `InputError`."""
-        return card.task.parse(self.text if self.edited == "text" or card.task.kind == "text" else self.grid)
+        return card.task.parse(bounded(self.text) if self.edited == "text" or card.task.kind == "text" else self.grid)
 
 
 def draft_of(card: TaskCard, source: Any) -> Draft:

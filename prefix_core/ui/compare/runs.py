@@ -6,7 +6,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
+from contextlib import closing
 from dataclasses import dataclass, field, replace
 from threading import Lock
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -20,10 +21,12 @@ from prefix_core.ui.compare.entry import Draft
 from prefix_core.ui.compare.panes import draw_panes, outcome, references_html, written
 from prefix_core.ui.labels import ALL_METHODS, seconds
 from prefix_core.ui.loading import Loading
-from prefix_core.ui.waiting_line import WRITING, Place, waiting_words
+from prefix_core.ui.room import line_for
+from prefix_core.ui.waiting_line import waiting_words
 from prefix_core.writing.pane import Pane
 
 if TYPE_CHECKING:
+    from prefix_core.writing.engine import Engine
     from prefix_core.writing.search import Decoding
 
 REDRAW = 0.06  # seconds between two redraws of the panes; more often would only keep the browser busy
@@ -143,26 +146,30 @@ def run(loading: Loading, state: PageState) -> Iterator[Redraw]:
     if comparison is None or not comparison.taken.acquire(blocking=False):
         yield gr.skip(), gr.skip(), gr.skip()  # a generator that yields nothing would empty its outputs
         return
-    with WRITING.join() as place:
-        for redraw in _redraws(loading, comparison, state, place):
+    with closing(_redraws(loading, comparison, state)) as redraws:
+        for redraw in redraws:
             if state.latest is not comparison:
                 yield gr.skip(), gr.skip(), gr.skip()  # Gradio sends the last item once more at the end
                 return
             yield redraw
 
 
-def _redraws(loading: Loading, comparison: Comparison, state: PageState, place: Place) -> Iterator[Redraw]:
+def _redraws(loading: Loading, comparison: Comparison, state: PageState) -> Generator[Redraw]:
     def unwanted() -> bool:
         return comparison.stopped or state.latest is not comparison
 
     try:
-        for ahead in place.countdown(unwanted):
-            yield status_html("busy", waiting_words(ahead)), gr.skip(), gr.skip()
-        if unwanted():
-            yield status_html("stopped", "Stopped before it began"), gr.skip(), gr.skip()
-            return
         yield status_html("busy", "Writing …" if loading.ready else "Loading the model …"), gr.skip(), gr.skip()
-        yield from _written(loading, comparison, state, unwanted)
+        engine = loading.wait()
+        decoding, rows = decoding_of(comparison.options), len(comparison.methods)
+        line = line_for(engine.base, [(comparison.card.task, comparison.source)], rows, decoding)
+        with line.join() as place:
+            for ahead in place.countdown(unwanted):
+                yield status_html("busy", waiting_words(ahead)), gr.skip(), gr.skip()
+            if unwanted():
+                yield status_html("stopped", "Stopped before it began"), gr.skip(), gr.skip()
+                return
+            yield from _written(engine, comparison, state, decoding, unwanted)
     except PrefixError as error:
         yield status_html("failed", str(error)), gr.skip(), gr.skip()
     except Exception:
@@ -172,16 +179,15 @@ def _redraws(loading: Loading, comparison: Comparison, state: PageState, place: 
 
 
 def _written(
-    loading: Loading, comparison: Comparison, state: PageState, unwanted: Callable[[], bool]
+    engine: Engine, comparison: Comparison, state: PageState, decoding: Decoding, unwanted: Callable[[], bool]
 ) -> Iterator[Redraw]:
     """The panes while they fill, then the references, then the scores against them."""
-    engine = loading.wait()
     from prefix_core.writing.comparison import compare, scored
 
     card, source, options = comparison.card, comparison.source, comparison.options
     methods = [method for method in ALL_METHODS if method in comparison.methods]
     own = card.own.steered if card.own else None
-    decoding, references = decoding_of(options), card.task.references_of(source)
+    references = card.task.references_of(source)
     began = drawn = time.perf_counter()
     panes: list[Pane] = []
     shots, strength = int(options.shots), options.strength

@@ -19,7 +19,7 @@ from prefix_core.ui.choices import SHIPPED_CARDS
 from prefix_core.ui.compare import api
 from prefix_core.ui.compare.api import pane_json
 from prefix_core.ui.loading import Loading
-from prefix_core.ui.waiting_line import WRITING
+from prefix_core.ui.room import SHORT_LINE
 from prefix_core.writing.pane import Pane
 from tests.ui.conftest import ROOT, App
 
@@ -110,9 +110,9 @@ def test_a_cancelled_call_ends_its_work(tiny: Base, artifacts: Path, monkeypatch
         job.cancel()
         assert ended.wait(10)
         deadline = time.monotonic() + 10
-        while WRITING.standing and time.monotonic() < deadline:
+        while SHORT_LINE.standing and time.monotonic() < deadline:
             time.sleep(0.05)
-        assert WRITING.standing == []  # its place is free
+        assert SHORT_LINE.standing == []  # its place is free
     finally:
         demo.close()
 

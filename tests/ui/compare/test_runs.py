@@ -9,7 +9,7 @@ import pytest
 
 from prefix_core.errors import InputError
 from prefix_core.model.base import Base
-from prefix_core.ui import waiting_line
+from prefix_core.ui import room, waiting_line
 from prefix_core.ui.choices import SHIPPED_CARDS
 from prefix_core.ui.compare import runs
 from prefix_core.ui.compare.runs import DecodingOptions, PageState
@@ -104,10 +104,11 @@ def test_a_comparison_that_the_queue_refused_is_forgotten(run, state: PageState)
 
 def test_one_who_waits_is_told_how_many_are_before_them(run, state: PageState, monkeypatch: pytest.MonkeyPatch) -> None:
     line = WaitingLine(1)
-    monkeypatch.setattr(runs, "WRITING", line)
+    monkeypatch.setattr(room, "SHORT_LINE", line)
     ask(state, "name[First]")
     with line.join():
         redraws = run(state)
+        next(redraws)
         assert "Waiting: 1 before you" in next(redraws)[0]
     *_, (status, _, _) = redraws
     assert "2 texts for First" in status and line.standing == []
@@ -115,7 +116,7 @@ def test_one_who_waits_is_told_how_many_are_before_them(run, state: PageState, m
 
 def test_stop_ends_the_waiting(run, state: PageState, monkeypatch: pytest.MonkeyPatch) -> None:
     line = WaitingLine(1)
-    monkeypatch.setattr(runs, "WRITING", line)
+    monkeypatch.setattr(room, "SHORT_LINE", line)
     ask(state, "name[First]")
     with line.join():
         redraws = run(state)
