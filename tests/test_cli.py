@@ -1,5 +1,6 @@
 """The commands as a person types them: what they print, where, and what they answer to bad use."""
 
+import csv
 import gzip
 import io
 import json
@@ -83,6 +84,29 @@ def test_generate_prints_the_sentence_and_nothing_else(
     assert plain.out.count("\n") == 1 and plain.err == ""
     assert main(["generate", *options, "--json"]) == 0
     assert json.loads(capsys.readouterr().out)["output"] + "\n" == plain.out
+
+
+def test_generate_writes_a_text_for_every_row_of_a_file(
+    tiny_folder: Path, prefix: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    rows, out = tmp_path / "rows.csv", tmp_path / "written" / "out.csv"
+    rows.write_text("name,eatType,area\nPomelo,,riverside\nThe Copper Kettle,coffee shop,city centre\n,,\n")
+    options = ["generate", "--base", str(tiny_folder), "--artifact", str(prefix)]
+    assert main([*options, "--text", TABLE]) == 0
+    alone = capsys.readouterr().out
+    assert main([*options, "--data", str(rows), "--out", str(out)]) == 0
+    assert "2 texts written to" in capsys.readouterr().err  # a row without any cell is none
+    written = list(csv.DictReader(out.open()))
+    assert [row["name"] for row in written] == ["Pomelo", "The Copper Kettle"]
+    assert written[1]["prefix"] + "\n" == alone and written[1]["prefix said"].endswith(" of 3")
+    for options_, message in (
+        (["--data", str(rows)], "--data needs --out"),
+        (["--data", str(rows), "--out", str(tmp_path / "x.doc")], "ends in one of"),
+    ):
+        assert main([*options, *options_]) == 2 and message in capsys.readouterr().err
+    rows.write_text('mr\n"name[A], area[x]"\n"name[B"\n')
+    assert main([*options, "--data", str(rows), "--out", str(out)]) == 2
+    assert "rows.csv, row 3" in capsys.readouterr().err
 
 
 def test_a_prefix_is_hidden_by_strength_0_or_by_other_layers(

@@ -3,6 +3,7 @@
 import argparse
 import json
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -24,10 +25,8 @@ from prefix_core.tasks.task import Task
 from prefix_core.writing.generate import Decoding
 
 ARTIFACT_HELP = "a folder that training wrote, or hf:OWNER/NAME on the Hugging Face Hub"
-DATA_HELP = (
-    "a file of inputs and their texts (CSV, TSV, JSON lines, JSON, .xlsx, .ods, Parquet; also in gzip or zip), or a set"
-    " such as xsum:train"
-)
+KINDS = "CSV, TSV, JSON lines, JSON, .xlsx, .ods, Parquet"
+DATA_HELP = f"a file of inputs and their texts ({KINDS}; also in gzip or zip), or a set such as xsum:train"
 
 
 class Commands:
@@ -55,6 +54,11 @@ def add_base(command: argparse.ArgumentParser) -> None:
 def add_data(command: argparse.ArgumentParser) -> None:
     """Examples from a file, and how it is read."""
     command.add_argument("--data", required=True, help=DATA_HELP)
+    add_reading(command)
+
+
+def add_reading(command: argparse.ArgumentParser) -> None:
+    """How the rows of a file are read."""
     command.add_argument("--sheet", help="of a workbook: the sheet's name (default: the one that holds a table)")
     command.add_argument(
         "--leave-out-empty", action="store_true", help="pass over rows without an input or a text (default: refuse)"
@@ -64,6 +68,11 @@ def add_data(command: argparse.ArgumentParser) -> None:
 
 def named_examples(asked: argparse.Namespace, task: Task, limit: int | None = None, place: str = "") -> list[Example]:
     """The examples of `--data`, or of another file; how it was read is said on standard error."""
+    return load_examples(place or asked.data, task, limit, asked.sheet, asked.leave_out_empty, say_how_read(asked))
+
+
+def say_how_read(asked: argparse.Namespace) -> Callable[[Report], None]:
+    """Says on standard error how a file was read: everything with `--verbose`, else that something was passed over."""
 
     def say(report: Report) -> None:
         lines = report.lines()
@@ -72,7 +81,7 @@ def named_examples(asked: argparse.Namespace, task: Task, limit: int | None = No
         elif report.left_out or report.notes:
             print(f"{lines[0]}; --verbose says what was passed over", file=sys.stderr)
 
-    return load_examples(place or asked.data, task, limit, asked.sheet, asked.leave_out_empty, say)
+    return say
 
 
 def add_placed_base(command: argparse.ArgumentParser) -> None:

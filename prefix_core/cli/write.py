@@ -20,6 +20,7 @@ from prefix_core.cli.options import (
     show,
     too_long,
 )
+from prefix_core.data.inputs import load_inputs
 from prefix_core.errors import InputError
 from prefix_core.model.base import Base
 from prefix_core.studies.acts import to_json, where_it_acts
@@ -27,9 +28,13 @@ from prefix_core.studies.evaluate import evaluate
 from prefix_core.tasks import TASKS, get_task
 from prefix_core.writing.generate import Decoding, Request, tokens_cut, write
 from prefix_core.writing.together import together
+from prefix_core.writing.written import SUFFIXES, check_ending, save, table
 
 
 def run_generate(asked: argparse.Namespace) -> None:
+    if asked.data:
+        write_rows(asked)
+        return
     task, base = named_task(asked), named_base(asked)
     text = standard_input() if asked.text == "-" else asked.text
     steered = named_steered(base, task, asked)
@@ -39,6 +44,31 @@ def run_generate(asked: argparse.Namespace) -> None:
     if cut:
         print(f"prefix_core: the input was cut at its end, by {cut} tokens, to fit the context", file=sys.stderr)
     show(asked, {"task": task.name, "method": asked.method, "output": output, "cut": cut}, output)
+
+
+def write_rows(asked: argparse.Namespace) -> None:
+    """A text for every row of a file, and what each says of its input, into another file."""
+    if not asked.out:
+        raise InputError(f"--data needs --out, a file for the texts that ends in one of {', '.join(SUFFIXES)}")
+    check_ending(Path(asked.out))
+    task, base = named_task(asked), named_base(asked)
+    inputs = load_inputs(asked.data, task, asked.sheet, asked.leave_out_empty, options.say_how_read(asked))
+    steered, decoding = named_steered(base, task, asked), asked_decoding(asked)
+    requests, cut = [Request(steered, task, one.source) for one in inputs], 0
+    for one, request in zip(inputs, requests, strict=True):
+        try:
+            cut += tokens_cut(base, request, decoding) > 0
+        except InputError as error:
+            raise InputError(f"{Path(asked.data).name}, row {one.number}: {error}") from None
+    with tqdm(total=len(inputs), desc="writing", unit="input", file=sys.stderr) as bar:
+        texts = write(base, requests, decoding, on_done=bar.update)
+    if cut:
+        print(f"prefix_core: {cut} inputs were cut at their end, to fit the context", file=sys.stderr)
+    head, rows = table(task, inputs, [{asked.method: text} for text in texts])
+    save(Path(asked.out), head, rows)
+    print(f"{len(rows)} texts written to {asked.out}", file=sys.stderr)
+    if asked.json:
+        show(asked, [dict(zip(head, row, strict=True)) for row in rows], "")
 
 
 def run_inspect(asked: argparse.Namespace) -> None:
@@ -137,10 +167,14 @@ OF_WRITING = (
 
 
 def add(commands: options.Commands) -> None:
-    command = commands.add("generate", "write the text for one input")
+    command = commands.add("generate", "write the text for one input, or for every row of a file")
     for add_some in OF_WRITING:
         add_some(command)
-    command.add_argument("--text", required=True, help="the input: 'name[Blue Spice], area[riverside]'; - reads it")
+    asked = command.add_mutually_exclusive_group(required=True)
+    asked.add_argument("--text", help="the input: 'name[Blue Spice], area[riverside]'; - reads it")
+    asked.add_argument("--data", help=f"a file of many inputs, a row each ({options.KINDS})")
+    options.add_reading(command)
+    command.add_argument("--out", help=f"with --data: the file for the texts; it ends in {', '.join(SUFFIXES)}")
     command.set_defaults(run=run_generate)
 
     command = commands.add("inspect", "show where a prefix acts in a text, token by token, as JSON")

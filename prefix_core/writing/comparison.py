@@ -35,21 +35,32 @@ def compare(
     shots: examples in the prompt; own: what the method "own" runs; strength: of the prefix (see `Prefix`). A method
     that cannot run fails in its own pane. Raises `InputError` for an unknown method.
     """
+    yield from compare_all(engine, task, [source], methods, decoding, shots, own, should_stop, strength)
+
+
+def compare_all(
+    engine: Engine,
+    task: Task,
+    sources: Sequence[Any],
+    methods: Sequence[str],
+    decoding: Decoding,
+    shots: int = 0,
+    own: Steered | None = None,
+    should_stop: Callable[[], bool] = lambda: False,
+    strength: float = 1.0,
+) -> Iterator[list[Pane]]:
+    """As `compare`, for several inputs together: the panes of the first input, then those of the second, and so on."""
     known = (OWN, *METHODS) if own else tuple(METHODS)
     if unknown := set(methods) - set(known):
         raise InputError(f"There is no method '{min(unknown)}'. Choose from: {', '.join(known)}.")
-    panes: list[Pane] = []
-    requests: dict[int, Request] = {}  # index of the pane -> what runs there
-    for index, method in enumerate(methods):
-        began = time.perf_counter()
-        try:
-            steered = own if own and method == OWN else engine.steer(task, method, shots)
-            steered = steered.acting(strength) if steered.method == "prefix" else steered
-        except PrefixError as error:
-            panes.append(Pane(method, "failed", error=str(error), base=engine.base.parameters))
-            continue
-        panes.append(_waiting(engine, method, steered, time.perf_counter() - began))
-        requests[index] = Request(steered, task, source)
+    ready = [_ready(engine, task, method, shots, own, strength) for method in methods]
+    panes = [pane for _ in sources for _, pane in ready]
+    requests = {  # index of the pane -> what runs there
+        place * len(ready) + index: Request(steered, task, source)
+        for place, source in enumerate(sources)
+        for index, (steered, _) in enumerate(ready)
+        if steered is not None
+    }
     yield list(panes)
     indices = list(requests)
     for event in engine.desk.stream(list(requests.values()), decoding, should_stop):
@@ -67,6 +78,19 @@ def compare(
         )
         yield list(panes)
     yield [replace(pane, state="stopped") if pane.state in ("waiting", "writing") else pane for pane in panes]
+
+
+def _ready(
+    engine: Engine, task: Task, method: str, shots: int, own: Steered | None, strength: float
+) -> tuple[Steered | None, Pane]:
+    """A method loaded and set, with its empty pane; or why it cannot run, in a failed one."""
+    began = time.perf_counter()
+    try:
+        steered = own if own and method == OWN else engine.steer(task, method, shots)
+        steered = steered.acting(strength) if steered.method == "prefix" else steered
+    except PrefixError as error:
+        return None, Pane(method, "failed", error=str(error), base=engine.base.parameters)
+    return steered, _waiting(engine, method, steered, time.perf_counter() - began)
 
 
 def scored(panes: Sequence[Pane], references: Sequence[str]) -> list[Pane]:
