@@ -17,6 +17,7 @@ from prefix_core.ui.compare.entry import Draft, box_settings, draft_of, example_
 from prefix_core.ui.compare.panes import draw_panes, references_html, written
 from prefix_core.ui.compare.runs import MOST_SHOTS, PageState
 from prefix_core.ui.labels import METHOD_LABELS, METHODS
+from prefix_core.ui.many.layout import ManyParts, lay_out_file, lay_out_pasted, lay_out_table
 from prefix_core.writing.pane import Pane
 
 SEED = "the same seed, methods and settings write the same texts"
@@ -87,6 +88,7 @@ class CompareTab:
     panes: gr.HTML
     references: gr.HTML
     state: gr.State
+    many: ManyParts
 
     @property
     def buttons(self) -> list[gr.Button]:
@@ -120,7 +122,9 @@ def lay_out(card: TaskCard, opening: Opening | None) -> CompareTab:
     with gr.Row(elem_id="compare"):
         with gr.Column(scale=4, min_width=340, elem_id="input"):
             entry = _lay_out_input(card, draft_of(card, source))
+            several = lay_out_pasted()
             decoding = _lay_out_decoding(card.task)
+            several |= lay_out_file()
         with gr.Column(scale=8, min_width=340, elem_id="output"):
             with gr.Row(elem_id="actions"):
                 methods = gr.CheckboxGroup(
@@ -134,6 +138,7 @@ def lay_out(card: TaskCard, opening: Opening | None) -> CompareTab:
                 run = gr.Button("Run", variant="primary", scale=0, min_width=92, elem_id="run")
                 stop = gr.Button("Stop", scale=0, min_width=76, interactive=False, elem_id="stop")
             without = gr.HTML("", elem_id="without")
+            several |= lay_out_table()
             with gr.Row(elem_id="outcome"):
                 status = gr.HTML(opening_status(card, source, opening), elem_id="status")
                 again = gr.Button("Regenerate", size="sm", scale=0, min_width=0, elem_id="again")
@@ -147,7 +152,7 @@ def lay_out(card: TaskCard, opening: Opening | None) -> CompareTab:
     return CompareTab(
         tasks=tasks, input=entry, decoding=decoding, methods=methods, without=without, run=run, stop=stop, again=again,
         link=link, query=gr.Textbox(visible=False), status=status, panes=drawn, references=references,
-        state=gr.State(PageState(card.key)),
+        state=gr.State(PageState(card.key)), many=ManyParts(**several),
     )  # fmt: skip
 
 

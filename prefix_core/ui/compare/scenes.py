@@ -88,7 +88,7 @@ class Scenes:
             if link := from_query(dict(request.query_params)):
                 card = find_card(link.key, visitor)
                 draft = entry.draft_from(card, link.text)
-                return self._show(state, visitor, card, draft, link.methods, link.settings)
+                return self.show(state, visitor, card, draft, link.methods, link.settings)
         except InputError as error:
             problem = {self.page.input.problem: problem_html(error)}
         card = SHIPPED_CARDS[FIRST]
@@ -109,9 +109,9 @@ class Scenes:
         except InputError as error:
             return {self.page.input.problem: problem_html(error), self.page.tasks: self.tasks(token, state)}
         if left.edited == "text" and plain_kind(left.text) == card.task.kind != self._kind(state.key, visitor):
-            return self._show(state, visitor, card, entry.draft_from(card, left.text))
+            return self.show(state, visitor, card, entry.draft_from(card, left.text))
         state.drafts[state.key] = left
-        return self._show(state, visitor, card, state.drafts.get(key) or self._first_draft(card))
+        return self.show(state, visitor, card, state.drafts.get(key) or self._first_draft(card))
 
     def offer(self, card: TaskCard, wanted: list[str] | None = None) -> Updates:
         """The methods that can run on this base, with a word on the others. wanted: those to tick; None for all."""
@@ -136,7 +136,7 @@ class Scenes:
         except InputError:
             return None
 
-    def _show(
+    def show(
         self,
         state: PageState,
         visitor: Visitor | None,

@@ -19,6 +19,8 @@ from prefix_core.ui.compare.panes import references_html
 from prefix_core.ui.compare.runs import DecodingOptions, PageState, run
 from prefix_core.ui.compare.scenes import FIRST, Scenes, Updates, to_query
 from prefix_core.ui.loading import Loading
+from prefix_core.ui.many import api as many_api
+from prefix_core.ui.many import tab as many
 from prefix_core.ui.visitors import Arrival, Visitors
 from prefix_core.ui.waiting_line import MOST_WAITING
 
@@ -48,7 +50,9 @@ def build(loading: Loading, visitors: Visitors, arrival: Arrival, tab: gr.Tab) -
     _connect_input(scenes, arrival)
     _connect_runs(scenes, arrival, note)
     tab.select(scenes.tasks, [arrival.token, page.state], page.tasks, **QUICK)
+    many.connect(page.many, scenes, arrival)
     api.add(loading)
+    many_api.add(loading, visitors)
 
 
 def _connect_input(scenes: Scenes, arrival: Arrival) -> None:

@@ -98,10 +98,12 @@ def read_file(path: Path, limits: Limits, answers: Answers = UNASKED) -> Sheet:
     return read_content(path.read_bytes(), path.name, limits, answers)
 
 
-def read_content(content: bytes, name: str, limits: Limits, answers: Answers = UNASKED) -> Sheet:
-    """As `read_file`, of a file that is not kept."""
+def read_content(
+    content: bytes, name: str, limits: Limits, answers: Answers = UNASKED, fewest_columns: int = 2
+) -> Sheet:
+    """As `read_file`, of a file that is not kept. fewest_columns: 1 for inputs alone."""
     most = UNPACKED * limits.megabytes * 1_000_000
-    return _sheet(read_bytes(content, name, answers.sheet, most), limits, answers)
+    return _sheet(read_bytes(content, name, answers.sheet, most), limits, answers, fewest_columns)
 
 
 def read_pasted(text: str, limits: Limits, answers: Answers = UNASKED) -> Sheet:
@@ -186,20 +188,18 @@ def _refuse(sheet: Sheet, problems: list[str], empty: int) -> None:
     raise InputError(message)
 
 
-def _sheet(reading: Reading, limits: Limits, answers: Answers) -> Sheet:
+def _sheet(reading: Reading, limits: Limits, answers: Answers, fewest_columns: int = 2) -> Sheet:
     name = reading.name
     taken = list(islice(reading, limits.rows + 1))
     if len(taken) > limits.rows:
         if not answers.first:
-            message = (
-                f"{name}: more than {limits.rows} rows. Keep the {limits.rows} that matter most; a prefix needs few."
-            )
+            message = f"{name}: more than {limits.rows} rows. Keep the {limits.rows} that matter most."
             raise Offer(message, "first", f"Use the first {limits.rows}")
         taken = taken[: limits.rows]
         reading.report.rows = limits.rows
         reading.report.note(f"only the first {limits.rows} rows are used")
     columns = tuple(dict.fromkeys(column for _, record in taken for column in record))
-    if len(columns) < 2:
+    if len(columns) < fewest_columns:
         raise InputError(
             f"{name}: only one column ({', '.join(columns)}) was found. Two are needed, the input and its text, with "
             "their names in the first row."

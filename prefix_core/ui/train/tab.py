@@ -126,7 +126,7 @@ class RowEvents:
         form = TrainingForm(*fields)
         if form.sheet is None:
             return gr.skip(), gr.skip(), gr.skip(), "", ""
-        preview, report = views.preview_html(form.sheet, form.inputs, form.target), views.report_html(form.sheet)
+        preview, report = views.preview_html(form.sheet, form.inputs, form.target), views.report_html(form.sheet.report)
         try:
             base = self.loading.wait().base
             plan = make_plan(form, base, self.limits)
@@ -135,7 +135,7 @@ class RowEvents:
         except PrefixError:
             return "", _offered(None), report, preview, ""  # there is no base; the header says why
         left_out = [f"{one.id}: {what}" for one in (*plan.learn, *plan.held_out) for what in one.left_out]
-        report = views.report_html(form.sheet, left_out[:MOST_TOLD])
+        report = views.report_html(form.sheet.report, left_out[:MOST_TOLD])
         return "", _offered(None), report, preview, f"<p>{escape(describe_plan(plan, base))}</p>"
 
 
@@ -264,7 +264,7 @@ def sheet_updates(
     names, form = list(sheet.columns), form_for(sheet, note)
     return [
         *before,
-        views.report_html(sheet),
+        views.report_html(sheet.report),
         gr.Group(visible=True),
         form.task,
         gr.CheckboxGroup(names, value=form.inputs),

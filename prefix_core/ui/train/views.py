@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import plotly.graph_objects as go
 
+from prefix_core.data.report import Report
 from prefix_core.ui.labels import METHOD_LABELS, METRICS, duration, number, size
 from prefix_core.ui.style import COLOURS, figure
 from prefix_core.ui.train.sheet import Sheet, shown
@@ -91,10 +92,10 @@ def preview_html(sheet: Sheet, inputs: Sequence[str], target: str) -> str:
     )
 
 
-def report_html(sheet: Sheet, left_out: Sequence[str] = ()) -> str:
+def report_html(report: Report, left_out: Sequence[str] = ()) -> str:
     """How the rows were read: a line that opens; open at once where something was passed over. left_out: texts."""
-    first, *rest = [*sheet.report.lines(), *left_out]
-    noted = bool(sheet.report.notes or sheet.report.left_out or left_out)
+    first, *rest = [*report.lines(), *left_out]
+    noted = bool(report.notes or report.left_out or left_out)
     items = "".join(f"<li>{escape(_shorten(line))}</li>" for line in rest)
     return (
         f'<details class="told"{" open" if noted else ""}><summary>Read as {escape(_shorten(first))}</summary>'

@@ -1,0 +1,260 @@
+"""Many inputs: here their events are connected, to the card, methods and settings of the tab "Compare".
+
+`prefix_core.writing` needs torch, so it is imported only once the base is loaded.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import gradio as gr
+
+from prefix_core.data.report import SeveralSheets
+from prefix_core.errors import InputError, PrefixError
+from prefix_core.ui.choices import find_card
+from prefix_core.ui.common import QUICK, problem_html, status_html
+from prefix_core.ui.compare import entry
+from prefix_core.ui.compare.panes import references_html, written
+from prefix_core.ui.compare.runs import DecodingOptions, PageState, decoding_of
+from prefix_core.ui.compare.scenes import Scenes, Updates
+from prefix_core.ui.labels import duration
+from prefix_core.ui.loading import Loading
+from prefix_core.ui.many import rows as many
+from prefix_core.ui.many.layout import ManyParts
+from prefix_core.ui.many.rows import LIMITS, Inputs, ManyRun, ManyState, payload, read_inputs
+from prefix_core.ui.train import views
+from prefix_core.ui.train.sheet import UNASKED, Answers, Offer, check_size
+from prefix_core.ui.visitors import Arrival
+from prefix_core.ui.waiting_line import MOST_WAITING, WRITING, waiting_words
+
+REDRAW = 0.3  # seconds between two redraws of the table
+TOGETHER = {"text": 2}  # inputs that are written in one go, by every method: of articles, which are long, fewer
+USUALLY_TOGETHER = 8
+
+Content = tuple[str, bytes]  # a file's name and what is in it
+
+
+def connect(parts: ManyParts, scenes: Scenes, arrival: Arrival) -> None:
+    events, page = ManyEvents(parts, scenes), scenes.page
+    chosen = [parts.state, arrival.token, page.tasks]
+    given = [parts.content, parts.answers, *chosen]
+    parts.file.upload(events.take_file, [parts.file, *chosen], parts.read_parts, **QUICK)
+    parts.file.clear(events.clear, parts.state, parts.read_parts, **QUICK)
+    parts.sheets.input(events.choose_sheet, [parts.sheets, *given], parts.read_parts, **QUICK)
+    parts.offer.click(events.allow, [parts.offer, *given], parts.read_parts, **QUICK)
+    page.tasks.change(events.read, given, parts.read_parts, **QUICK)  # another task reads the rows in its own way
+    pasted = [arrival.token, page.tasks, page.input.edited, page.input.text]
+    page.input.problem.change(events.offer_pasted, pasted, parts.pasted, **QUICK)
+
+    form = [parts.state, arrival.token, *page.form]
+    begun = [parts.problem, parts.status, parts.table, parts.run, parts.pasted, parts.stop, *parts.files]
+    for button, begin in ((parts.run, events.begin), (parts.pasted, events.begin_pasted)):
+        ran = button.click(begin, form, begun, **QUICK).then(
+            partial(write, scenes.loading),
+            parts.state,
+            [parts.status, parts.table],
+            concurrency_limit=MOST_WAITING,
+            concurrency_id="many",
+            show_progress="hidden",
+            api_visibility="private",
+        )
+        ran.then(events.end, [parts.state, arrival.token], [parts.run, parts.pasted, parts.stop, *parts.files], **QUICK)
+    parts.stop.click(events.stop, parts.state, parts.stop, **QUICK)
+    parts.table.select(events.open_row, [parts.state, page.state, arrival.token], page.scene, **QUICK)
+
+
+@dataclass(frozen=True)
+class ManyEvents:
+    """What events do."""
+
+    parts: ManyParts
+    scenes: Scenes
+
+    def take_file(self, path: str | None, state: ManyState, token: str, key: str) -> list[Any]:
+        if path is None:
+            return self.clear(state)
+        try:
+            check_size(Path(path), LIMITS)
+            content = Path(path).name, Path(path).read_bytes()
+        except InputError as error:
+            return _refused(state, error)
+        finally:
+            Path(path).unlink(missing_ok=True)  # the rows are in the session now; nothing stays on disk
+        return self.read(content, UNASKED, state, token, key)
+
+    def clear(self, state: ManyState) -> list[Any]:
+        state.inputs = None
+        return [None, UNASKED, "", gr.Radio(visible=False), gr.Button(visible=False), "", gr.Button(visible=False)]
+
+    def choose_sheet(self, sheet: str, content: Content | None, answers: Answers, *rest: Any) -> list[Any]:
+        return self.read(content, replace(answers, sheet=sheet), *rest)
+
+    def allow(self, label: str, content: Content | None, answers: Answers, *rest: Any) -> list[Any]:
+        """The visitor took the offer that the button made."""
+        left_out = label.startswith("Leave")
+        answers = replace(answers, leave_out=True) if left_out else replace(answers, first=True)
+        return self.read(content, answers, *rest)
+
+    def read(self, content: Content | None, answers: Answers, state: ManyState, token: str, key: str) -> list[Any]:
+        """The rows of the file, as the chosen card's task reads them, with what was answered so far."""
+        if content is None:
+            return [gr.skip()] * len(self.parts.read_parts)
+        try:
+            task = find_card(key, self.scenes.visitor(token)).task
+            state.inputs = read_inputs(content, task, answers)
+        except InputError as error:
+            return _refused(state, error, content, answers)
+        sheets = gr.skip() if answers.sheet else gr.Radio(visible=False)
+        report = views.report_html(state.inputs.report)
+        return [content, answers, "", sheets, gr.Button(visible=False), report, _run_button(state.inputs)]
+
+    def offer_pasted(self, token: str, key: str, edited: str, text: str) -> Any:
+        """A button under the input, where several records were pasted."""
+        try:
+            card = find_card(key, self.scenes.visitor(token))
+        except InputError:
+            return gr.Button(visible=False)
+        several = many.pasted_inputs(card.task, text) if edited == "text" else None
+        if several is None:
+            return gr.Button(visible=False)
+        return gr.Button(f"Write all {len(several.rows)} as many inputs", visible=True)
+
+    def begin(self, state: ManyState, token: str, key: str, *form: Any) -> Updates:
+        """Check everything and ask for a run."""
+        parts, options = self.parts, DecodingOptions(*form[4:])
+        try:
+            card = find_card(key, self.scenes.visitor(token))
+            state.run = state.due = many.begin(card, state.inputs, form[3], options)
+        except InputError as error:
+            return {parts.status: status_html("failed", str(error))}
+        return {
+            parts.problem: "",
+            parts.status: status_html("busy", "Waiting for a free place …"),
+            parts.table: payload(state.run),
+            parts.run: gr.Button(interactive=False),
+            parts.pasted: gr.Button(interactive=False),
+            parts.stop: gr.Button(visible=True, interactive=True),
+            **{file: gr.DownloadButton(visible=False) for file in parts.files},
+        }
+
+    def begin_pasted(self, state: ManyState, token: str, key: str, *form: Any) -> Updates:
+        card = find_card(key, self.scenes.visitor(token))
+        state.inputs = many.pasted_inputs(card.task, form[2]) or state.inputs
+        return self.begin(state, token, key, *form)
+
+    def stop(self, state: ManyState) -> Any:
+        if state.run:
+            state.run.stopped = True
+        return gr.Button(interactive=False)
+
+    def end(self, state: ManyState, token: str) -> Updates:
+        """The run is over: what was written can be taken home."""
+        parts = self.parts
+        updates: Updates = {parts.run: gr.Button(interactive=True), parts.pasted: gr.Button(interactive=True)}
+        updates |= {parts.stop: gr.Button(visible=False)}
+        visitor = self.scenes.visitor(token)
+        if state.run and visitor:
+            for file, path in zip(parts.files, save_run(state.run, visitor.folder), strict=True):
+                updates[file] = gr.DownloadButton(value=str(path), visible=True)
+        return updates
+
+    def open_row(self, state: ManyState, page_state: PageState, token: str, event: gr.EventData) -> Updates:
+        """A row of the table in the input and the panes, as it was written."""
+        if state.run is None or not 0 <= int(event.row) < len(state.run.panes):
+            return {self.scenes.page.status: gr.skip()}
+        run, page = state.run, self.scenes.page
+        one, panes = run.inputs.rows[int(event.row)], run.panes[int(event.row)]
+        settings = {name: value for name, value in run.options._asdict().items() if hasattr(page.decoding, name)}
+        draft = entry.draft_of(run.card, one.source)
+        updates = self.scenes.show(page_state, self.scenes.visitor(token), run.card, draft, run.methods, settings)
+        page_state.due = False
+        line = f"{written(panes)} for {run.card.task.label(one.source)}"
+        return updates | {
+            page.status: status_html("done", line, f"row {one.number} of {run.inputs.name}"),
+            page.panes: page_state.draw(run.card, one.source, panes),
+            page.references: references_html([], run.card.task.references_of(one.source)),
+        }
+
+
+def write(loading: Loading, state: ManyState) -> Iterator[tuple[Any, Any]]:
+    """Status and table, again and again while the rows are written."""
+    run, state.due = state.due, None
+    if run is None:
+        yield gr.skip(), gr.skip()
+        return
+    began = time.perf_counter()
+    try:
+        yield status_html("busy", "Writing …" if loading.ready else "Loading the model …"), gr.skip()
+        run.keep_only([method for method, why in run.card.obstacles(loading.wait()).items() if not why])
+        for line in written_rows(loading, run):
+            yield status_html("busy", line), payload(run)
+    except PrefixError as error:
+        yield status_html("failed", str(error)), payload(run)
+        return
+    count, whole = run.done, len(run.panes)
+    if run.stopped:
+        yield status_html("stopped", f"Stopped: {count} of {whole} rows are written"), payload(run)
+        return
+    line = f"{whole} rows, each by {len(run.methods)} method{'s' * (len(run.methods) != 1)}"
+    yield status_html("done", line, f"in {duration(time.perf_counter() - began)}; click a row to open it"), payload(run)
+
+
+def written_rows(loading: Loading, run: ManyRun) -> Iterator[str]:
+    """Fills `run.panes`, some rows at a time; in between, whoever came meanwhile goes first. Yields words to show."""
+    engine = loading.wait()
+    from prefix_core.writing.comparison import compare_all
+
+    options, own = run.options, run.card.own.steered if run.card.own else None
+    decoding, width = decoding_of(options), len(run.methods)
+    together, drawn = TOGETHER.get(run.card.task.kind, USUALLY_TOGETHER), 0.0
+    for start in range(0, len(run.panes), together):
+        sources = [one.source for one in run.inputs.rows[start : start + together]]
+        with WRITING.join() as place:
+            for ahead in place.countdown(lambda: run.stopped):
+                yield waiting_words(ahead)
+            if run.stopped:
+                return
+            for panes in compare_all(
+                engine, run.card.task, sources, run.methods, decoding, int(options.shots), own, lambda: run.stopped,
+                options.strength,
+            ):  # fmt: skip
+                run.panes[start : start + len(sources)] = [
+                    panes[row * width : (row + 1) * width] for row in range(len(sources))
+                ]
+                if time.perf_counter() - drawn > REDRAW:
+                    yield f"Writing: {run.done} of {len(run.panes)} rows …"
+                    drawn = time.perf_counter()
+
+
+def save_run(run: ManyRun, folder: Path) -> list[Path]:
+    """What was written as CSV and as a workbook, under the name of the file that was brought."""
+    from prefix_core.writing.written import save, table
+
+    head, rows = table(run.card.task, run.inputs.rows, run.written)
+    stem = "".join(letter if letter.isalnum() else "-" for letter in Path(run.inputs.name).stem)[:40] or "rows"
+    paths = [folder / f"{stem}-written{suffix}" for suffix in (".csv", ".xlsx")]
+    for path in paths:
+        save(path, head, rows)
+    return paths
+
+
+def _run_button(inputs: Inputs) -> Any:
+    count = len(inputs.rows)
+    return gr.Button(f"Write {'the row' if count == 1 else f'all {count} rows'}", visible=True, interactive=True)
+
+
+def _refused(
+    state: ManyState, error: InputError, content: Content | None = None, answers: Answers = UNASKED
+) -> list[Any]:
+    """The reason, and no rows. Where the visitor may answer, they are asked."""
+    state.inputs = None
+    problem, sheets = problem_html(error), gr.skip() if answers.sheet else gr.Radio(visible=False)
+    if isinstance(error, SeveralSheets):
+        problem, sheets = "", gr.Radio(list(error.sheets), value=None, visible=True)
+    offer = gr.Button(error.label, visible=True) if isinstance(error, Offer) else gr.Button(visible=False)
+    return [content, answers, problem, sheets, offer, "", gr.Button(visible=False)]
