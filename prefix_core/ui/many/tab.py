@@ -27,10 +27,11 @@ from prefix_core.ui.loading import Loading
 from prefix_core.ui.many import rows as many
 from prefix_core.ui.many.layout import ManyParts
 from prefix_core.ui.many.rows import LIMITS, Inputs, ManyRun, ManyState, payload, read_inputs
+from prefix_core.ui.room import line_for
 from prefix_core.ui.train import views
 from prefix_core.ui.train.sheet import UNASKED, Answers, Offer, check_size
 from prefix_core.ui.visitors import Arrival
-from prefix_core.ui.waiting_line import MOST_WAITING, WRITING, waiting_words
+from prefix_core.ui.waiting_line import MOST_WAITING, waiting_words
 
 REDRAW = 0.3  # seconds between two redraws of the table
 TOGETHER = {"text": 2}  # inputs that are written in one go, by every method: of articles, which are long, fewer
@@ -214,7 +215,8 @@ def written_rows(loading: Loading, run: ManyRun) -> Iterator[str]:
     together, drawn = TOGETHER.get(run.card.task.kind, USUALLY_TOGETHER), 0.0
     for start in range(0, len(run.panes), together):
         sources = [one.source for one in run.inputs.rows[start : start + together]]
-        with WRITING.join() as place:
+        line = line_for(engine.base, [(run.card.task, source) for source in sources], width, decoding)
+        with line.join() as place:
             for ahead in place.countdown(lambda: run.stopped):
                 yield waiting_words(ahead)
             if run.stopped:
