@@ -18,6 +18,7 @@ from transformers import (
 )
 from transformers.masking_utils import eager_mask
 
+from prefix_core.methods.prefix_encoder import random_start
 from prefix_core.model.base import Base
 from prefix_core.model.loading import load_base
 from prefix_core.model.prefix import Prefix
@@ -90,6 +91,11 @@ def make_bases(new_folder: Callable[[str], Path], kinds: Iterable[str]) -> dict[
         kind: load_base(str(make_gpt2(folder) if kind == "gpt2" else make_base(folder, kind)))
         for kind, folder in folders.items()
     }
+
+
+def loud(base: Base, length: int = 5, seed: int = 1, infix: bool = False) -> Prefix:
+    """A random prefix large enough to change every output."""
+    return Prefix(*(40 * random_start(base.shape, length, torch.Generator().manual_seed(seed))), infix=infix)
 
 
 def written(base: Base, rows: list[tuple[list[int], Prefix | None]], count: int, beams: int = 1) -> list[list[int]]:

@@ -19,7 +19,6 @@ from prefix_core.training.train import train
 
 TRAINED = ("prefix", "fine_tune", "top_layers")  # and no adapter: the page must say so
 END = "<|endoftext|>"
-SERVED = {"app", "browser", "code"}  # fixtures of the tests that need the app served, and share one
 
 if "PYTEST_XDIST_WORKER" in os.environ:  # two workers on two cores, a thread each: more would wait for one another
     os.environ["OMP_NUM_THREADS"] = "1"
@@ -35,9 +34,6 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         left = [item for item in items if item.get_closest_marker("needs_llama_cpp")]
         config.hook.pytest_deselected(items=left)
         items[:] = [item for item in items if item not in left]
-    for item in items:
-        if SERVED & set(getattr(item, "fixturenames", ())):
-            item.add_marker(pytest.mark.xdist_group("served"))
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
@@ -86,6 +82,20 @@ def tiny_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def tiny(tiny_folder: Path) -> Base:
     return load_base(str(tiny_folder))
+
+
+@pytest.fixture(scope="session")
+def default_base() -> Base:
+    """The real one, loaded once for all tests that need it."""
+    return load_base()
+
+
+@pytest.fixture(scope="session")
+def bases(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Base]:
+    """A tiny random base of every architecture, by its kind."""
+    from tests.architectures import DECODERS, ENCODER_DECODERS, make_bases
+
+    return make_bases(tmp_path_factory.mktemp, [*DECODERS, *ENCODER_DECODERS])
 
 
 @pytest.fixture(scope="session")

@@ -130,7 +130,7 @@ def save(folder: Path, base: Base, kept: dict[str, Tensor], card: Card, way: Way
         save_peft(folder, base, kept)
     else:
         if card.method in WHOLE_LAYERS:
-            tensors = delta.pack(kept, get_trained(card.method).origin(base), way)
+            tensors = delta.compress(kept, get_trained(card.method).origin(base), way)
         else:
             kind = _number(card.method)
             tensors = {name: tensor.detach().cpu().to(kind).contiguous() for name, tensor in kept.items()}
@@ -212,7 +212,7 @@ def load(folder: Path, base: Base, allow_other_weights: bool = False, mapped: bo
         kept = kept if mapped else {name: tensor.clone() for name, tensor in kept.items()}
     else:
         stored = read_tensors(tensor_files(folder))
-        kept = finite(delta.unpack(stored, module.origin(base)) if card.method in WHOLE_LAYERS else stored)
+        kept = finite(delta.decompress(stored, module.origin(base)) if card.method in WHOLE_LAYERS else stored)
     steered = module.steer(base, kept)
     return steered.costing(card.trained or steered.kept, stored_bytes(folder)), card
 

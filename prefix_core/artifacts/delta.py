@@ -36,7 +36,7 @@ class Way:
         return f"{self.bits} bits" + (f", rank {self.rank}" if self.rank else "")
 
 
-def pack(kept: dict[str, Tensor], origin: dict[str, Tensor], way: Way) -> dict[str, Tensor]:
+def compress(kept: dict[str, Tensor], origin: dict[str, Tensor], way: Way) -> dict[str, Tensor]:
     """Tensors ready to be stored: of matrices the compressed codes of their change from `origin`, the rest in fp32."""
     stored = {WAY: torch.tensor([way.bits, way.rank or 0])}
     for name, tensor in kept.items():
@@ -51,8 +51,8 @@ def pack(kept: dict[str, Tensor], origin: dict[str, Tensor], way: Way) -> dict[s
     return stored
 
 
-def unpack(stored: dict[str, Tensor], origin: dict[str, Tensor]) -> dict[str, Tensor]:
-    """What `pack` was given, but for rounding, in fp32. A tensor without codes is taken as it is.
+def decompress(stored: dict[str, Tensor], origin: dict[str, Tensor]) -> dict[str, Tensor]:
+    """What `compress` was given, but for rounding, in fp32. A tensor without codes is taken as it is.
 
     Decoded numbers are ones that fp16 holds, so that writing reads them in 16 bits (see `products`).
 
@@ -156,7 +156,7 @@ def _parted(joined: np.ndarray, largest: int) -> np.ndarray:
 
 
 def _squeezed(numbers: np.ndarray) -> Tensor:
-    """Huffman codes alone: in what training changed nothing repeats that would be worth looking for."""
+    """Huffman codes alone: what training changed has no repetitions worth looking for."""
     packer = zlib.compressobj(9, zlib.DEFLATED, zlib.MAX_WBITS, 9, zlib.Z_HUFFMAN_ONLY)
     return torch.frombuffer(bytearray(packer.compress(numbers.tobytes()) + packer.flush()), dtype=torch.uint8)
 

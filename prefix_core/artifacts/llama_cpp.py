@@ -1,9 +1,9 @@
 """A prefix as a file that llama.cpp loads beside the same GGUF: the state of a sequence of P tokens.
 
 What llama.cpp keeps of the tokens it has read, keys and values, it can save and load (`llama_state_seq_load_file`; its
-server's slots). A learned prefix is written as such a state, with a token for each of its positions that only stands
-there: a prompt starts with those P tokens, llama.cpp finds them read already, and goes on behind the prefix. The file
-says its version, and llama.cpp refuses another than its own; `CHECKED` has those written here, and by what they were.
+server's slots). A learned prefix is written as such a state, with a placeholder token at each of its positions: a
+prompt starts with those P tokens, llama.cpp finds them read already, and goes on behind the prefix. The file says its
+version, and llama.cpp refuses any but its own; `CHECKED` has the versions written here, and what each was checked with.
 
 All numbers little-endian. i32, u32, u64; rows are kv_heads * head_dim numbers of `Kind.number`.
 

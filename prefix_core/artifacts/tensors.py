@@ -1,4 +1,4 @@
-"""Tensors of a file from outside: safetensors alone, nothing is ever unpickled, and no number that is none."""
+"""Tensors of a file from outside: safetensors alone, nothing is ever unpickled, and every number is finite."""
 
 from pathlib import Path
 

@@ -20,7 +20,7 @@ class Parser(argparse.ArgumentParser):
 
 
 def _write_every_letter() -> None:
-    """Where standard output lacks a letter, as on an ASCII terminal, it is written as \\xe9, not at all costs."""
+    """Letters that standard output cannot show, as on an ASCII terminal, are written as \\xe9 rather than refused."""
     if isinstance(sys.stdout, io.TextIOWrapper) and not sys.stdout.encoding.lower().startswith("utf"):
         sys.stdout.reconfigure(errors="backslashreplace")
 

@@ -134,7 +134,7 @@ def _limit(seconds: float, memory: int) -> None:
         spent = resource.getrusage(resource.RUSAGE_SELF)
         most = math.ceil(spent.ru_utime + spent.ru_stime + seconds) + 1
         resource.setrlimit(resource.RLIMIT_CPU, (most, most))
-    except (ImportError, OSError, ValueError):  # no Linux
+    except (ImportError, OSError, ValueError):  # not Linux
         pass
 
 

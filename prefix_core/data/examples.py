@@ -46,8 +46,8 @@ def load_examples(
     data: a file of any kind that `reader` reads, or a name of `data_sets` such as `webnlg_2017:train`; several joined
     by +. Rows with an id are one input only where the ids are the same: WebNLG and DART score every entry for itself.
     limit: number of inputs to keep. The whole file is read all the same: later rows may hold further references.
-    sheet: of a workbook. leave_out_empty: pass over rows without an input or a text. report: is told how each file was
-    read.
+    sheet: of a workbook. leave_out_empty: pass over rows without an input or a text. report: called with how each file
+    was read.
     Raises `InputError` naming the file, the row (the head is row 1) and the column.
     """
     examples: dict[Any, Example] = {}

@@ -76,7 +76,7 @@ class Opened:
 
     @contextmanager
     def reading(self) -> Iterator[IO[bytes]]:
-        """The stream, its damages told as `InputError`."""
+        """The stream; damage to it is raised as `InputError`."""
         try:
             with self.stream() as file:
                 yield io.BufferedReader(_Metered(file, self))

@@ -57,7 +57,7 @@ def _number(value: float, number_format: str) -> str:
     bare = re.sub(r"\[[^\]]*\]|_.|\*.", "", bare)  # colours, conditions, padding
     bare = re.sub(r'"([^"]*)"|\\(.)', lambda match: match[1] or match[2] or "", bare).strip()
     found = _NUMBER.fullmatch(bare)
-    if not found or bare.lower() == "general" or found["whole"].endswith(","):  # a last comma means thousands
+    if not found or bare.lower() == "general" or found["whole"].endswith(","):  # a last comma: in thousands
         return plain(value)
     part = found["part"] or ""
     number = Decimal(plain(abs(value) if signed else value)) * (100 if found["percent"] else 1)

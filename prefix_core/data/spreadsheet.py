@@ -248,7 +248,7 @@ def _open_document_rows(path: str, name: str) -> Iterator[Row]:
 
 
 def _paragraph(element: Element) -> str:
-    """Its text, with blanks, tabs and line breaks, which are elements; notes and comments in it are none of it."""
+    """Its text, with blanks, tabs and line breaks, which are elements; notes and comments are left out."""
     text = element.text or ""
     for part in element:
         if part.tag == _TEXT + "s":

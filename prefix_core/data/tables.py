@@ -96,7 +96,7 @@ def checked(cells: Iterable[tuple[str, Any, Any]]) -> Table:
 
 
 def _cell(raw: Any) -> str:
-    """None and NaN (what an empty cell of a data frame is) -> ''; True -> yes; anything else as one line of text."""
+    """None and NaN (an empty cell of a data frame) -> ''; True -> yes; anything else as one line of text."""
     if raw is None or (isinstance(raw, float) and math.isnan(raw)):
         return ""
     if isinstance(raw, bool):

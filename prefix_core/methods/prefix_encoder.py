@@ -96,7 +96,7 @@ def parameters_trained(shape: Shape, length: int, width: int | None) -> int:
 class EmbeddingEncoder(nn.Module):
     """Makes a `Prefix` of input embeddings, which alone are trained (P, width): prompt tuning, the paper's section 7.2.
 
-    Its keys and values are what the frozen base computes from them, as if P words of no language stood there. In an
+    Its keys and values are what the frozen base computes from them, as if they were the embeddings of P words. In an
     encoder-decoder they would depend on the input, which they see: it is refused with an `InputError`.
     """
 
@@ -130,7 +130,7 @@ class EmbeddingEncoder(nn.Module):
 
 @torch.no_grad()
 def word_start(base: Base, words: str, length: int, infix: bool = False) -> Tensor:
-    """Keys and values of what begins every text (the end token) and of `words`, said until they make `length`.
+    """Keys and values of what begins every text (the end token) and of `words`, repeated until they fill `length`.
 
     An encoder-decoder reads them and writes them, too; an infix begins no text. Returns (2, layers, length, kv_heads,
     head_dim) in fp32. Raises `InputError` if `words` holds no token.

@@ -27,7 +27,7 @@ def steer(base: Base, task: Task, shots: int = 0, seed: int = 0, system: str = S
 
     system: the line that a chat begins with; the default and the instructions were chosen by `studies/prompts.py`.
 
-    Raises `InputError` for more examples than there are, or than leave room for an input.
+    Raises `InputError` for more examples than there are, and for so many that an input would have no room.
     """
     examples = shown(task, shots, seed)
     if base.begin:

@@ -19,7 +19,7 @@ class Settings:
     batch: target texts a step. together: how many texts of one input come in one batch, where it has so many: the
     input is run once for them. learning_rate: its peak.
     accumulate: in how many parts, one after another, a batch goes through the network: less memory, the same step.
-    warmup: share of the steps in which the rate rises; after it falls to zero in a straight line.
+    warmup: share of the steps in which the rate rises; after that it falls linearly to zero.
     variant: a "prefix", or one of the paper's ablations (sections 7.2, 7.3): an "infix" between input and output, or
     the "embedding" of a prefix alone, whose keys and values are what the base makes of it (trained without an MLP).
     layers: in which of LAYERS a prefix is trained; in the others it stays the activations of the initial words.

@@ -1,10 +1,10 @@
-"""Attention: PyTorch's own, but for learning in bf16 on a processor, where its backward pass takes thrice the time."""
+"""Attention: PyTorch's own, except when training in bf16 on a CPU, where its backward pass is three times slower."""
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-BLOCK = 128  # queries worked on at a time: what lies behind them is never touched, and what is, stays in the cache
+BLOCK = 128  # queries at a time: later keys are never touched, and the others stay in the processor's cache
 
 
 def attention(q: Tensor, k: Tensor, v: Tensor, mask: Tensor | None = None, causal: bool = False) -> Tensor:

@@ -39,7 +39,7 @@ class Shape:
 
     @property
     def sites(self) -> dict[str, range]:
-        """Where a prefix goes, by the first dimension of its keys and values: which of its layers are whose."""
+        """Which indices of a prefix's first dimension belong to which kind of attention."""
         if not self.encoder_layers:
             return {"decoder": range(self.layers)}
         ends = (0, self.layers, 2 * self.layers, 2 * self.layers + self.encoder_layers)
@@ -47,7 +47,7 @@ class Shape:
 
     @property
     def prefix_layers(self) -> int:
-        """How many attentions have a prefix: one a layer, of an encoder-decoder three kinds."""
+        """How many attentions take a prefix: one per layer, and in an encoder-decoder three kinds of them."""
         return sum(len(layers) for layers in self.sites.values())
 
     def prefix_parameters(self, length: int) -> int:
@@ -127,7 +127,7 @@ class Base:
             model = AutoModelForCausalLM.from_config(self.config, dtype=torch.float32)
         model.load_state_dict(self.widened_tensors(), strict=False, assign=True)
         model.tie_weights()
-        model.name_or_path = model.config._name_or_path = self.name  # else PEFT would note where we keep its weights
+        model.name_or_path = model.config._name_or_path = self.name  # else PEFT records our folder
         nn.Module.to(model, self.device)
         frozen: PreTrainedModel = model.eval().requires_grad_(False)
         return frozen

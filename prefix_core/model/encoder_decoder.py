@@ -65,7 +65,7 @@ class TargetRows(Rows):
         return self.pack(out)
 
     def step(self, layer: int, q: Tensor, k: Tensor, v: Tensor, bias: DistanceBias | None = None) -> Tensor:
-        """As in `Rows`; in cross-attention k and v are not looked at: the sources' are remembered."""
+        """As in `Rows`; in cross-attention k and v are ignored: those of the sources are cached."""
         if layer not in self.cross:
             return super().step(layer, q, k, v, bias)
         keys, values = self.seen[layer]

@@ -37,7 +37,7 @@ DECODERS = ("gpt2", "opt", "llama", "mistral", "qwen2", "qwen3", "gemma", "gemma
 ENCODER_DECODERS = ("bart", "t5")
 BATCH_DEPENDENT = ("dynamic", "longrope")  # rotary positions that depend on what else is in the batch
 HUB_NAME = re.compile(r"\w[\w.-]*(/[\w.-]+)?")
-END_OF_DOCUMENT = "<|endoftext|>"  # what parts documents in the training text of many models, beside their end token
+END_OF_DOCUMENT = "<|endoftext|>"  # what separates documents in many models' training text, beside their end token
 UNREADABLE = (
     OSError, ValueError, KeyError, TypeError, RuntimeError, ImportError, SafetensorError, StrictDataclassError
 )  # fmt: skip
@@ -76,7 +76,7 @@ def load_base(name: str = DEFAULT_BASE, device: str = "cpu", dtype: str = "fp32"
         raise BaseError(f"base {name!r} has no token that ends a text, so nothing could learn when to stop")
     before, after = _around(tokenizer)
     begin = (config.decoder_start_token_id, *before) if config.is_encoder_decoder else ()
-    # GPT-2's end token also begins its documents; who has another beginning puts it there, or wants none
+    # GPT-2's end token also begins its documents; a tokenizer with another beginning adds it itself, or wants none
     alone = tokenizer.bos_token_id in (None, tokenizer.eos_token_id)
     first = (int(tokenizer.eos_token_id),) if alone else ()
     return Base(
@@ -134,8 +134,8 @@ def _from_gguf(name: str) -> gguf_file.Prepared:
 def _from_transformers(name: str) -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
     """A model and its tokenizer from a folder or the Hub, its weights mapped."""
     from_hub = not Path(name).is_dir() and HUB_NAME.fullmatch(name) is not None
-    _quiet(progress=from_hub)  # what comes from the Hub is seen on its way
-    there: Any = {"local_files_only": from_hub and not hub_answers()}  # and only what is in its cache, then
+    _quiet(progress=from_hub)  # downloads from the Hub show their progress
+    there: Any = {"local_files_only": from_hub and not hub_answers()}  # without network only its cache is read
     try:
         config = AutoConfig.from_pretrained(name, **there)
         _refuse_unfit(name, config)
@@ -177,7 +177,7 @@ def _around(tokenizer: PreTrainedTokenizerBase) -> tuple[tuple[int, ...], tuple[
     """The special tokens that the tokenizer puts before a text and after it."""
     plain, whole = tokenizer.encode("a", add_special_tokens=False), tokenizer.encode("a")
     start = next((start for start in range(len(whole)) if whole[start : start + len(plain)] == plain), None)
-    if start is None:  # it puts none around, and writes the text itself in another way
+    if start is None:  # it adds none, and encodes the text itself differently
         return (), ()
     return tuple(whole[:start]), tuple(whole[start + len(plain) :])
 

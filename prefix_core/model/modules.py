@@ -149,7 +149,7 @@ class ModuleNetwork:
     ) -> Tensor:
         """As in `network.Network`; sources: (M, hidden), what `encode` made of the rows' sources."""
         more = {}
-        if self.encoder is not None:  # once its sources are seen, a row remembers them: any state does
+        if self.encoder is not None:  # once a row has cached its sources' keys and values, any state will do
             more["encoder_hidden_states"] = self.tokens[:1][None] if sources is None else sources[None]
         x = self._run(self.decoder, tokens, positions, attend, **more)
         return x if keep is None else x[keep]

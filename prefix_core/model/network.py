@@ -307,7 +307,7 @@ def prepack_layer(layer: Layer) -> Layer:
 
 
 def prepackable(network: Network) -> bool:
-    """Whether matrices can be laid out for few rows here, in a bearable amount of memory."""
+    """Whether matrices can be laid out for few rows here, and the network is no larger than MOST_PREPACKED."""
     here = network.device.type == "cpu" and network.dtype == torch.float32 and torch.backends.mkldnn.is_available()
     size = sum(dense.weight.numel() for dense in _products(network) if isinstance(dense, Dense))
     return here and size <= MOST_PREPACKED

@@ -30,7 +30,7 @@ class Rows:
     row, and `step` continues.
     branches: for each row the lengths of the continuations of one beginning that follow each other at its end. Each
     sees the beginning and itself, as if it stood there alone.
-    multiple: of which T and N are made by pads that nobody reads, so that few sizes occur.
+    multiple: T and N are padded to multiples of this, so that few sizes occur; the pads are never read.
     """
 
     causal = True  # no token sees those behind it
@@ -75,7 +75,7 @@ class Rows:
             self.step_mask = F.pad(hidden.masked_fill_(~self.visible, NEVER), (0, room))[:, None, None]
 
     def _causal_mask(self, dtype: torch.dtype) -> Tensor:
-        """(B, 1, T, P + T), added to the scores. A pad token sees itself, so that no softmax is over nothing."""
+        """(B, 1, T, P + T), added to the scores. A pad token sees itself, so that no softmax is empty."""
         prefix_slots = self.used - self.longest
         query = torch.arange(self.longest, device=self.visible.device)[:, None] + prefix_slots
         key = torch.arange(self.used, device=self.visible.device)[None]
@@ -93,7 +93,7 @@ class Rows:
         return padded.view(self.batch, self.longest, *x.shape[1:])
 
     def pack(self, out: Tensor) -> Tensor:
-        """(B, heads, T, head_dim) -> (N, heads * head_dim); the spare ones hold anything."""
+        """(B, heads, T, head_dim) -> (N, heads * head_dim); the values of spare tokens mean nothing."""
         rows = out.transpose(1, 2).flatten(0, 1).flatten(1)
         picked: Tensor = _Picked.apply(rows, self.slots, self.spare)  # type: ignore[no-untyped-call]
         return picked

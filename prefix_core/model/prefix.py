@@ -20,7 +20,8 @@ class Prefix:
     and the output see it, and their positions count it.
     strength: how much it counts beside the tokens: log(strength) is added to the scores of its positions, so that 1
     leaves it as it was learned, and 0 hides it. span: the layers it acts in, from 0; None for all; in the others it is
-    hidden. Hidden, it still takes its positions, and nothing stands there, not even the token that begins a text.
+    hidden. A hidden prefix still takes up its positions, and nothing stands there, not even the token that begins a
+    text.
     """
 
     keys: Tensor

@@ -44,7 +44,7 @@ class HalfDense:
             self.packed = torch.ops.quantized.linear_prepack_fp16(self.whole(), bias)
 
     def for_writing(self) -> "HalfDense":
-        """The same without the matrix as it came: it can be multiplied with, and no longer learned through."""
+        """The same without the original matrix: it can be multiplied with, but gradients no longer flow through it."""
         lean = copy(self)
         lean.parts = ()
         return lean

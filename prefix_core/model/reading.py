@@ -1,4 +1,4 @@
-"""Reading: inputs, and what is written of each so far, go through a network, behind their prefixes.
+"""The forward pass: inputs, and what is written of each so far, go through a network behind their prefixes.
 
 A decoder sees an input and its output in one row; an encoder-decoder reads the input apart, and its output starts from
 tokens of its own. Who trains or writes need not know which it is.

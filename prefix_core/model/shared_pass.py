@@ -1,7 +1,7 @@
 """Rows of several methods in one pass: what they share of the frozen network is run once for all of them.
 
 Rows behind a prefix or a prompt run on the frozen network itself. Adapters are bottlenecks behind its products, and
-FT-top2 replaces its two top layers: up to where they part, their rows go through the same matrices, which are read
+FT-top2 replaces its two top layers: up to where they differ, their rows go through the same matrices, which are read
 once. (Li & Liang 2021, section 8.1, for prefixes; here for every method that leaves the lower network as it is.)
 """
 

@@ -35,7 +35,7 @@ def meteor(outputs: Texts, references: References) -> Score:
         answer = subprocess.run(command, cwd=folder, input=asked, capture_output=True, text=True, check=True).stdout
     rows = np.array([[float(number) for number in line.split()] for line in answer.splitlines()])
     whole = (rows[:, 20] == 1) & (rows[:, 21] == rows[:, 0]) & (rows[:, 22] == rows[:, 1])
-    rows[whole, 20] = 0  # the very same words in one piece are no fragments, in the sum as well
+    rows[whole, 20] = 0  # the same words in one piece are not fragmented, in the sum as well
     return Score(rows, combine)
 
 

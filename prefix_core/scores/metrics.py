@@ -8,8 +8,8 @@ The E2E scorer (Dusek's e2e-metrics) joins two traditions: mteval's tokens in lo
 Treebank, without punctuation) for ROUGE-L and CIDEr. Here sacrebleu counts BLEU, NIST is written out after mteval, and
 pycocoevalcap counts the other two, on tokens cut by `coco_tokens` instead of the Java program that COCO ships. On
 outputs for the E2E dev set BLEU, NIST and ROUGE-L are the E2E scorer's, and CIDEr differs by 0.0002, where a token is
-cut otherwise. Beyond that the edges differ: an output shorter than n tokens has 0 n-grams here, in the E2E scorer fewer
-than 0, and an empty one has no token here, one there.
+cut otherwise. Otherwise only edge cases differ: an output shorter than n tokens has 0 n-grams here and a negative
+number in the E2E scorer, and an empty output has no token here and one there.
 
 WebNLG's and DART's scorers count BLEU on other tokens (`webnlg_bleu`). METEOR needs Java: see `meteor`.
 """
@@ -90,7 +90,7 @@ def nist(outputs: Texts, references: References) -> Score:
     """Corpus NIST-5 (Doddington 2002) over the tokens of `bleu`.
 
     As mteval has it, matches are clipped at the most any one reference holds and the length is weighed against the mean
-    reference length; nltk's version takes the best single reference instead, which is another number.
+    reference length; nltk's version takes the best single reference instead, which gives another number.
     """
     _streams(outputs, references)
     tokens = [_mteval_tokens(text) for text in outputs]
@@ -144,7 +144,7 @@ def rouge(outputs: Texts, references: References) -> dict[str, Score]:
     from rouge_score.rouge_scorer import RougeScorer
 
     _streams(outputs, references)
-    # The library's own words are of a to z; where a text has none, its words are whatever letters it has.
+    # The library knows only words of a to z; where a text has none of these, words of any letters are taken.
     other = any(not re.search("[a-z]", text.lower()) for group in references for text in group if text.strip())
     scorer = RougeScorer(["rouge1", "rouge2", "rougeL"], use_stemmer=True, tokenizer=_Words() if other else None)
     rows = [scorer.score_multi(list(group), output) for output, group in zip(outputs, references, strict=True)]

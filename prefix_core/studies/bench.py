@@ -1,7 +1,7 @@
 """Speed and memory against PEFT and `transformers.generate`: the same weights, prefix and inputs, in one run.
 
 Every measurement (see `measurement`) has a process of its own, so that peak memory is its own, too; the sides take
-turns, in several rounds, and the median counts, for a machine is not equally fast at all times.
+turns, in several rounds, and the median counts, since a machine is not always equally fast.
 
 Requires `peft`. An encoder-decoder is measured alone: neither of them has a place for its three prefixes. bf16 is
 measured where the processor multiplies it.

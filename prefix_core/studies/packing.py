@@ -33,7 +33,7 @@ def smallest(base: Base, task: Task, result: Trained, examples: Sequence[Example
     """
     module, headline = get_trained(result.method), "rouge_l" if task.kind == "text" else "bleu"
     origin = module.origin(base)
-    packed = {way: delta.pack(result.kept, origin, way) for way in WAYS}
+    packed = {way: delta.compress(result.kept, origin, way) for way in WAYS}
     sizes = {way: size_of(tensors) for way, tensors in packed.items()}
     by_size = sorted(WAYS, key=lambda way: sizes[way])
     fitting = [way for way in by_size if sizes[way] <= MOST_BYTES[result.method]] or by_size[:1]
@@ -64,7 +64,7 @@ def smallest(base: Base, task: Task, result: Trained, examples: Sequence[Example
 
 def steered_by(base: Base, method: str, packed: dict[str, Tensor]) -> Steered:
     module = get_trained(method)
-    steered: Steered = module.steer(base, delta.unpack(packed, module.origin(base)))
+    steered: Steered = module.steer(base, delta.decompress(packed, module.origin(base)))
     return steered
 
 

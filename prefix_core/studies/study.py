@@ -131,7 +131,7 @@ def few(
     rows: Sequence[str],
 ) -> Iterator[Run]:
     most = WATCHED_NEWS if task.kind == "text" else WATCHED
-    for number in range(DRAWS):  # draw by draw: cut short, each number of texts has its runs
+    for number in range(DRAWS):  # draw by draw, so that a study cut short has runs for every number of texts
         for texts in sizes:
             learned, held_out = split(examples, texts, number)
             for seed in range(SEEDS.get(base.device.type, 2)):
@@ -200,7 +200,7 @@ class Study:
     runs: Callable[[Base, Task, int | None], Iterator[Run]]
 
 
-STUDIES = {  # in the order in which they are worth their time
+STUDIES = {  # the ones most worth their time first
     "few_examples": Study("e2e", few_examples),
     "lengths": Study("e2e", lengths),
     "initial_words": Study("e2e", initial_words),

@@ -56,8 +56,8 @@ def sweep(
 ) -> list[dict[str, Any]]:
     """Try every candidate; returns the task's rows, the best of a method first.
 
-    Each is recorded at once in `folder` (None: the base's evidence), and one that is there is not tried again; what
-    other weights of the base's name left is dropped.
+    Each is recorded at once in `folder` (None: the base's evidence) and not tried again; rows of other weights under
+    the base's name are dropped.
     """
     path = (folder or evidence_of(base.name)) / RECORD
     rows = json.loads(path.read_text(encoding="utf-8")) if path.exists() else []

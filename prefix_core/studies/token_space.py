@@ -5,9 +5,9 @@ set against the same layer's keys or values of tokens, never against those of an
 
 Which tokens: those of our own sample text (assets/examples), the most frequent first, then the first that the tokenizer
 learned, which are the most frequent of its own text. The sample is read as it is, and again with every sixth token
-replaced by one that it lacks, until each of those has stood in three places; every token is averaged over all its
-places. (Lists of the missing tokens would do, too, but then the picture shows who stood in a list.) The end token that
-begins each row is context only.
+replaced by one that it lacks, until each of those has appeared in three places; every token is averaged over all its
+places. (Lists of the missing tokens would do, too, but then the picture would mostly show which ones came from a list.)
+The end token that begins each row is context only.
 """
 
 import csv

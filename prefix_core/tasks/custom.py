@@ -114,7 +114,7 @@ def _columns_of(columns: Sequence[str], target: str, records: Sequence[Mapping[s
     names = dict.fromkeys(str(name) for record in records for name in record)
     for column in columns:
         if records and column.lower() not in (name.strip().lower() for name in names):
-            pick(dict.fromkeys(names, "x"), [column], "input")  # says which there are
+            pick(dict.fromkeys(names, "x"), [column], "input")  # its error names those there are
     return Columns(tuple(columns), (target,))
 
 

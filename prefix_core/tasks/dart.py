@@ -1,7 +1,7 @@
 """DART: records of many sources as triples, to a text (Nan et al. 2021; Li & Liang 2021, section 5.1).
 
-DART is WebNLG 2017 and cleaned E2E in one form, and tables of Wikipedia. Its training split is not to be had here; what
-is trained on is those first two in DART's form (`webnlg_2017:train+e2e_cleaned:train`): four fifths of as many texts,
+DART joins WebNLG 2017, cleaned E2E and tables of Wikipedia in one form. Its training split could not be had, so
+prefixes are trained on the first two in DART's form (`webnlg_2017:train+e2e_cleaned:train`): four fifths as many texts,
 and none of the tables.
 """
 
@@ -66,7 +66,7 @@ def score(outputs: Sequence[str], examples: Sequence[Example]) -> dict[str, floa
     return triples.score(outputs, examples, covers)
 
 
-DART = replace(  # the same kind of facts, so it differs from WebNLG by its data alone
+DART = replace(  # the same kind of input: only the data differ from WebNLG's
     WEBNLG,
     name="dart",
     title="Records (DART)",

@@ -8,9 +8,8 @@ from prefix_core.data.columns import TEXT_COLUMNS
 from prefix_core.data.examples import Example, example_of
 from prefix_core.data.notations import read_table
 from prefix_core.data.tables import Table, attribute_key, from_grid, to_grid, to_mr
-from prefix_core.scores.bootstrap import mean
-from prefix_core.scores.metrics import text_scores
-from prefix_core.scores.slots import Coverage, Vocabulary, coverage, percent_said
+from prefix_core.scores.slots import Coverage, Vocabulary, coverage
+from prefix_core.tasks import tabular
 from prefix_core.tasks.tabular import columns_of, table_of
 from prefix_core.tasks.task import Task, first_line
 
@@ -200,19 +199,9 @@ def slots(table: Table, text: str) -> Coverage:
 
 
 def score(outputs: Sequence[str], examples: Sequence[Example]) -> dict[str, float]:
-    """bleu, nist, rouge_l, cider and chrf (see `metrics`); slot_coverage and names_said in percent.
-
-    slot_coverage: the values said, of all rows of all tables; names_said: the same of names and places alone.
-    invented: how much that is not in its table a text says, on average.
-    """
+    """See `tabular.score`; the names are those of the restaurant and of the place nearby."""
     covers = [slots(example.source, output) for output, example in zip(outputs, examples, strict=True)]
-    rows = [cover.slots for cover in covers]
-    return {
-        **text_scores(outputs, [example.references for example in examples]),
-        "slot_coverage": percent_said(rows),
-        "names_said": percent_said([[slot for slot in slots if slot.attribute in NAMES] for slots in rows]),
-        "invented": mean([len(cover.unsupported) for cover in covers]),
-    }
+    return tabular.score(outputs, examples, covers, NAMES)
 
 
 E2E = Task(

@@ -12,9 +12,8 @@ from prefix_core.data.columns import TEXT_COLUMNS
 from prefix_core.data.examples import Example, example_of
 from prefix_core.data.notations import read_table
 from prefix_core.data.tables import Table, attribute_key, from_grid, to_grid, to_mr
-from prefix_core.scores.bootstrap import mean
-from prefix_core.scores.metrics import text_scores
-from prefix_core.scores.slots import Coverage, Vocabulary, coverage, percent_said
+from prefix_core.scores.slots import Coverage, Vocabulary, coverage
+from prefix_core.tasks import tabular
 from prefix_core.tasks.tabular import columns_of, table_of
 from prefix_core.tasks.task import Task, first_line
 
@@ -70,15 +69,9 @@ def slots(table: Table, text: str) -> Coverage:
 
 
 def score(outputs: Sequence[str], examples: Sequence[Example]) -> dict[str, float]:
-    """As E2E's: bleu, nist, rouge_l, cider, chrf; slot_coverage and names_said in percent; invented on average."""
+    """See `tabular.score`."""
     covers = [slots(example.source, output) for output, example in zip(outputs, examples, strict=True)]
-    names = [[slot for slot in cover.slots if slot.attribute == "name"] for cover in covers]
-    return {
-        **text_scores(outputs, [example.references for example in examples]),
-        "slot_coverage": percent_said([cover.slots for cover in covers]),
-        "names_said": percent_said(names),
-        "invented": mean([len(cover.unsupported) for cover in covers]),
-    }
+    return tabular.score(outputs, examples, covers, ("name",))
 
 
 def _own_names(table: Table) -> Table:

@@ -20,7 +20,7 @@ SUMMARY_COLUMNS = ("summary", "highlights", *REFERENCE_COLUMNS)
 MAX_ARTICLE = 200_000  # characters
 LABEL_WORDS = 6
 
-# What a news site's page says around an article, and no article says.
+# What a news site prints around an article, but never in it.
 _PAGE_LINES = re.compile(
     r"^\s*(?:Image (?:copyright|caption|source)\b.*|Share this with.*|Copy this link.*)$", re.MULTILINE
 )

@@ -1,11 +1,15 @@
-"""A row of a file as a table: one cell that holds it all, in any notation, or several cells, each an attribute's."""
+"""Tasks that write tables: a row of a file as a table, in one cell or an attribute in each of several; its scores."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any
 
 from prefix_core.data.columns import TEXT_COLUMNS, Columns, guess, is_empty, known, pick, plain_text
+from prefix_core.data.examples import Example
 from prefix_core.data.tables import Table, from_grid, from_json
 from prefix_core.errors import EmptyCell, InputError
+from prefix_core.scores.bootstrap import mean
+from prefix_core.scores.metrics import text_scores
+from prefix_core.scores.slots import Coverage, percent_said
 
 INPUT_COLUMNS = ("table", "mr", "source", "input", "meaning_representation")
 
@@ -15,6 +19,23 @@ def columns_of(records: Sequence[Mapping[str, Any]]) -> Columns:
     columns = known(records, INPUT_COLUMNS, TEXT_COLUMNS)
     names = tuple(dict.fromkeys(str(name) for record in records for name in record))
     return columns or (guess(names, records) if len(names) > 1 else Columns((), ()))
+
+
+def score(
+    outputs: Sequence[str], examples: Sequence[Example], covers: Sequence[Coverage], names: Collection[str]
+) -> dict[str, float]:
+    """bleu, nist, rouge_l, cider and chrf (see `metrics`); slot_coverage and names_said in percent.
+
+    slot_coverage: the values said, of all rows of all tables; names_said: the same of the attributes `names` alone.
+    invented: how much that is not in its table a text says, on average. covers: what each output says of its table.
+    """
+    rows = [cover.slots for cover in covers]
+    return {
+        **text_scores(outputs, [example.references for example in examples]),
+        "slot_coverage": percent_said(rows),
+        "names_said": percent_said([[slot for slot in slots if slot.attribute in names] for slots in rows]),
+        "invented": mean([len(cover.unsupported) for cover in covers]),
+    }
 
 
 def table_of(record: Mapping[str, Any], inputs: Sequence[str], parse: Callable[[str], Table]) -> Table:

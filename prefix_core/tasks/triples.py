@@ -96,7 +96,7 @@ def to_grid(triples: Triples) -> list[list[str]]:
 def to_text(triples: Triples) -> str:
     r"""One `subject | relation | object` a line. `parse` reads it back.
 
-    A pipe inside is written `\|`, a bracket that the first subject begins with `\(`: it is none around the triple.
+    A pipe inside is written `\|`, and a bracket that begins the first subject `\(`, as it does not enclose the triple.
     """
     text = "\n".join(" | ".join(map(_escape, triple)) for triple in triples)
     return "\\" + text if text[0] in "([{" and not _DART_MARKER.match(text) else text

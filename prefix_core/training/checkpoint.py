@@ -53,7 +53,7 @@ def save_run(path: Path, run: Run) -> None:
 
 
 def load_run(path: Path, run: Run) -> None:
-    """Put `run` back where `path` left it. Raises `InputError` for another run's file, `ArtifactError` for a bad."""
+    """Put `run` back where `path` left it. Raises `InputError` for another run's file, `ArtifactError` if broken."""
     try:
         with safe_open(path, framework="pt") as file:
             metadata = file.metadata() or {}

@@ -15,7 +15,7 @@ from prefix_core.model.products import Dense, HalfDense, Product
 
 ROWS = 192  # rows worked on at a time: their logits fit a processor's cache
 BLOCK = 6 * ROWS  # rows whose share of the output layer's own gradient is one matrix product
-GPU_ROWS = 8192  # both of them on a GPU, which is kept busy by no fewer
+GPU_ROWS = 8192  # both of them on a GPU, which fewer would not keep busy
 MULTIPLE = 32  # rows are padded to a multiple of this: oneDNN compiles a kernel for every new size of product
 
 
@@ -103,7 +103,7 @@ class _BehindFrozenHead(torch.autograd.Function):
 
 
 class _MeanBehindHead(torch.autograd.Function):
-    """Every token weighs the same, so the layer's gradient, too, is known but for one factor."""
+    """Every token weighs the same, so the layer's gradient, too, is known up to one factor."""
 
     @staticmethod
     def forward(ctx: Any, hidden: Tensor, weight: Tensor, targets: Tensor) -> Tensor:

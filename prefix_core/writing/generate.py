@@ -150,7 +150,8 @@ def write(
 ) -> list[str]:
     """The finished texts of many requests, in order, `together` rows at a time, rows of like length together.
 
-    Raises `InputError` for the first input that is refused. `on_done` is told after each batch how many it held.
+    Raises `InputError` for the first input that is refused. `on_done` is called after each batch with the number of its
+    rows.
     """
     decoding = decoding or Decoding()
     rows = {pane: _row(base, request, decoding, pane, f"input {pane + 1}")[0] for pane, request in enumerate(requests)}

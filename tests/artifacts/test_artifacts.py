@@ -59,7 +59,7 @@ def test_what_is_saved_writes_the_same_when_read_back(
         assert written(tiny, steered, e2e) == written(tiny, result.steered, e2e)
     else:  # packed: as near as 8 bits are, see test_delta
         origin = TRAINED[method].origin(tiny)
-        kept = delta.unpack(tensors.read_tensors(artifacts.tensor_files(tmp_path)), origin)
+        kept = delta.decompress(tensors.read_tensors(artifacts.tensor_files(tmp_path)), origin)
         for name, tensor in kept.items():
             change = (result.kept[name] - origin[name]).norm()
             assert (tensor - result.kept[name]).norm() <= 0.01 * change

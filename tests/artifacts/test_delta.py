@@ -27,7 +27,7 @@ def some(scale: float = 0.01) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
 def test_every_number_is_near_and_the_whole_as_near_as_its_bits_allow(bits: int, share: float, scale: float) -> None:
     """A step is the group's largest difference over the largest code; in all, an error of `share` of the change."""
     kept, origin = some(scale)
-    found = delta.unpack(delta.pack(kept, origin, Way(bits)), origin)
+    found = delta.decompress(delta.compress(kept, origin, Way(bits)), origin)
     assert set(found) == set(kept)
     assert torch.equal(found["bias"], kept["bias"]) and torch.equal(found["still"], kept["still"])
     change = (kept["matrix"] - origin["matrix"]).flatten()
@@ -45,11 +45,11 @@ def test_a_change_of_low_rank_comes_back_from_that_rank() -> None:
     for rows, columns in ((90, 40), (40, 90), (3, 90)):
         origin = {"matrix": torch.zeros(rows, columns)}
         change = 0.01 * torch.randn(rows, 3) @ torch.randn(3, columns)
-        found = delta.unpack(delta.pack({"matrix": change}, origin, Way(8, rank=3)), origin)["matrix"]
+        found = delta.decompress(delta.compress({"matrix": change}, origin, Way(8, rank=3)), origin)["matrix"]
         assert (found - change).norm() < 0.02 * change.norm()
         noisy = change + 0.01 * torch.randn(rows, columns)
         best = float(torch.linalg.svdvals(noisy)[3:].norm())
-        off = delta.unpack(delta.pack({"matrix": noisy}, origin, Way(8, rank=3)), origin)["matrix"] - noisy
+        off = delta.decompress(delta.compress({"matrix": noisy}, origin, Way(8, rank=3)), origin)["matrix"] - noisy
         assert float(off.norm()) == pytest.approx(best, rel=0.02, abs=0.02 * float(noisy.norm()))
 
 
@@ -62,11 +62,11 @@ def test_fewer_bits_and_lower_ranks_are_smaller_and_what_stays_takes_little() ->
     origin = {"matrix": torch.zeros(256, 512)}
     change = {"matrix": torch.randn(256, 512)}
     ways = [Way(8), Way(4), Way(3), Way(2)]
-    bits = [8 * size(delta.pack(change, origin, way)) / change["matrix"].numel() for way in ways]
+    bits = [8 * size(delta.compress(change, origin, way)) / change["matrix"].numel() for way in ways]
     assert bits == pytest.approx([7.8, 3.7, 2.6, 1.15], abs=0.3)  # a number
-    ranks = [size(delta.pack(change, origin, Way(4, rank))) for rank in (16, 32, 64)]
+    ranks = [size(delta.compress(change, origin, Way(4, rank))) for rank in (16, 32, 64)]
     assert ranks == sorted(ranks) and ranks[2] == pytest.approx(4 * ranks[0], rel=0.1)
-    assert size(delta.pack(origin, origin, Way(4))) < 0.07 * origin["matrix"].numel()
+    assert size(delta.compress(origin, origin, Way(4))) < 0.07 * origin["matrix"].numel()
 
 
 def test_the_model_comes_back_much_nearer_than_training_moved_it(tiny: Base, e2e: Task) -> None:
@@ -81,19 +81,20 @@ def test_the_model_comes_back_much_nearer_than_training_moved_it(tiny: Base, e2e
         return functional_call(model, weights, (tokens,)).logits
 
     moved = (logits(kept) - logits(origin)).norm()
-    off = [(logits(delta.unpack(delta.pack(kept, origin, Way(bits)), origin)) - logits(kept)).norm() for bits in (8, 4)]
+    stored = [delta.compress(kept, origin, Way(bits)) for bits in (8, 4)]
+    off = [(logits(delta.decompress(some, origin)) - logits(kept)).norm() for some in stored]
     assert off[0] < 0.01 * moved and off[0] < 0.1 * off[1] < 0.02 * moved
 
 
 def test_plain_tensors_are_taken_as_they_are() -> None:
     kept, origin = some()
-    assert delta.unpack(dict(kept), origin) == kept
+    assert delta.decompress(dict(kept), origin) == kept
 
 
 @pytest.mark.parametrize("way", [Way(8), Way(2), Way(4, rank=5)])
 def test_codes_that_do_not_fit_are_refused(way: Way) -> None:
     kept, origin = some()
-    stored = delta.pack(kept, origin, way)
+    stored = delta.compress(kept, origin, way)
     part = "matrix" + (delta.LEFT if way.rank else "")
     codes, scales = stored[part + delta.CODES], stored[part + delta.SCALES]
     longer = delta._squeezed(torch.zeros(10**6, dtype=torch.uint8).numpy())
@@ -108,10 +109,10 @@ def test_codes_that_do_not_fit_are_refused(way: Way) -> None:
     ]
     for change in changes:
         with pytest.raises(ArtifactError, match="does not fit this base"):
-            delta.unpack(stored | change, origin)
+            delta.decompress(stored | change, origin)
     without = {name: tensor for name, tensor in stored.items() if name != part + delta.SCALES}
     with pytest.raises(ArtifactError, match="does not fit this base"):
-        delta.unpack(without, origin)
+        delta.decompress(without, origin)
     for way_told in (torch.tensor([5, 0]), torch.tensor([8.0, 0.0]), torch.tensor([8, -1]), torch.tensor([8])):
         with pytest.raises(ArtifactError, match="do not say"):
-            delta.unpack(stored | {delta.WAY: way_told}, origin)
+            delta.decompress(stored | {delta.WAY: way_told}, origin)

@@ -15,6 +15,7 @@ import pytest
 import torch
 
 from prefix_core.artifacts import artifacts, hub
+from prefix_core.cli import main
 from prefix_core.errors import ArtifactError
 from prefix_core.methods.prefix_encoder import random_start
 from prefix_core.model.base import Base
@@ -106,7 +107,7 @@ def run(arguments: list[str], address: str, place: Path) -> subprocess.Completed
 
 
 def test_what_is_published_loads_by_its_name_and_writes_the_same(
-    stand_in: tuple[str, type[StandIn]], tiny: Base, artifact: Path, tmp_path: Path
+    stand_in: tuple[str, type[StandIn]], tiny: Base, artifact: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     address, handler = stand_in
     done = run(["publish", "--artifact", str(artifact), "--repo", REPO], address, tmp_path)
@@ -114,10 +115,12 @@ def test_what_is_published_loads_by_its_name_and_writes_the_same(
     assert set(handler.kept) == {"README.md", "adapter_config.json", "adapter_model.safetensors", "card.json"}
     assert all(token == "Bearer hf_ours" for _, token in handler.asked)
     written = ["generate", "--base", tiny.name, "--text", "name[Blue Spice]", "--max-new-tokens", "8", "--artifact"]
-    ours, theirs = (run([*written, place], address, tmp_path) for place in (str(artifact), f"hf:{REPO}"))
-    assert ours.returncode == 0 and theirs.stdout == ours.stdout, theirs.stderr
+    assert main([*written, str(artifact)]) == 0
+    ours = capsys.readouterr().out
+    theirs = run([*written, f"hf:{REPO}"], address, tmp_path)
+    assert ours and theirs.stdout == ours, theirs.stderr
     again = run([*written, f"hf:{REPO}"], NOBODY, tmp_path)  # it was downloaded before
-    assert again.stdout == ours.stdout, again.stderr
+    assert again.stdout == ours, again.stderr
 
 
 def test_without_network_the_folder_is_written_and_what_would_be_pushed_is_said(artifact: Path, tmp_path: Path) -> None:

@@ -57,8 +57,8 @@ def llama(tmp_path_factory: pytest.TempPathFactory) -> Base:
 
 
 @pytest.fixture(scope="module")
-def base() -> Base:
-    return load_base()
+def base(default_base: Base) -> Base:
+    return default_base
 
 
 def some_prefix(base: Base, length: int = 5) -> Prefix:

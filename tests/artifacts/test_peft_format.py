@@ -24,8 +24,8 @@ TOKENS = 12
 
 
 @pytest.fixture(scope="module")
-def smollm2() -> Base:
-    return load_base()
+def smollm2(default_base: Base) -> Base:
+    return default_base
 
 
 def random_prefix(base: Base, length: int = 5) -> dict[str, torch.Tensor]:

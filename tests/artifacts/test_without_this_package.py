@@ -13,7 +13,6 @@ from prefix_core.methods.method import Steered
 from prefix_core.methods.settings import TUNED
 from prefix_core.model import smollm2
 from prefix_core.model.base import Base
-from prefix_core.model.loading import load_base
 from prefix_core.writing.search import Decoding, Row, Search
 
 DOCS = Path(__file__).parents[2] / "docs" / "without-this-package.md"
@@ -22,8 +21,8 @@ TOKENS = 8
 
 
 @pytest.fixture(scope="module")
-def base() -> Base:
-    return load_base()
+def base(default_base: Base) -> Base:
+    return default_base
 
 
 def saved(base: Base, method: str, folder: Path) -> Steered:

@@ -12,7 +12,6 @@ from prefix_core.artifacts import artifacts, peft_format
 from prefix_core.cli import main
 from prefix_core.errors import ArtifactError, InputError
 from prefix_core.methods import TRAINED
-from prefix_core.methods.prefix_encoder import random_start
 from prefix_core.methods.settings import TUNED, Settings
 from prefix_core.model.base import Base
 from prefix_core.model.prefix import Prefix
@@ -21,16 +20,11 @@ from prefix_core.tasks.task import Task
 from prefix_core.training.batches import encode_pairs
 from prefix_core.training.train import Trained, mean_loss, train
 from prefix_core.writing.generate import Request, stream, write
-from tests.architectures import DECODERS, ENCODER_DECODERS, make_base, make_bases, written
+from tests.architectures import DECODERS, ENCODER_DECODERS, loud, make_base, written
 
 COUNT, LENGTH = 10, 6
 INPUTS = [[5, 9, 30, 7, 7, 81, 12], [12], [8, 200, 41], [44, 45, 46, 47]]
 VARIANTS = ("infix", "embedding")
-
-
-@pytest.fixture(scope="module")
-def bases(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Base]:
-    return make_bases(tmp_path_factory.mktemp, DECODERS)
 
 
 @pytest.fixture(params=DECODERS)
@@ -41,11 +35,6 @@ def base(request: pytest.FixtureRequest, bases: dict[str, Base]) -> Base:
 def settings(variant: str, **changes) -> Settings:
     start = {"variant": variant, "prefix_length": LENGTH, "mlp_width": 16, "initial_words": "name: a pub"}
     return replace(TUNED["prefix"], **{**start, **changes})
-
-
-def loud(base: Base, length: int, infix: bool = False, seed: int = 1) -> Prefix:
-    start = 40 * random_start(base.shape, length, torch.Generator().manual_seed(seed))
-    return Prefix(*start, infix=infix)
 
 
 def mixed(base: Base) -> list[Prefix | None]:
@@ -208,8 +197,8 @@ def test_an_input_before_an_infix_begins_as_any_text_does(bases: dict[str, Base]
 
 @pytest.mark.parametrize("kind", ENCODER_DECODERS)
 @pytest.mark.parametrize("variant", VARIANTS)
-def test_an_encoder_decoder_has_no_place_for_them(tmp_path: Path, kind: str, variant: str) -> None:
-    base = make_bases(lambda name: tmp_path, [kind])[kind]
+def test_an_encoder_decoder_has_no_place_for_them(bases: dict[str, Base], kind: str, variant: str) -> None:
+    base = bases[kind]
     with pytest.raises(InputError, match="variant is for decoders"):
         TRAINED["prefix"].start(base, settings(variant))
     with pytest.raises(InputError, match="choose one of prefix, infix, embedding"):

@@ -27,17 +27,12 @@ from prefix_core.training.batches import encode_pairs
 from prefix_core.training.train import mean_loss, train
 from prefix_core.writing.generate import Request, stream, write
 from tests import architectures
-from tests.architectures import DECODERS, ENCODER_DECODERS, make_base, make_bases, reference, write_by_transformers
+from tests.architectures import DECODERS, ENCODER_DECODERS, make_base, reference, write_by_transformers
 
 ALL = [*DECODERS, *ENCODER_DECODERS]
 COUNT = 10  # tokens written
 INPUTS = [[5, 9, 30, 7, 7, 81, 12], [12], [8, 200, 41], [44, 45, 46, 47]]
 LENGTHS = [5, 0, 17, 1]
-
-
-@pytest.fixture(scope="module")
-def bases(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Base]:
-    return make_bases(tmp_path_factory.mktemp, ALL)
 
 
 @pytest.fixture(params=ALL)

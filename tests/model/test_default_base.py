@@ -13,7 +13,6 @@ from prefix_core.methods.prompt import steer
 from prefix_core.methods.settings import defaults
 from prefix_core.model import gguf_file, smollm2
 from prefix_core.model.base import Base
-from prefix_core.model.loading import load_base
 from prefix_core.model.prefix import Prefix
 from prefix_core.model.products import HalfDense
 from prefix_core.model.reading import forward
@@ -24,8 +23,8 @@ from prefix_core.writing.generate import Decoding, Request, write
 
 
 @pytest.fixture(scope="module")
-def base() -> Base:
-    return load_base()
+def base(default_base: Base) -> Base:
+    return default_base
 
 
 def prefixes(base: Base) -> list[Prefix | None]:

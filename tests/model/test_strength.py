@@ -9,23 +9,17 @@ from torch import Tensor
 
 from prefix_core.errors import InputError
 from prefix_core.methods.method import Steered
-from prefix_core.methods.prefix_encoder import random_start
 from prefix_core.model import reading
 from prefix_core.model.base import Base
 from prefix_core.model.prefix import Prefix, stack
 from prefix_core.model.reading import forward
-from tests.architectures import make_bases, reference, written
+from tests.architectures import loud, reference, written
 
 KINDS = ["gpt2", "llama", "gemma3_text", "t5", "bart"]
 INPUTS = [[5, 9, 30, 7, 7, 81, 12], [12], [8, 200, 41], [44, 45, 46, 47]]
 TEXT = [3, 90, 17, 4]
 LENGTH = 5
 Place = Callable[[int], None]
-
-
-@pytest.fixture(scope="module")
-def bases(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Base]:
-    return make_bases(tmp_path_factory.mktemp, KINDS)
 
 
 @pytest.fixture(params=KINDS)
@@ -45,11 +39,6 @@ def placed(monkeypatch: pytest.MonkeyPatch) -> Place:
         monkeypatch.setattr(reading, "stack", at_length)
 
     return place
-
-
-def loud(base: Base, length: int = LENGTH, seed: int = 1) -> Prefix:
-    generator = torch.Generator().manual_seed(seed)
-    return Prefix(*(40 * random_start(base.shape, length, generator)))
 
 
 def of_base(base: Base, row: list[int]) -> list[int]:

@@ -10,14 +10,13 @@ from pathlib import Path
 import pytest
 
 from prefix_core.model.base import Base
-from prefix_core.model.loading import load_base
 
 FROZEN: list[tuple[str, list[int]]] = json.loads(Path(__file__).with_name("llama_cpp_tokens.json").read_text())
 
 
 @pytest.fixture(scope="module")
-def smollm2() -> Base:
-    return load_base()
+def smollm2(default_base: Base) -> Base:
+    return default_base
 
 
 def test_the_ids_are_those_of_llama_cpp(smollm2: Base) -> None:

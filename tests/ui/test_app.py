@@ -6,7 +6,6 @@ import sys
 import time
 from pathlib import Path
 
-import pytest
 from playwright.sync_api import Browser, Page, expect
 
 from tests.ui.conftest import TEXT, App, paste, run, visit
@@ -43,6 +42,8 @@ def test_the_first_paint_has_a_finished_comparison(page: Page) -> None:
     assert page.locator(TEXT).input_value().startswith("name[Pebble & Reed], eatType[pub]")
     assert "computed as you came" in page.locator("#status").inner_text()  # no precomputed one fits the tiny base
     assert "parameters" in page.locator("#header").inner_text() and "Bad at" in page.locator("#header").inner_text()
+    assert page.locator("#methods").inner_text().split("\n") == ["Prefix-tuned", "Fine-tuned", "FT-top2", "Prompted"]
+    assert page.locator("#without").inner_text() == "Not trained yet: Adapter."  # what has no artifact is not offered
 
 
 def test_a_person_types_a_table_and_reads_three_panes(page: Page) -> None:
@@ -73,24 +74,23 @@ def test_a_person_types_a_table_and_reads_three_panes(page: Page) -> None:
     assert "3 texts for Blue Spice" in page.locator("#status").inner_text()
 
 
-@pytest.mark.parametrize(
-    "text",
-    [
-        "name[Blue Spice], area[riverside]",
-        "name : Blue Spice | area : riverside",
-        "name,area\nBlue Spice,riverside",
-        "| attribute | value |\n|---|---|\n| name | Blue Spice |\n| area | riverside |",
-        '{"name": "Blue Spice", "area": "riverside"}',
-    ],
-    ids=["mr", "fields", "csv", "markdown", "json"],
-)
-def test_pasted_tables_are_recognised_and_the_grid_follows(page: Page, text: str) -> None:
-    paste(page, text)
-    expect_rows(page, TABLE)
-    assert page.locator(TEXT).input_value() == text  # as it was pasted
-    page.get_by_label("Value 2", exact=True).press("End")
-    page.keyboard.type("!")
-    expect(page.locator(TEXT)).to_have_value("name[Blue Spice], area[riverside!]")
+PASTED = [
+    "name[Blue Spice], area[riverside]",
+    "name : Blue Spice | area : riverside",
+    "name,area\nBlue Spice,riverside",
+    "| attribute | value |\n|---|---|\n| name | Blue Spice |\n| area | riverside |",
+    '{"name": "Blue Spice", "area": "riverside"}',
+]
+
+
+def test_pasted_tables_are_recognised_and_the_grid_follows(page: Page) -> None:
+    for text in PASTED:
+        paste(page, text)
+        expect_rows(page, TABLE)
+        assert page.locator(TEXT).input_value() == text  # as it was pasted
+        page.get_by_label("Value 2", exact=True).press("End")
+        page.keyboard.type("!")
+        expect(page.locator(TEXT)).to_have_value("name[Blue Spice], area[riverside!]")
 
 
 def test_bad_input_is_explained_and_kept(page: Page) -> None:
@@ -115,24 +115,16 @@ def test_bad_input_is_explained_and_kept(page: Page) -> None:
     assert rows(page)[2] == ["food", ""]
 
 
-def test_no_method_ticked_is_said(page: Page) -> None:
-    tick(page)
-    page.locator("#run").click()
-    expect(page.locator("#problem")).to_contain_text("Tick at least one")
-
-
-def test_an_example_fills_the_input_and_runs(page: Page) -> None:
+def test_an_example_fills_the_input_and_runs_and_no_method_ticked_is_said(page: Page) -> None:
     page.get_by_role("button", name="Villa Corallo").click()
     expect(page.locator("#status")).to_contain_text("texts for Villa Corallo", timeout=60_000)
     expect_rows(
         page, [["name", "Villa Corallo"], ["eatType", "restaurant"], ["food", "Italian"], ["area", "riverside"]]
     )
     expect(page.locator("#run")).to_be_enabled()
-
-
-def test_a_method_without_an_artifact_is_not_offered(page: Page) -> None:
-    assert page.locator("#methods").inner_text().split("\n") == ["Prefix-tuned", "Fine-tuned", "FT-top2", "Prompted"]
-    assert page.locator("#without").inner_text() == "Not trained yet: Adapter."
+    tick(page)
+    page.locator("#run").click()
+    expect(page.locator("#problem")).to_contain_text("Tick at least one")
 
 
 def test_stop_stops_the_work(app: App, page: Page) -> None:

@@ -4,17 +4,31 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import torch
 from gradio_client import Client
 from playwright.sync_api import Browser, Locator, Page, expect
 
+from prefix_core.artifacts.artifacts import Card
+from prefix_core.artifacts.llama_cpp import read_state
+from prefix_core.artifacts.zipped import write_zip
+from prefix_core.methods.prefix_encoder import random_start
+from prefix_core.model.base import Base
+from prefix_core.model.loading import load_base
+from prefix_core.model.prefix import Prefix
 from tests.architectures import make_base
 from tests.ui.conftest import App, serving, visit
 
 
 @pytest.fixture(scope="module")
-def two(tiny_folder: Path, artifacts: Path, code: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[App]:
-    other = make_base(tmp_path_factory.mktemp("other") / "llama", "llama")
-    with serving(f"{tiny_folder}, {other}", artifacts, tmp_path_factory.mktemp("app") / "log", code) as app:
+def llama(tmp_path_factory: pytest.TempPathFactory) -> Base:
+    return load_base(str(make_base(tmp_path_factory.mktemp("other") / "llama", "llama")))
+
+
+@pytest.fixture(scope="module")
+def two(
+    tiny_folder: Path, llama: Base, artifacts: Path, code: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[App]:
+    with serving(f"{tiny_folder}, {llama.name}", artifacts, tmp_path_factory.mktemp("app") / "log", code) as app:
         yield app
 
 
@@ -60,6 +74,24 @@ def test_only_what_was_measured_on_a_pages_own_base_is_shown(page: Page, two: Ap
     client = Client(two.url, verbose=False)
     assert "e2e" in client.predict(api_name="/evidence")["names"]
     assert client.predict(api_name="/evidence_1")["names"] == ["full_size", "paper"]
+
+
+def test_a_prefix_on_a_llama_is_taken_home_as_llama_cpps_state(
+    page: Page, two: App, llama: Base, tmp_path: Path
+) -> None:
+    prefix = Prefix(*random_start(llama.shape, 4, torch.Generator().manual_seed(0)))
+    card = Card(llama.name, llama.weights_hash, llama.parameters, "e2e", "prefix")
+    write_zip(tmp_path / "mine.zip", llama, prefix, card)
+    page.goto(two.url + "llama")
+    page.get_by_role("tab", name="Train", exact=True).click()
+    page.locator("#training-bring input[type=file]").set_input_files(tmp_path / "mine.zip")
+    expect(page.locator("#training-own")).to_contain_text("mine")
+    with page.expect_download() as downloading:
+        page.get_by_role("button", name="For llama.cpp").click()
+    assert downloading.value.suggested_filename == "mine.state"
+    downloading.value.save_as(tmp_path / "mine.state")
+    state = read_state(tmp_path / "mine.state", llama)
+    assert torch.equal(state.keys, prefix.keys) and torch.equal(state.values, prefix.values)
 
 
 def test_programs_choose_a_base_by_the_endpoints_number(two: App) -> None:
