@@ -90,7 +90,7 @@ def serving(
             yield App(url, process.pid)
         finally:
             process.terminate()
-            process.wait(20)
+            process.wait(60)
 
 
 @pytest.fixture(scope="session")
