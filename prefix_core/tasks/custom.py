@@ -57,6 +57,7 @@ def custom(template: str, target: str) -> Task:
         finish=first_line,
         score=_score,
         slots=None,
+        unlike=partial(_unlike, template),
     )
 
 
@@ -90,6 +91,14 @@ def fill(template: str, record: Mapping[str, Any]) -> str:
         if cell:
             text += (mark if text else "") + before + cell + after
     return flatten(text)
+
+
+def _unlike(template: str, text: str) -> str:
+    """Whether none of the words that the template puts around its columns is in the text."""
+    words = [word for word in _COLUMN.sub(" ", template).casefold().split() if word.isalpha()]
+    if words and not set(words) & set(text.casefold().split()):
+        return f"This is not written like the inputs that were learned from: {template}"
+    return ""
 
 
 def _parts(template: str) -> list[tuple[str, str, str]]:

@@ -79,4 +79,5 @@ DART = replace(  # the same kind of input: only the data differ from WebNLG's
     from_record=from_record,
     score=score,
     slots=slots,
+    unlike=triples.unlike,
 )

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import Any
 
 from prefix_core.data.columns import TEXT_COLUMNS
@@ -10,7 +11,7 @@ from prefix_core.data.notations import read_table
 from prefix_core.data.tables import Table, attribute_key, from_grid, to_grid, to_mr
 from prefix_core.scores.slots import Coverage, Vocabulary, coverage
 from prefix_core.tasks import tabular
-from prefix_core.tasks.tabular import columns_of, table_of
+from prefix_core.tasks.tabular import columns_of, table_of, unlike
 from prefix_core.tasks.task import Task, first_line
 
 # E2E's own name -> the name the paper's linearization gives it
@@ -224,4 +225,5 @@ E2E = Task(
     finish=first_line,
     score=score,
     slots=slots,
+    unlike=partial(unlike, known=tuple(PAPER_NAMES), most=len(PAPER_NAMES)),
 )

@@ -6,6 +6,7 @@ prompt, whose examples are others.
 """
 
 from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import Any
 
 from prefix_core.data.columns import TEXT_COLUMNS
@@ -14,7 +15,7 @@ from prefix_core.data.notations import read_table
 from prefix_core.data.tables import Table, attribute_key, from_grid, to_grid, to_mr
 from prefix_core.scores.slots import Coverage, Vocabulary, coverage
 from prefix_core.tasks import tabular
-from prefix_core.tasks.tabular import columns_of, table_of
+from prefix_core.tasks.tabular import columns_of, table_of, unlike
 from prefix_core.tasks.task import Task, first_line
 
 _KNOWN = {attribute_key(name): name for name in ("name", "kind", "food", "area", "price", "rating")}
@@ -98,4 +99,5 @@ INNKEEPER = Task(
     finish=first_line,
     score=score,
     slots=slots,
+    unlike=partial(unlike, known=tuple(_KNOWN.values()), most=len(_KNOWN)),
 )

@@ -19,6 +19,7 @@ INPUT_COLUMNS = ("article", "document", "text", "source", "input")
 SUMMARY_COLUMNS = ("summary", "highlights", *REFERENCE_COLUMNS)
 MAX_ARTICLE = 200_000  # characters
 LABEL_WORDS = 6
+FEW_WORDS = 40  # hardly an article of XSUM or BBC News has fewer
 
 # What a news site prints around an article, but never in it.
 _PAGE_LINES = re.compile(
@@ -61,6 +62,12 @@ def from_record(record: dict[str, Any], inputs: Sequence[str] = (), targets: Seq
     return example_of(source_of(record, inputs), record, targets or SUMMARY_COLUMNS)
 
 
+def unlike(article: str) -> str:
+    """What about a text is unlike the articles that were learned from."""
+    words = len(article.split())
+    return f"This has {words} words; the articles that were learned from have hundreds." if words < FEW_WORDS else ""
+
+
 def lead(article: str) -> str:
     """The article's first sentence: the baseline that any summary should be measured against."""
     for end in _END.finditer(article):
@@ -100,6 +107,7 @@ SUMMARIZATION = Task(
     finish=first_line,
     score=score,
     slots=None,
+    unlike=unlike,
     cut=True,
     separator="\nSummary:",
 )

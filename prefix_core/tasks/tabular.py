@@ -38,6 +38,19 @@ def score(
     }
 
 
+def unlike(table: Table, known: Collection[str], most: int) -> str:
+    """What about a table is unlike those learned from, which have up to `most` of the `known` attributes."""
+    strangers = [name for name, _ in table if name not in known]
+    some = ", ".join(known)
+    if len(strangers) == len(table):
+        return f"None of these attributes was learned from; those that were are {some}."
+    if 2 * len(strangers) > len(table):
+        return f"{len(strangers)} of these {len(table)} attributes were never learned from; those that were are {some}."
+    if len(table) > most:
+        return f"This table has {len(table)} rows; those that were learned from have {most} at most."
+    return ""
+
+
 def table_of(record: Mapping[str, Any], inputs: Sequence[str], parse: Callable[[str], Table]) -> Table:
     """The table in the columns `inputs`; where none are named, in one of `INPUT_COLUMNS`.
 

@@ -35,6 +35,7 @@ class Task:
     finish: the raw text of the model, also while it grows -> what counts as its answer (the stop rule).
     score: outputs and their examples -> metric name -> value.
     slots: source, text -> which of its values the text says; None where an input has no values to look for.
+    unlike: source -> what about it is unlike everything that was learned from, in a sentence; "" where nothing is.
     cut: whether an input longer than the context is cut (an article) where nothing was said, or refused (a table).
     """
 
@@ -57,6 +58,7 @@ class Task:
     finish: Callable[[str], str]
     score: Callable[[Sequence[str], Sequence[Example]], dict[str, float]]
     slots: Callable[[Any, str], Coverage] | None
+    unlike: Callable[[Any], str]
     cut: bool = False
     separator: str = "\n"
 

@@ -35,6 +35,7 @@ from prefix_core.tasks.wording import DATES, wording
 Triples = tuple[tuple[str, str, str], ...]
 
 COLUMNS = ("subject", "relation", "object")
+MOST_LEARNED = 7  # triples of one text, in WebNLG as in E2E's tables in DART's form
 INPUT_COLUMNS = (*TRIPLE_COLUMNS, "input", "source")
 EXAMPLE = "Blue_Heron_Airport | cityServed | Marlow"
 _HEADS = [{"subject", "s", "head"}, {"relation", "predicate", "property", "p", "r"}, {"object", "value", "o", "tail"}]
@@ -185,6 +186,13 @@ def slots(triples: Triples, text: str, vocabularies: Mapping[str, Vocabulary] | 
     own_words = " ".join(open_relation(part) for triple in triples for part in triple)
     common = DATES.union(fold(own_words)[0].split())
     return coverage(table, text, vocabularies, names, common, wording)
+
+
+def unlike(triples: Triples) -> str:
+    """What about triples is unlike those learned from."""
+    if len(triples) > MOST_LEARNED:
+        return f"These are {len(triples)} triples; the sets that were learned from have {MOST_LEARNED} at most."
+    return ""
 
 
 def score(outputs: Sequence[str], examples: Sequence[Example], covers: Sequence[Coverage]) -> dict[str, float]:

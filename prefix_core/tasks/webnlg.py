@@ -48,4 +48,5 @@ WEBNLG = Task(
     finish=first_line,
     score=score,
     slots=triples.slots,
+    unlike=triples.unlike,
 )

@@ -45,6 +45,33 @@ def test_scores_tell_right_texts_from_wrong_ones(task):
     assert "slot_coverage" not in right or right["slot_coverage"] == 100 > wrong["slot_coverage"]
 
 
+@pytest.mark.parametrize("task", TASKS.values(), ids=lambda task: task.name)
+def test_our_own_examples_are_like_what_was_learned_from(task):
+    assert not [said for example in task.pool() if (said := task.unlike(example.source))]
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "said"),
+    [
+        ("e2e", "maker[Volvo], wheels[4]", "None of these attributes was learned from"),
+        ("e2e", "name[A], wheels[4], doors[5]", "2 of these 3 attributes were never learned from"),
+        ("e2e", ", ".join(f"area[{number}]" for number in range(25)), "has 25 rows"),
+        ("innkeeper", "eatType[pub], near[A]", "None of these attributes"),
+        ("webnlg", "\n".join(f"A | r | {number}" for number in range(8)), "These are 8 triples"),
+        ("summarization", "It rained.", "has 2 words"),
+    ],
+)
+def test_an_input_unlike_all_that_was_learned_from_is_said_to_be(name, text, said):
+    task = get_task(name)
+    assert said in task.unlike(task.parse(text))
+
+
+def test_an_input_of_ones_own_task_has_the_words_of_its_template():
+    task = task_of("custom", {"template": "name : {name} | area : {area}", "target": "text"})
+    assert not task.unlike("name : A | area : B") and "not written like" in task.unlike("whatever else")
+    assert not task_of("custom", {"template": "{title}", "target": "text"}).unlike("whatever")
+
+
 def test_the_pool_is_nobody_elses_to_change():
     get_task("webnlg").pool().clear()
     assert get_task("webnlg").pool()

@@ -30,6 +30,7 @@ PLACEHOLDERS = {
     "text": "Paste an article of a few paragraphs",
 }
 
+MAY_FAIL = "The trained methods may write nonsense for it."
 KIND_NAMES: dict[Kind, str] = {"table": "a table of attributes and values", "triples": "triples", "text": "an article"}
 PROSE_WORDS = 40  # fewer could be one long value
 
@@ -60,12 +61,18 @@ def draft_from(card: TaskCard, text: str) -> Draft:
 
 def check_html(card: TaskCard, draft: Draft) -> str:
     """What is wrong with the input, or a hint, or nothing."""
+    unlike, refused = "", ""
     try:
-        draft.source(card)
-        problem = ""
+        unlike = card.task.unlike(draft.source(card))
     except InputError as error:
-        problem = problem_html(error)
-    return problem + hint_html(task_hint(card, draft.text) if draft.edited == "text" else "")
+        refused = refused_html(error)
+    hint = task_hint(card, draft.text) if draft.edited == "text" else ""
+    return refused + hint_html(hint or (unlike and f"{unlike} {MAY_FAIL}"))
+
+
+def refused_html(error: InputError) -> str:
+    """The reason why an input is refused; while it stands there, the page shows the old texts as what they are."""
+    return f'<div class="refused">{problem_html(error)}</div>'
 
 
 def follow_text(card: TaskCard, text: str, rows: list[list[Any]]) -> tuple[Any, str, str]:
@@ -85,13 +92,13 @@ def follow_grid(card: TaskCard, rows: list[list[Any]], text: str) -> tuple[Any, 
     try:
         written = card.task.to_text(card.task.parse(rows))
     except InputError as error:
-        return gr.skip(), problem_html(error), "grid"
+        return gr.skip(), refused_html(error), "grid"
     if text.strip():
         try:
             card.task.parse(text)
         except InputError:
             return gr.skip(), hint_html(LEFT_ALONE), "grid"
-    return written, "", "grid"
+    return written, check_html(card, Draft("grid", rows, written)), "grid"
 
 
 def unfinished(row: list[Any]) -> bool:

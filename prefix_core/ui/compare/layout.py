@@ -20,6 +20,7 @@ from prefix_core.ui.labels import METHOD_LABELS, METHODS
 from prefix_core.ui.many.layout import ManyParts, lay_out_file, lay_out_pasted, lay_out_table
 from prefix_core.writing.pane import Pane
 
+REFUSED = "The input is refused; why is said under it. The texts below are of an earlier one."
 SEED = "the same seed, methods and settings write the same texts"
 
 # Gradio's own spreadsheet scrolls, hides its rows behind menus, and is hard to use on a phone.
@@ -137,6 +138,7 @@ def lay_out(card: TaskCard, opening: Opening | None) -> CompareTab:
                 )
                 run = gr.Button("Run", variant="primary", scale=0, min_width=92, elem_id="run")
                 stop = gr.Button("Stop", scale=0, min_width=76, interactive=False, elem_id="stop")
+            gr.HTML(f'<p role="status">{REFUSED}</p>', elem_id="refused")
             without = gr.HTML("", elem_id="without")
             several |= lay_out_table()
             with gr.Row(elem_id="outcome"):

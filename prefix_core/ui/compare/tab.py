@@ -102,7 +102,7 @@ class RunEvents:
             source = draft.source(card)
             state.begin(card, source, methods, options, note)
         except InputError as error:
-            return {page.input.problem: problem_html(error)}
+            return {page.input.problem: entry.refused_html(error)}
         checked = {} if due else {page.input.problem: entry.check_html(card, draft)}  # else a link's own problem stays
         status = status_html("busy", "Waiting for a free place …")
         references = references_html([], card.task.references_of(source))

@@ -36,3 +36,25 @@ def test_a_half_typed_text_outlives_a_key_in_the_grid(page: Page) -> None:
     expect(page.locator(TEXT)).to_have_value(half)
     paste(page, half + "side]")
     expect(page.get_by_label("Value 1", exact=True)).to_have_value("My long new table")
+
+
+def test_a_refused_input_greys_the_old_texts_and_says_so_beside_run(page: Page) -> None:
+    panes, said = page.locator(".panes"), page.locator("#refused")
+    expect(said).to_be_hidden()
+    paste(page, "name[My table], area[river")
+    expect(said).to_be_visible()
+    expect(said).to_contain_text("The input is refused")
+    assert float(panes.evaluate("panes => getComputedStyle(panes).opacity")) < 0.6
+    paste(page, "name[My table], area[riverside]")
+    expect(said).to_be_hidden()
+    assert panes.evaluate("panes => getComputedStyle(panes).opacity") == "1"
+    page.get_by_label("Value 1", exact=True).fill("")
+    expect(said).to_be_visible()  # from the grid, too
+
+
+def test_an_input_far_from_what_was_learned_gets_a_line(page: Page) -> None:
+    paste(page, "maker[Volvo], wheels[4]")
+    expect(page.locator("#problem .hint")).to_contain_text("None of these attributes was learned from")
+    expect(page.locator("#refused")).to_be_hidden()
+    paste(page, "name[My table], area[riverside]")
+    expect(page.locator("#problem .hint")).to_have_count(0)
