@@ -1,8 +1,8 @@
 """One pass through the network for several searches, each with rows and caches of its own.
 
-Whatever is in a pass goes through the frozen matrices together, be it the next token of a text or a chunk of an input
-that is still being prefilled; only attention is each search's own. (Li & Liang 2021, section 8.1; chunks of inputs beside
-others' tokens as in Agrawal et al. 2023, https://arxiv.org/abs/2308.16369.)
+The next tokens of some texts and chunks of inputs that are still being prefilled go through the frozen matrices
+together; only attention is each search's own. (Li & Liang 2021, section 8.1; chunks of inputs beside others' tokens as
+in Agrawal et al. 2023, https://arxiv.org/abs/2308.16369.)
 """
 
 from collections.abc import Callable, Sequence

@@ -5,12 +5,11 @@ from __future__ import annotations
 import os
 import re
 import signal
-import sys
 import tempfile
 from collections.abc import Sequence
 from html import escape
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NoReturn
 
 os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")  # read when gradio is imported: no call leaves the machine
 
@@ -25,6 +24,7 @@ from prefix_core.ui.evidence import tab as evidence
 from prefix_core.ui.inside import tab as inside
 from prefix_core.ui.labels import number, size
 from prefix_core.ui.loading import Loading, base_card, display_name, from_environment
+from prefix_core.ui.server import around, log
 from prefix_core.ui.style import theme
 from prefix_core.ui.train import tab as train
 from prefix_core.ui.visitors import Visitors, recognise
@@ -85,13 +85,10 @@ def page(demo: gr.Blocks, loading: Loading, all_of_them: Sequence[Loading]) -> N
 
 def main() -> None:
     """Serve until interrupted. Gradio reads GRADIO_SERVER_NAME and GRADIO_SERVER_PORT itself."""
-    files = tempfile.TemporaryDirectory(
-        prefix="prefix-tuning-"
-    )  # Gradio's own place is shared by all users of a machine
+    # Gradio's own place is shared by all users of a machine
+    files = tempfile.TemporaryDirectory(prefix="prefix-tuning-")
     os.environ.setdefault("GRADIO_TEMP_DIR", files.name)
-    signal.signal(
-        signal.SIGTERM, lambda *_: sys.exit()
-    )  # so that those files are deleted when a host ends the program, too
+    signal.signal(signal.SIGTERM, lambda *_: end(files))
     names, root = from_environment()
     loadings = [Loading(name, root) for name in names]
     demo = build(loadings)
@@ -106,10 +103,18 @@ def main() -> None:
         max_file_size="5mb",
         max_threads=100,  # each visitor who waits in line holds one
         prevent_thread_lock=True,
+        app_kwargs=around(loadings),
     )
     for loading in loadings:
         loading.start()  # only now: the page answers first
     demo.block_thread()
+
+
+def end(files: tempfile.TemporaryDirectory[str]) -> NoReturn:
+    """End at once, as a host wants it: visitors' files are deleted, and no thread is waited for."""
+    log("end")
+    files.cleanup()
+    os._exit(0)
 
 
 def arrived(loading: Loading) -> str:

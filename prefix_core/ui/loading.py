@@ -34,6 +34,13 @@ class Loading:
     def ready(self) -> bool:
         return self._done.is_set()
 
+    @property
+    def state(self) -> str:
+        """loading, ready or failed."""
+        if not self.ready:
+            return "loading"
+        return "failed" if self._engine is None else "ready"
+
     def wait(self) -> Engine:
         """The engine, once it is there. Raises `PrefixError` with the reason if it never will be."""
         self._done.wait()

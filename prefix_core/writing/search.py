@@ -16,7 +16,7 @@ from prefix_core.model.joint_pass import Part, run
 from prefix_core.model.modules import ModuleNetwork
 from prefix_core.model.packed_batch import Rows
 from prefix_core.model.prefix import Prefix, StackedPrefix, stack
-from prefix_core.model.reading import like_keys, encode_sources
+from prefix_core.model.reading import encode_sources, like_keys
 
 MOST_BEAMS = 64
 COLDEST, HOTTEST = 0.01, 100.0  # temperatures
