@@ -70,7 +70,7 @@ class Visitor:
     app: App
     tally: Tally
     until: float
-    trains: threading.Lock | None = None
+    trains: bool = False
 
     def stay(self) -> None:
         chance = random.Random(self.number)
@@ -79,10 +79,9 @@ class Visitor:
             (self.compare, 6), (self.article, 1), (self.beams, 1), (self.abort, 2), (self.link, 2), (self.upload, 1),
         ]  # fmt: skip
         while time.monotonic() < self.until:
-            if self.trains is not None and self.trains.acquire(blocking=False):
-                action: Callable[..., None] = self.train
-            else:
-                action = chance.choices([action for action, _ in actions], [weight for _, weight in actions])[0]
+            action = chance.choices([action for action, _ in actions], [weight for _, weight in actions])[0]
+            if self.trains:
+                self.trains, action = False, self.train
             try:
                 action(client, chance)
             except Exception as error:  # whatever it is, it goes into the table
@@ -158,7 +157,8 @@ class Guest(Visitor):
     def stay(self) -> None:
         chance = random.Random(self.number)
         with sync_playwright() as playwright:
-            browser = playwright.chromium.launch(executable_path=next(filter(None, map(shutil.which, CHROMIUM))), args=ARGUMENTS)
+            path = next(filter(None, map(shutil.which, CHROMIUM)))
+            browser = playwright.chromium.launch(executable_path=path, args=ARGUMENTS)
             while time.monotonic() < self.until:
                 try:
                     self.look(browser.new_page(), chance)
@@ -259,8 +259,7 @@ def main() -> None:
         until = began + 60 * asked.minutes
         visitors: list[Visitor] = [Guest(number, app, tally, until) for number in range(asked.browsers)]
         for number in range(asked.browsers, asked.visitors):
-            trains = threading.Lock() if number - asked.browsers < asked.trainings else None
-            visitors.append(Visitor(number, app, tally, until, trains))
+            visitors.append(Visitor(number, app, tally, until, trains=number - asked.browsers < asked.trainings))
         threading.Thread(target=watch.run, daemon=True).start()
         threads = [threading.Thread(target=visitor.stay) for visitor in visitors]
         for thread in threads:

@@ -22,9 +22,11 @@ from prefix_core.ui.batch import tab as batch
 from prefix_core.ui.compare import tab as compare
 from prefix_core.ui.evidence import tab as evidence
 from prefix_core.ui.inside import tab as inside
+from prefix_core.ui.kept import kept_from_environment
 from prefix_core.ui.labels import number, size
 from prefix_core.ui.loading import Loading, base_card, display_name, from_environment
-from prefix_core.ui.server import around, log
+from prefix_core.ui.log import log
+from prefix_core.ui.server import around
 from prefix_core.ui.style import theme
 from prefix_core.ui.train import tab as train
 from prefix_core.ui.visitors import Visitors, recognise
@@ -65,7 +67,7 @@ def page(demo: gr.Blocks, loading: Loading, all_of_them: Sequence[Loading]) -> N
     gr.Navbar(main_page_name=display_name(all_of_them[0].name), visible=len(all_of_them) > 1)
     header = gr.HTML(header_html(loading.name), elem_id="header")
     gr.HTML(STEPS, elem_id="steps", js_on_load=GO)
-    visitors = Visitors().start()
+    visitors = Visitors(kept=kept_from_environment(loading.name)).start(loading)
     arrival = recognise(demo, visitors)
     with gr.Tabs(elem_id="tabs"):
         with gr.Tab("Compare", id="compare") as tab:

@@ -1,23 +1,19 @@
-"""Around the app, for whoever hosts it: whether it is well, a line of log for what happened, and how much may be sent.
-
-No line holds anything that a visitor wrote, nor an address that is a secret of theirs.
-"""
+"""Around the app, for whoever hosts it: whether it is well, what it was asked for, and how much may be sent."""
 
 from __future__ import annotations
 
 import asyncio
 import json
 import re
-import sys
 import time
 from collections.abc import Sequence
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from starlette.middleware import Middleware
 from starlette.responses import JSONResponse
 from starlette.routing import Route
 
+from prefix_core.ui.log import log
 from prefix_core.ui.room import LONG_LINE, SHORT_LINE
 
 if TYPE_CHECKING:
@@ -31,12 +27,6 @@ MOST_SENT = 6_000_000  # bytes of one request: a file of 5 MB, and what a form p
 MOST_STREAMS = 400  # answers that are open at the same time; a page has two
 SLOWEST = 60.0  # seconds in which a request has to arrive whole
 NAME = re.compile(r"[a-z_]{1,20}")  # a part of an address that is nobody's secret
-
-
-def log(event: str, **fields: Any) -> None:
-    """One line of JSON on standard error."""
-    now = datetime.now(UTC).isoformat(timespec="milliseconds")
-    print(json.dumps({"time": now, "event": event, **fields}), file=sys.stderr, flush=True)
 
 
 def around(loadings: Sequence[Loading]) -> dict[str, Any]:

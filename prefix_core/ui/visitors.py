@@ -1,7 +1,8 @@
 """Visitors: what each has made here, under a token that nobody can guess; removed an hour after the last contact.
 
-Everything is in memory, except the files for download, which are in a folder of the visitor's own. The browser keeps
-the token, so that a reloaded page finds its things; if the browser stores nothing, they last as long as the page.
+Everything is in memory, except the files for download, which are in a folder of the visitor's own, and what a host has
+kept on disk, too (see `kept`). The browser keeps the token, so that a reloaded page finds its things; if the browser
+stores nothing, they last as long as the page.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from typing import TYPE_CHECKING
 import gradio as gr
 from gradio.utils import get_upload_folder
 
-from prefix_core.errors import InputError
+from prefix_core.errors import InputError, PrefixError
 from prefix_core.ui.common import QUICK
 
 if TYPE_CHECKING:
@@ -26,7 +27,10 @@ if TYPE_CHECKING:
 
     from prefix_core.artifacts.artifacts import Card
     from prefix_core.methods.method import Steered
+    from prefix_core.model.base import Base
     from prefix_core.tasks import Task
+    from prefix_core.ui.kept import Kept
+    from prefix_core.ui.loading import Loading
     from prefix_core.ui.train.runs import TrainingRun
 
 HOUR = 3600.0  # seconds after the last contact in which a visitor's things are kept
@@ -94,19 +98,51 @@ class Visitors:
     """All visitors of a process. Safe to use from any number of threads. clock: in seconds."""
 
     def __init__(
-        self, most: int = MOST_VISITORS, most_bytes: int = MOST_BYTES, clock: Callable[[], float] = time.monotonic
+        self,
+        most: int = MOST_VISITORS,
+        most_bytes: int = MOST_BYTES,
+        clock: Callable[[], float] = time.monotonic,
+        kept: Kept | None = None,
     ) -> None:
-        self.most, self.most_bytes, self.clock = most, most_bytes, clock
+        self.most, self.most_bytes, self.clock, self.kept = most, most_bytes, clock, kept
         self._here: dict[str, Visitor] = {}
         self._lock = threading.RLock()
+        self._base: Base | None = None  # with which prefixes are kept on disk
+        self._restored = threading.Event()
+        if kept is None:
+            self._restored.set()
 
-    def start(self) -> Visitors:
-        """Remove those who are gone, every minute from now on."""
+    def start(self, loading: Loading | None = None) -> Visitors:
+        """Remove those who are gone, every minute from now on; first find again what was kept of them on disk."""
         threading.Thread(target=self._sweep_for_ever, name="forget visitors", daemon=True).start()
+        if self.kept is not None and loading is not None:
+            threading.Thread(target=self._restore, args=(loading,), name="restore visitors", daemon=True).start()
         return self
+
+    def _restore(self, loading: Loading) -> None:
+        """What is on disk of those who were here within the hour, once there is a base for it."""
+        assert self.kept is not None
+        try:
+            self.restore(loading.wait().base)
+        except PrefixError:
+            pass  # without a base there is nobody to be served
+        finally:
+            self._restored.set()
+
+    def restore(self, base: Base) -> None:
+        """Find again what was kept on disk with this base."""
+        assert self.kept is not None
+        self._base = base
+        for token, away in self.kept.tokens(HOUR):
+            visitor = Visitor(token, self.clock() - away)
+            for prefix in self.kept.prefixes(token, base):
+                visitor.prefixes[prefix.name] = prefix
+            with self._lock:
+                self._here.setdefault(token, visitor)
 
     def visit(self, token: str = "") -> Visitor:
         """The visitor with that token, or a new one with a new token; an unknown token is never accepted."""
+        self._await_restored(token)
         with self._lock:
             self.sweep()
             known = self._here.get(token)
@@ -115,11 +151,12 @@ class Visitors:
                 self._here[known.token] = known
                 while len(self._here) > self.most:
                     self.forget(self._longest_away(known).token)
-            known.seen = self.clock()
+            self._note(known)
             return known
 
     def get(self, token: str) -> Visitor:
         """The visitor with that token. Raises `InputError` if their things are gone."""
+        self._await_restored(token)
         with self._lock:
             self.sweep()
             if token not in self._here:
@@ -128,8 +165,18 @@ class Visitors:
                     "Reload the page to begin anew."
                 )
             visitor = self._here[token]
-            visitor.seen = self.clock()
+            self._note(visitor)
             return visitor
+
+    def _await_restored(self, token: str) -> None:
+        """A token may be that of somebody who was here before the program was started."""
+        if token and token not in self._here:
+            self._restored.wait()
+
+    def _note(self, visitor: Visitor) -> None:
+        visitor.seen = self.clock()
+        if self.kept is not None:
+            self.kept.touch(visitor.token)
 
     def keep(self, visitor: Visitor, prefix: OwnPrefix) -> OwnPrefix:
         """Add a prefix to the visitor's own, under its name or a similar one that is free; returns it as it is kept.
@@ -149,7 +196,16 @@ class Visitors:
                 if away is visitor:
                     break
                 self.forget(away.token)
+            if self.kept is not None and self._base is not None:
+                self.kept.save(visitor.token, self._base, prefix)
             return prefix
+
+    def delete(self, visitor: Visitor, name: str) -> None:
+        """Remove one of the visitor's prefixes, if there is one of that name."""
+        with self._lock:
+            visitor.prefixes.pop(name, None)
+            if self.kept is not None:
+                self.kept.delete(visitor.token, name)
 
     def forget(self, token: str) -> None:
         """Remove a visitor and everything of theirs; a training that is on is stopped."""
@@ -161,6 +217,8 @@ class Visitors:
                 visitor.training.stop()
             visitor.prefixes.clear()
             shutil.rmtree(visitor.folder, ignore_errors=True)
+            if self.kept is not None:
+                self.kept.forget(token)
 
     def sweep(self) -> None:
         """Remove those whose last contact was more than an hour ago."""

@@ -61,14 +61,18 @@ def app(tiny_folder: Path, artifacts: Path, code: Path, tmp_path_factory: pytest
         yield app
 
 
+def free_port() -> int:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        return int(free.getsockname()[1])
+
+
 @contextmanager
 def serving(
     bases: str, artifacts: Path, log: Path, root: Path = ROOT, environment: Mapping[str, str] = os.environ, **how: Any
 ) -> Iterator[App]:
     """The program on these bases, as PREFIX_BASE names them, until the end. root: its code; how: `Popen` starts it."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
+    port = free_port()
     settings = {
         "PREFIX_BASE": bases,
         "PREFIX_ARTIFACTS": str(artifacts),

@@ -41,9 +41,9 @@ def connect_own(page: TrainTab, loading: Loading, visitors: Visitors, arrival: A
 
     def delete(token: str, name: str) -> None:
         visitor = visitors.visit(token)
-        if visitor.prefixes.pop(name, None):
-            for kind in ("zip", "state"):
-                _path(visitor, name, kind).unlink(missing_ok=True)
+        visitors.delete(visitor, name)
+        for kind in ("zip", "state"):
+            _path(visitor, name, kind).unlink(missing_ok=True)
 
     def forget(token: str) -> list[Any]:
         visitors.forget(token)
