@@ -17,7 +17,7 @@ from prefix_core.model.base import Base
 from prefix_core.model.prefix import Prefix
 from prefix_core.tasks.task import Task
 
-SYSTEM = "You write exactly what you are asked for, and nothing else."
+SYSTEM = "You are a helpful AI assistant named SmolLM, trained by Hugging Face"  # by `studies/prompts.py`
 INPUT = "\N{OBJECT REPLACEMENT CHARACTER}"  # stands for the input in a filled chat template
 
 
