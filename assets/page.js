@@ -19,6 +19,15 @@ window.go = (name, selector, meant, press = (found) => found.click()) => {
 
 element.addEventListener("click", (event) => show(event.target.closest("[data-tab]")?.dataset.tab));
 
+// Ctrl+Enter, and Shift+Enter in the grid, run the comparison (Shift+Enter in a text is Gradio's own).
+document.addEventListener("keydown", (event) => {
+  const meant = event.ctrlKey || event.metaKey || (event.shiftKey && event.target.tagName === "INPUT");
+  if (event.key !== "Enter" || !meant || !event.target.closest("#input")) return;
+  event.preventDefault();
+  event.stopPropagation(); // Enter alone goes a row down
+  document.querySelector("#run").click();
+}, true);
+
 // Gradio gives every radio button a name of its own, so that arrow keys lead nowhere: one name makes a group of them.
 let groups = 0;
 function group() {

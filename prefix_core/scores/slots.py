@@ -52,7 +52,10 @@ class Slot:
 
 @dataclass(frozen=True)
 class Unsupported:
-    """Something the text says that is not in the table: of which attribute ('name' for a proper name), and where."""
+    """Something the text says that is not in the table, and where.
+
+    attribute: of which it is a value; "name" for a proper name, "number" for a number, with its unit.
+    """
 
     attribute: str
     said: str
@@ -112,7 +115,8 @@ def coverage(
         if phrases:
             spans[index] = sorted(span for phrase in phrases for span in said[attribute][phrase])
         else:
-            spans[index] = _spans(wording(value), folded)
+            others = [name for name, _ in table if name != attribute] if value[:1].isdigit() else []
+            spans[index] = [span for span in _spans(wording(value), folded) if not _is_anothers(folded, span, others)]
         supported += spans[index]
 
     def original(span: Span) -> Span:
@@ -128,9 +132,11 @@ def coverage(
         if phrase not in vocabulary.vague and not _touches(span, supported)
     ]
     taken = [original(span) for span in supported] + [item.span for item in extra]
-    for span in _proper_names(text, common):
+    beyond = [("name", span) for span in _proper_names(text, common)]
+    beyond += [("number", span) for span in _other_numbers(text, table)]
+    for kind, span in beyond:
         if not _touches(span, taken):
-            extra.append(Unsupported("name", text[slice(*span)], span))
+            extra.append(Unsupported(kind, text[slice(*span)], span))
     return Coverage(slots, tuple(sorted(extra, key=lambda item: item.span)))
 
 
@@ -198,6 +204,43 @@ def _cover(folded: str, spans: list[Span]) -> str:
 
 def _touches(span: Span, others: list[Span]) -> bool:
     return any(span[0] < end and start < span[1] for start, end in others)
+
+
+def _is_anothers(folded: str, span: Span, others: Sequence[str]) -> bool:
+    """Whether a number stands right behind the name of another attribute: "a rating of 30 cm" says no length."""
+    before = folded[: span[0]].rstrip()
+    for name in others:
+        words = re.escape(fold(name)[0].split(" ")[-1]) if fold(name)[0] else r"(?!)"
+        if re.search(rf"\b{words}(?: (?:of|is|was|are|at))?$", before):
+            return True
+    return False
+
+
+_NUMBER = re.compile(r"(?<![\w.,])[£$€]?(\d[\d,]*(?:\.\d+)?)(?:st|nd|rd|th|s)?\b")
+_UNITS = (
+    r"%|percent|per cent|(?:square |cubic )?(?:milli|centi|kilo)?met(?:re|er)s?|[mck]m|m|miles?|feet|foot|inch(?:es)?"
+    r"|(?:kilo|milli)?grams?|k?g|tonnes?|tons?|lit(?:re|er)s?|seconds?|minutes?|hours?|days?|weeks?|months?|years?"
+    r"|people|inhabitants|students|million|billion|pounds?|dollars?|euros?|degrees?|stars?|goals?|points?"
+)
+_UNIT = re.compile(rf"[ -]?(?:{_UNITS})\b")
+
+
+def _other_numbers(text: str, table: Table) -> list[Span]:
+    """Numbers, each with its unit, that stand nowhere in the table."""
+    known = {_plain(number) for row in table for part in row for number in re.findall(r"\d[\d,]*(?:\.\d+)?", part)}
+    spans = []
+    for match in _NUMBER.finditer(text):
+        if _plain(match[1]) not in known:
+            unit = _UNIT.match(text, match.end())
+            spans.append((match.start(), unit.end() if unit else match.end()))
+    return spans
+
+
+def _plain(number: str) -> str:
+    """1,840.0 -> 1840; 05 -> 5."""
+    whole, _, part = number.replace(",", "").partition(".")
+    part = part.rstrip("0")
+    return (whole.lstrip("0") or "0") + (f".{part}" if part else "")
 
 
 _NAME = re.compile(r"[^\W\d_a-z][\w'’-]*(?: (?:(?:of|the|and|by|de|la|&) )*[^\W\d_a-z][\w'’-]*)*")

@@ -6,8 +6,6 @@ from pathlib import Path
 from statistics import mean, stdev
 from typing import Any
 
-from prefix_core.studies.study import standing
-
 LABELS = {"prefix": "prefix", "fine_tune": "fine-tuning", "adapter_small": "adapter, 0.1%", "top_layers": "FT-top2"}
 FEW = {"few_examples": ("Few examples of E2E", "bleu", "BLEU"), "few_news": ("Few articles", "rouge_l", "ROUGE-L")}
 COVERS = 0.95
@@ -17,6 +15,8 @@ Rows = Sequence[Mapping[str, Any]]
 
 def markdown(folder: Path) -> str:
     """A section for each low-data study that was begun, then what was not run, with the command that runs it."""
+    from prefix_core.studies.study import standing  # it loads torch, which the page does without when it is laid out
+
     sections = []
     for name, (title, metric, heading) in FEW.items():
         if (path := folder / f"{name}.json").exists():

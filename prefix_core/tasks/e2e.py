@@ -180,7 +180,7 @@ VOCABULARIES = {
             "no": rf"{_NOT} {_FAMILY}(?: friendly)?|adults?(?: only)?"
             rf"|{_FAMILY}(?: friendly)?(?: are| is| should| will)?(?: be)? (?:not allowed|not welcome|unwelcome)"
             rf"|{_FAMILY}(?: friendly)? (?:are|is|should|will) (?:not|never)|{_FAMILY} (?:unfriendly|arent|isnt|no)",
-            "yes": rf"{_FAMILY}(?: friendly| oriented)?",
+            "yes": rf"{_FAMILY} (?:friendly|oriented)|(?<!# ){_FAMILY}",  # "the Hobson Court family" is only a family
         },
         values={},
     ),

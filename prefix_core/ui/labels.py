@@ -51,11 +51,25 @@ METRICS = {
     "slot_coverage": "values said, %",
     "names_said": "names said, %",
 }
+# The sets that scores are measured on.
+SETS = {
+    "dev": "development set",
+    "test": "test set",
+    "test-beams": "test set, 5 beams",
+    "test-ours": "tables of our own",
+    "bbc": "BBC leads, development set",
+    "test-bbc": "BBC leads, test set",
+}
 TASK_KINDS: dict[Kind, str] = {
     "table": "table → text",
     "triples": "triples → text",
     "text": "article → one sentence",
 }
+
+
+def set_title(split: str) -> str:
+    """What a set is called: dev -> development set."""
+    return SETS.get(split, split)
 
 
 def seconds(value: float) -> str:

@@ -91,7 +91,13 @@ def figure(*traces: Any, **layout: Any) -> go.Figure:
             "legend": {"orientation": "h", "x": 0, "y": 1.02, "yanchor": "bottom"},
             "hoverlabel": {"font": {"family": "system-ui, sans-serif", "size": 12}},
             "dragmode": False,
-            "modebar": {"remove": ["select2d", "lasso2d", "autoScale2d"], "orientation": "v"},
+            "modebar": {
+                "remove": ["select2d", "lasso2d", "autoScale2d"],
+                "orientation": "v",
+                "bgcolor": "rgba(0,0,0,0)",  # Plotly's own is grey, and so are its buttons
+                "color": GREY,
+                "activecolor": COLOURS[0],
+            },
             "template": None,
         },
     )

@@ -211,11 +211,31 @@ def test_names_are_covered_before_the_rest_is_read():
         ("Pomelo is a cheap restaurant.", []),
         ("Pomelo is cheap and near the Golden Lion.", [("name", "Golden Lion", "Golden Lion")]),
         ("It is near Pomelo. Cheap Food is sold. They like it.", []),
+        ("Pomelo is cheap, 3 miles from the sea.", [("number", "3 miles", "3 miles")]),
+        ("Pomelo opened in 1931 and is cheap.", [("number", "1931", "1931")]),
+        ("Pomelo is cheap, at £12.50.", [("number", "£12.50", "£12.50")]),
     ],
 )
 def test_what_the_table_does_not_say(text, unsupported):
     found = slots((("name", "Pomelo"), ("priceRange", "cheap")), text)
     assert [(item.attribute, item.said, text[slice(*item.span)]) for item in found.unsupported] == unsupported
+
+
+def test_a_value_is_said_only_in_its_own_role():
+    table = (("name", "Pomelo"), ("near", "Hobson Court"), ("familyFriendly", "yes"))
+    assert [slot.attribute for slot in slots(table, "Pomelo belongs to the Hobson Court family.").missing] == [
+        "familyFriendly"
+    ]
+    assert not slots(table, "Pomelo, near Hobson Court, is for the family.").missing
+    table = (("length", "30 cm"), ("rating", "5 out of 5"))
+    assert [slot.attribute for slot in coverage(table, "It has a rating of 30 cm.").said] == []
+    assert [slot.attribute for slot in coverage(table, "It has a length of 30 cm.").said] == ["length"]
+
+
+def test_numbers_of_the_table_are_known_however_they_are_written():
+    table = (("height", "2104.0"), ("born", "1941-05-03"), ("runway", "08/26"), ("viewers", "1,800,000"))
+    text = "Born on 3 May 1941, it is 2,104 metres high, with runway 08/26, seen by 1800000, not by 9 people."
+    assert [item.said for item in coverage(table, text).unsupported if item.attribute == "number"] == ["9 people"]
 
 
 def test_rows_of_one_attribute_are_counted_apart():

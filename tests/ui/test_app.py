@@ -122,6 +122,12 @@ def test_an_example_fills_the_input_and_runs_and_no_method_ticked_is_said(page: 
         page, [["name", "Villa Corallo"], ["eatType", "restaurant"], ["food", "Italian"], ["area", "riverside"]]
     )
     expect(page.locator("#run")).to_be_enabled()
+    cell = page.get_by_label("Value 1", exact=True)
+    cell.fill("By Keys")
+    expect(page.locator(TEXT)).to_have_value(re.compile("By Keys"))
+    cell.press("Control+Enter")
+    expect(page.locator("#status [data-state=done]")).to_contain_text("texts for By Keys")
+    expect(page.locator("#run")).to_be_enabled()
     tick(page)
     page.locator("#run").click()
     expect(page.locator("#problem")).to_contain_text("Tick at least one")
@@ -207,7 +213,9 @@ def test_sampling_shows_its_settings_and_obeys_the_seed(page: Page) -> None:
     page.get_by_text("Decoding and prompt settings").click()
     seed = page.locator("#settings").get_by_label("Seed")
     expect(seed).to_be_hidden()
+    expect(page.locator("#again")).to_have_text("Run again (same text)")
     page.get_by_label("Sampling").check()
+    expect(page.locator("#again")).to_have_text("Regenerate")
     outputs = []
     for number in ("7", "7", "8"):
         seed.fill(number)

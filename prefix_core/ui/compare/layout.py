@@ -31,6 +31,9 @@ GRID = """
 </table></div>
 <button type="button" data-do="add">+ add a row</button>
 """
+KEYS = "<p>Shift+Enter or Ctrl+Enter in the input runs it, too.</p>"
+# What "once more" means: only sampling writes another text.
+AGAIN = {"greedy": "Run again (same text)", "beam": "Run again (same text)", "sampling": "Regenerate"}
 
 
 @dataclass(frozen=True)
@@ -138,12 +141,13 @@ def lay_out(card: TaskCard, opening: Opening | None) -> CompareTab:
                 )
                 run = gr.Button("Run", variant="primary", scale=0, min_width=92, elem_id="run")
                 stop = gr.Button("Stop", scale=0, min_width=76, interactive=False, elem_id="stop")
+            gr.HTML(KEYS, elem_id="keys")
             gr.HTML(f'<p role="status">{REFUSED}</p>', elem_id="refused")
             without = gr.HTML("", elem_id="without")
             several |= lay_out_table()
             with gr.Row(elem_id="outcome"):
                 status = gr.HTML(opening_status(card, source, opening), elem_id="status")
-                again = gr.Button("Regenerate", size="sm", scale=0, min_width=0, elem_id="again")
+                again = gr.Button(AGAIN["greedy"], size="sm", scale=0, min_width=0, elem_id="again")
                 link = gr.Button("Copy link", size="sm", scale=0, min_width=0, elem_id="link")
                 gr.HTML('<span role="status"></span>', elem_id="linked")
             script = (ASSETS / "panes.js").read_text(encoding="utf-8")

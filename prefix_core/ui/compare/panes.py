@@ -21,6 +21,7 @@ SCORES_NOTE = (
     " little; the measured tables are over whole data sets."
 )
 WORD = re.compile(r"\w+(?:['’.-]\w+)*\s*|[^\w\s]\s*")  # with the blanks that follow
+MOST_NAMED = 6  # missing values that a pane names; of a long table the rest is counted
 
 
 def draw_panes(task: Task, source: Any, panes: Sequence[Pane], against: str = "") -> str:
@@ -136,7 +137,9 @@ def _said(pane: Pane, coverage: Coverage | None) -> str:
     if pane.state == "stopped":
         line += '<span class="note">stopped early</span>'
     if coverage and coverage.missing:
-        missing = ", ".join(f"{escape(slot.attribute)} <i>{escape(slot.value)}</i>" for slot in coverage.missing)
+        named = [f"{escape(slot.attribute)} <i>{escape(slot.value)}</i>" for slot in coverage.missing[:MOST_NAMED]]
+        more = len(coverage.missing) - len(named)
+        missing = ", ".join(named) + (f" and {more} more" if more else "")
         line += f'<span class="missing"><b>missing</b> {missing}</span>'
     if pane.cut:
         line += f'<span class="note">{pane.cut} tokens of the input did not fit</span>'

@@ -14,7 +14,7 @@ from prefix_core.ui.choices import SHIPPED_CARDS, find_card
 from prefix_core.ui.common import LATEST, QUICK, problem_html, status_html
 from prefix_core.ui.compare import api, entry
 from prefix_core.ui.compare.entry import Draft
-from prefix_core.ui.compare.layout import CompareTab, lay_out
+from prefix_core.ui.compare.layout import AGAIN, CompareTab, lay_out
 from prefix_core.ui.compare.panes import references_html
 from prefix_core.ui.compare.runs import DecodingOptions, PageState, run
 from prefix_core.ui.compare.scenes import FIRST, Scenes, Updates, to_query
@@ -158,6 +158,8 @@ def _connect_runs(scenes: Scenes, arrival: Arrival, note: str) -> None:
     for index, example in enumerate(page.input.examples):
         run_on(example.click(partial(events.fill, index), [arrival.token, page.tasks], shown, **QUICK).then)
     run_on(page.again.click(_another_seed, page.decoding.decoding, page.decoding.seed, **QUICK).then)
+    decoding = page.decoding.decoding
+    decoding.change(lambda kind: gr.Button(AGAIN[kind]), decoding, page.again, **QUICK)
     page.stop.click(events.stop, page.state, page.stop, **QUICK)
     page.panes.select(events.against, page.state, page.panes, **QUICK)
     left = [page.state, arrival.token, page.tasks, *page.input.draft]

@@ -11,17 +11,18 @@ from typing import Any
 
 import plotly.graph_objects as go
 
-from prefix_core.ui.labels import METRICS, ROW_TITLES
+from prefix_core.ui.labels import METRICS, ROW_TITLES, set_title
 from prefix_core.ui.loading import display_name
-from prefix_core.ui.style import COLOURS, GREY, figure
+from prefix_core.ui.style import COLOURS, GREY, SYMBOLS, figure
 
 COSTS = {"trained": "trained", "kept": "kept", "bytes": "bytes on disk", "inputs": "inputs"}
 
 
 @dataclass(frozen=True)
 class Measured:
-    """A plot, the numbers behind it (cells as text; the first names the row), and a note on where they come from."""
+    """A sentence, a plot, the numbers behind both (cells as text; the first names the row), and their source."""
 
+    conclusion: str
     plot: go.Figure
     columns: Sequence[str]
     rows: Sequence[Sequence[str]]
@@ -70,7 +71,27 @@ def scores(table: Mapping[str, Any], paper: Mapping[str, Any] | None, metric: st
     for name, row in papers.items():
         cells.append([f"{_title(name)} (the paper, another model)", *_cells(row, measured), *("" for _ in costs)])
     columns = ["", *(METRICS[name] for name in measured), *(COSTS[name] for name in costs)]
-    return Measured(drawn, columns, cells, _source(table, paper))
+    return Measured(_best(rows, metric), drawn, columns, cells, _source(table, paper))
+
+
+def _best(rows: Mapping[str, Mapping[str, Any]], metric: str) -> str:
+    """Which row is best, and how the prefix compares."""
+    scored = {name: row for name, row in rows.items() if metric in row}
+    sign = -1 if metric == "ter" else 1
+    best = max(scored, key=lambda name: sign * scored[name][metric])
+    said = f"{_title(best)} is best with {_with_interval(scored[best], metric)} {METRICS[metric]}"
+    if best == "prefix" or "prefix" not in scored:
+        share = scored[best].get("share")
+        return f"{said}, keeping {share:.2g}% of the model's parameters for the task." if share else f"{said}."
+    spans = [scored[name].get("interval", {}).get(metric) for name in (best, "prefix")]
+    same = all(spans) and spans[0][0] <= spans[1][1] and spans[1][0] <= spans[0][1]
+    unsure = ": not significantly different, as the intervals overlap" if same else ""
+    return f"{said}; the prefix has {_with_interval(scored['prefix'], metric)}{unsure}."
+
+
+def _with_interval(row: Mapping[str, Any], metric: str) -> str:
+    span = row.get("interval", {}).get(metric)
+    return f"{row[metric]:.4g}" + (f" ({span[0]:.4g} to {span[1]:.4g})" if span else "")
 
 
 def _our_bars(base: str, rows: Mapping[str, Mapping[str, Any]], names: Sequence[str], metric: str) -> go.Bar:
@@ -130,26 +151,37 @@ def speed(table: Mapping[str, Any]) -> Measured:
     ]
     note = f"{display_name(table['base'])}, {table['threads']} threads, a prefix of {table['prefix_length']}"
     note += "; against PEFT and transformers on the same weights, in the same run; python -m prefix_core bench."
-    return Measured(drawn, ["", *KINDS.values()], rows, note)
+    return Measured(f"{_times(faster)}.", drawn, ["", *KINDS.values()], rows, note)
+
+
+def _times(faster: Mapping[str, float]) -> str:
+    """How many times as fast, in fp32."""
+    measures = {
+        "training, fp32, against PEFT": "training is {:g} times as fast as PEFT's",
+        "decoding 1 rows, fp32": "writing one row {:g} times as fast as transformers'",
+        "decoding 8 rows, fp32": "writing eight rows {:g} times",
+    }
+    return "In fp32 " + ", ".join(said.format(faster[name]) for name, said in measures.items() if name in faster)
 
 
 def full_size(table: Mapping[str, Mapping[str, Any]]) -> Measured:
     """full_size.json: what models of full size take, ours beside PEFT and transformers where they run."""
+    compared = {shape: result["times_faster"] for shape, result in table.items() if "times_faster" in result}
+    measures = list(dict.fromkeys(name for faster in compared.values() for name in faster))[::-1]
     traces = [
-        go.Bar(
+        go.Scatter(
             name=shape,
-            y=_wrapped(result["times_faster"])[::-1],
-            x=list(result["times_faster"].values())[::-1],
-            orientation="h",
-            marker={"color": COLOURS[place]},
+            y=_wrapped(faster),
+            x=list(faster.values()),
+            mode="markers",
+            marker={"color": COLOURS[place % len(COLOURS)], "symbol": SYMBOLS[place % len(SYMBOLS)], "size": 11},
             hovertemplate="%{y}: %{x} times<extra>%{fullData.name}</extra>",
         )
-        for place, (shape, result) in enumerate(table.items())
-        if "times_faster" in result
+        for place, (shape, faster) in enumerate(compared.items())
     ]
-    axis = _times_axis(times for trace in traces for times in trace.x)
-    drawn = figure(*traces, xaxis=axis, barmode="group", height=130 + 50 * len(traces[0].y) if traces else 130)
-    drawn.update_yaxes(automargin=True, showgrid=False)
+    axis = _times_axis(times for faster in compared.values() for times in faster.values())
+    drawn = figure(*traces, xaxis=axis, height=130 + 44 * len(measures))
+    drawn.update_yaxes(automargin=True, categoryorder="array", categoryarray=_wrapped(measures))
     rows = [
         [f"{shape}: {program}, {dtype}", f"{result['parameters']:,}", *(_cell(figures, kind) for kind in KINDS)]
         for shape, result in table.items()
@@ -158,7 +190,9 @@ def full_size(table: Mapping[str, Mapping[str, Any]]) -> Measured:
     ]
     one = next(iter(table.values()))
     note = f"Random weights, {one['threads']} threads, a prefix of {one['prefix_length']}"
-    return Measured(drawn, ["", "parameters", *KINDS.values()], rows, f"{note}; python -m prefix_core bench --shape.")
+    said = " ".join(f"{shape}: {_times(faster)[0].lower()}{_times(faster)[1:]}." for shape, faster in compared.items())
+    columns = ["", "parameters", *KINDS.values()]
+    return Measured(said, drawn, columns, rows, f"{note}; python -m prefix_core bench --shape.")
 
 
 def _wrapped(names: Iterable[str]) -> list[str]:
@@ -181,39 +215,55 @@ FAILED = 2  # times the lowest loss of a sweep; a rate that failed would flatten
 
 
 def sweep(entries: Sequence[Mapping[str, Any]]) -> Measured:
-    """sweep.json: held-out loss by learning rate, a line for each method and size."""
-    lines: dict[str, list[Mapping[str, Any]]] = {}
+    """sweep.json: the held-out loss of every setting, a row each, with a mark for every learning rate."""
+    settings: dict[str, list[Mapping[str, Any]]] = {}
     for entry in entries:
-        lines.setdefault(_setting(entry), []).append(entry)
-    traces = []
-    for place, (name, points) in enumerate(lines.items()):
-        points = sorted(points, key=lambda entry: entry["learning_rate"])
-        traces.append(
-            go.Scatter(
-                name=name,
-                x=[entry["learning_rate"] for entry in points],
-                y=[entry["held_out_loss"] for entry in points],
-                mode="lines+markers",
-                line={"color": COLOURS[place % len(COLOURS)], "dash": "solid" if place < len(COLOURS) else "dot"},
-                marker={"size": 8},
-                hovertemplate="%{x}: %{y:.3f}<extra>%{fullData.name}</extra>",
-            )
-        )
-    rates = sorted({entry["learning_rate"] for entry in entries})
-    axis = {"title": "learning rate", "type": "log", "tickvals": rates}
+        settings.setdefault(_setting(entry), []).append(entry)
+    best = {name: min(some, key=lambda entry: entry["held_out_loss"]) for name, some in settings.items()}
+    marks = [
+        (name, entry)
+        for name, some in settings.items()
+        for entry in sorted(some, key=lambda entry: entry["held_out_loss"])
+    ]
+    sides = [("top center", "bottom center")[place % 2] for some in settings.values() for place in range(len(some))]
     losses = sorted(entry["held_out_loss"] for entry in entries)
     shown = [loss for loss in losses if loss <= FAILED * losses[0]]
     room = 0.05 * (shown[-1] - shown[0]) or 0.1
-    loss_axis = {"title": "held-out loss, nats a token", "range": [shown[0] - room, shown[-1] + room]}
-    drawn = figure(*traces, xaxis=axis, yaxis=loss_axis, height=420)
+    drawn = figure(
+        go.Scatter(
+            y=["<br>".join(wrap(name, 24)) for name, _ in marks],
+            x=[entry["held_out_loss"] for _, entry in marks],
+            text=[f"{entry['learning_rate']:g}" for _, entry in marks],
+            mode="markers+text",
+            textposition=sides,  # by turns, so that near ones do not overlap
+            cliponaxis=False,
+            marker={
+                "color": COLOURS[0],
+                "size": 10,
+                "symbol": ["circle" if entry is best[name] else "circle-open" for name, entry in marks],
+            },
+            hovertemplate="%{y}, learning rate %{text}: %{x:.3f}<extra></extra>",
+        ),
+        xaxis={"title": "held-out loss, nats a token", "range": [shown[0] - room, shown[-1] + room]},
+        height=90 + 46 * len(settings),
+    )
+    drawn.update_yaxes(automargin=True, autorange="reversed")
     rows = [
         [_setting(entry), f"{entry['learning_rate']:g}", f"{entry['steps']}", f"{entry['held_out_loss']:.3f}"]
         for entry in entries
     ]
-    note = f"{entries[0]['base']}; {entries[0]['held_out_inputs']} held-out inputs of {entries[0]['task']}"
+    note = "Beside each mark its learning rate; the lowest loss of a row is filled. "
+    note += f"{entries[0]['base']}; {entries[0]['held_out_inputs']} held-out inputs of {entries[0]['task']}"
     if beyond := len(losses) - len(shown):
-        note += f"; above the plot, in the table: {beyond} over {FAILED} times the lowest loss"
-    return Measured(drawn, ["setting", "learning rate", "steps", "held-out loss"], rows, note)
+        note += f"; beyond the plot, in the table: {beyond} over {FAILED} times the lowest loss"
+    lowest: dict[str, Mapping[str, Any]] = {}
+    for entry in sorted(entries, key=lambda entry: entry["held_out_loss"]):
+        lowest.setdefault(entry["method"], entry)
+    said = "; ".join(
+        f"{_setting(entry)}: {entry['held_out_loss']:.3f} at {entry['learning_rate']:g}" for entry in lowest.values()
+    )
+    columns = ["setting", "learning rate", "steps", "held-out loss"]
+    return Measured(f"Lowest held-out loss of each method: {said}.", drawn, columns, rows, note)
 
 
 def _title(name: str) -> str:
@@ -234,7 +284,7 @@ def _setting(entry: Mapping[str, Any]) -> str:
 
 
 def _source(table: Mapping[str, Any], paper: Mapping[str, Any] | None) -> str:
-    on = table.get("scored_on") or f"the {table['split']} set"
+    on = set_title(table["split"]) + (f" ({table['scored_on']})" if "scored_on" in table else "")
     cut = max((row.get("cut", 0) for row in table["rows"]), default=0)
     on += f" (at most {cut:,} inputs cut to fit the context)" if cut else ""
     ours = f"{display_name(table['base'])}, {table['base_parameters']:,} parameters; {on}, {table['decoding']}"

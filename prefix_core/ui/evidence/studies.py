@@ -5,8 +5,9 @@ from typing import Any, TypeAlias
 
 import plotly.graph_objects as go
 
+from prefix_core.studies.findings import verdict
 from prefix_core.ui.evidence.plots import Measured, intervals
-from prefix_core.ui.labels import METRICS, ROW_TITLES
+from prefix_core.ui.labels import METRICS, ROW_TITLES, set_title
 from prefix_core.ui.loading import display_name
 from prefix_core.ui.style import COLOURS, GREY, figure
 
@@ -39,7 +40,11 @@ def lengths(table: Table) -> Measured:
         [f"{row['prefix_length']}", f"{row['kept']:,}", *_cells(scores), f"{row['held_out_loss']:.3f}"]
         for row, scores in zip(rows, measured, strict=True)
     ]
-    return Measured(drawn, ["length", "kept", *_heads(measured), "held-out loss"], cells, _source(table, INTERVALS))
+    best = max(rows, key=lambda row: _dev(row, metric))
+    said = f"{METRICS[metric]} is highest with {best['prefix_length']} tokens: {_dev(best, metric):.1f}"
+    said += "".join(f"; {row['prefix_length']}: {_dev(row, metric):.1f}" for row in rows if row is not best) + "."
+    columns = ["length", "kept", *_heads(measured), "held-out loss"]
+    return Measured(said, drawn, columns, cells, _source(table, INTERVALS))
 
 
 def variants(table: Table) -> Measured:
@@ -65,7 +70,12 @@ def variants(table: Table) -> Measured:
         [VARIANTS[row["variant"]], f"{row['prefix_length']}", *_cells(scores), f"{row['held_out_loss']:.3f}"]
         for row, scores in zip(rows, measured, strict=True)
     ]
-    return Measured(drawn, ["variant", "length", *_heads(measured), "held-out loss"], cells, _source(table, INTERVALS))
+    best = [max(some, key=lambda row: _dev(row, "bleu")) for some in by_variant.values() if some]
+    said = "; ".join(
+        f"{VARIANTS[row['variant']]} {_dev(row, 'bleu'):.1f} ({row['prefix_length']} tokens)" for row in best
+    )
+    columns = ["variant", "length", *_heads(measured), "held-out loss"]
+    return Measured(f"Highest BLEU of each: {said}.", drawn, columns, cells, _source(table, INTERVALS))
 
 
 def layers(table: Table) -> Measured:
@@ -89,7 +99,10 @@ def layers(table: Table) -> Measured:
         [row["layers"], *_cells(scores), f"{row['held_out_loss']:.3f}"]
         for row, scores in zip(rows, measured, strict=True)
     ]
-    return Measured(drawn, ["layers", *_heads(measured), "held-out loss"], cells, _source(table, INTERVALS))
+    ranked = sorted(rows, key=lambda row: -_dev(row, "bleu"))
+    said = "; ".join(f"{row['layers']} {_dev(row, 'bleu'):.1f}" for row in ranked)
+    columns = ["layers", *_heads(measured), "held-out loss"]
+    return Measured(f"BLEU by the layers that are trained: {said}.", drawn, columns, cells, _source(table, INTERVALS))
 
 
 def few_examples(table: Table) -> Measured:
@@ -130,6 +143,7 @@ def few_examples(table: Table) -> Measured:
         for row, scores in zip(rows, measured, strict=True)
     ]
     return Measured(
+        verdict(table["rows"], metric, METRICS[metric]).strip("*") or "Fine-tuning was not measured beside the prefix.",
         drawn,
         ["texts", "method", "draw", "steps", *_heads(measured)],
         cells,
@@ -171,7 +185,10 @@ def initial_words(table: Table) -> Measured:
         [row["initial_words"] or "at random", f"{row['texts']}", f"{row['draw'] + 1}", *_cells(scores)]
         for row, scores in zip(rows, measured, strict=True)
     ]
+    means = {name: _mean([_dev(row, "bleu") for row in by_words[name]]) for name in reversed(names)}
+    said = "; ".join(f"{name} {value:.1f}" for name, value in means.items())
     return Measured(
+        f"Mean BLEU by the words it starts from: {said}.",
         drawn,
         ["words", "texts", "draw", *_heads(measured)],
         cells,
@@ -202,7 +219,13 @@ def topics(table: Table) -> Measured:
         [ROW_TITLES[row["method"]], where, f"{scores['inputs']:,}", f"{row['texts']:,}", *_cells(scores)]
         for row, where, scores in scored
     ]
+    said = "; ".join(
+        f"{where}: "
+        + ", ".join(f"{ROW_TITLES[row['method']]} {row['scores'][where]['rouge_l']:.1f}" for row in rows)
+        for where in places
+    )
     return Measured(
+        f"ROUGE-L on {said}.",
         drawn,
         ["method", "scored on", "inputs", "texts learned from", *_heads(measured)],
         cells,
@@ -234,7 +257,7 @@ def _cells(scores: Row) -> list[str]:
 
 def _source(table: Table, reading: str) -> str:
     """How the plot is read, and what it is of."""
-    inputs = ", ".join(f"{count:,} of {where}" for where, count in table["rows"][0]["inputs"].items())
+    inputs = ", ".join(f"{count:,} of {set_title(where)}" for where, count in table["rows"][0]["inputs"].items())
     return (
         f"{reading} {display_name(table['base'])}, {table['base_parameters']:,} parameters; task {table['task']}, "
         f"scored on {inputs}, {table['decoding']}; python -m prefix_core study."

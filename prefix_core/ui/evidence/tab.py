@@ -15,7 +15,7 @@ from prefix_core.tasks import MEASURED, TASKS
 from prefix_core.ui.common import QUICK, problem_html, refusals, table_html
 from prefix_core.ui.evidence import plots, studies
 from prefix_core.ui.evidence.plots import Measured
-from prefix_core.ui.labels import METRICS
+from prefix_core.ui.labels import METRICS, set_title
 from prefix_core.ui.loading import Loading
 
 # Stem of a file of evidence -> its heading and what draws it. A new kind of measurement is one line here.
@@ -99,10 +99,11 @@ def belongs(content: Any, base_hash: str) -> bool:
 
 
 def _scores(tables: dict[str, Any], paper: dict[str, Any]) -> list[Any]:
-    """Task, metric, plot and table, empty until `_picked` fills them."""
+    """Task, metric, conclusion, plot and table, empty until `_picked` fills them."""
     gr.HTML("<h2>Scores</h2>", apply_default_css=False)
     task, metric = gr.Radio([], label="Measured on"), gr.Radio([], label="Metric")
-    shown = [gr.Plot(show_label=False, container=False), gr.HTML("", apply_default_css=False)]
+    conclusion = gr.HTML("", apply_default_css=False)
+    shown = [conclusion, gr.Plot(show_label=False, container=False), gr.HTML("", apply_default_css=False)]
 
     def pick(stem: str, wanted: str) -> list[Any]:
         return _picked(tables, paper, stem, wanted)[1:]
@@ -113,7 +114,7 @@ def _scores(tables: dict[str, Any], paper: dict[str, Any]) -> list[Any]:
 
 
 def _picked(tables: dict[str, Any], paper: dict[str, Any], stem: str, wanted: str) -> list[Any]:
-    """Task, metric, plot and table; another metric if the task does not have the one wanted."""
+    """Task, metric, conclusion, plot and table; another metric if the task does not have the one wanted."""
     offered = plots.metrics_of(tables[stem])
     metric = wanted if wanted in offered else offered[0]
     return [
@@ -124,22 +125,25 @@ def _picked(tables: dict[str, Any], paper: dict[str, Any], stem: str, wanted: st
 
 
 def _figure(stem: str, content: Any, visible: bool = True) -> gr.Column:
-    """A figure under its heading, or why it cannot be drawn."""
+    """What a figure says under its heading, or why it cannot be drawn; the plot and its numbers are folded."""
     heading, _ = DRAWN_BY[stem]
     shown, problem = drawn(stem, content)
-    plot, html = _parts(shown, problem, heading)
+    conclusion, plot, html = _parts(shown, problem, heading)
     column: gr.Column
-    with gr.Column(visible=visible) as column:
-        gr.HTML(f"<h2>{heading}</h2>", apply_default_css=False)
-        gr.Plot(plot, show_label=False, container=False, visible=shown is not None)
-        gr.HTML(html, apply_default_css=False)
+    with gr.Column(visible=visible, elem_classes="finding") as column:
+        gr.HTML(f"<h2>{heading}</h2>{conclusion}", apply_default_css=False)
+        with gr.Accordion("Plot and numbers", open=False, visible=shown is not None):
+            gr.Plot(plot, show_label=False, container=False)
+            gr.HTML(html, apply_default_css=False)
     return column
 
 
-def _parts(shown: Measured | None, problem: str, heading: str) -> tuple[Any, str]:
+def _parts(shown: Measured | None, problem: str, heading: str) -> tuple[str, Any, str]:
+    """The conclusion as HTML, the plot, and its note and numbers as HTML."""
     if shown is None:
-        return None, problem_html(problem)
-    return shown.plot, f'<p class="source">{escape(shown.note)}</p>' + table_html(shown.columns, shown.rows, heading)
+        return problem_html(problem), None, ""
+    numbers = f'<p class="source">{escape(shown.note)}</p>' + table_html(shown.columns, shown.rows, heading)
+    return f'<p class="conclusion">{escape(shown.conclusion)}</p>', shown.plot, numbers
 
 
 def scored(tables: dict[str, Any], paper: dict[str, Any], stem: str, metric: str) -> Measured:
@@ -191,7 +195,7 @@ def missing_html(measured: Sequence[str], base: str) -> str:
 
 def _heading(stem: str) -> str:
     name, _, split = stem.partition("-")
-    return f"{TASKS[name].title}, {split} set" if split else TASKS[name].title
+    return f"{TASKS[name].title}, {set_title(split)}" if split else TASKS[name].title
 
 
 def _endpoint(loading: Loading, folder: Path, root: Path) -> None:

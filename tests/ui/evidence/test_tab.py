@@ -14,6 +14,7 @@ from prefix_core.tasks import TASKS
 from prefix_core.ui.common import table_html
 from prefix_core.ui.evidence import plots
 from prefix_core.ui.evidence.tab import DRAWN_BY, FIGURES, belongs, drawn, missing_html, score_tables
+from prefix_core.ui.labels import set_title
 from tests.ui.conftest import App
 
 TABLE: dict[str, Any] = {
@@ -48,6 +49,19 @@ def test_the_table_has_every_number_and_marks_the_other_model() -> None:
     assert len(plots.scores(TABLE, None, "bleu").plot.data) == 1
 
 
+def test_a_conclusion_says_which_is_best_and_whether_that_is_sure() -> None:
+    said = plots.scores(TABLE, PAPER, "bleu").conclusion
+    assert said == "Fine-tuned is best with 60 (58 to 63) BLEU; the prefix has 50 (45 to 52)."
+    near = [row | {"interval": {"bleu": [51.0, 63.0]}} for row in TABLE["rows"]]
+    assert "not significantly different" in plots.scores(TABLE | {"rows": near}, PAPER, "bleu").conclusion
+    ahead = [row | {"bleu": 70.0, "share": 0.094} if row["row"] == "prefix" else row for row in TABLE["rows"]]
+    assert "Prefix is best with 70 (45 to 52) BLEU, keeping 0.094%" in plots.scores(
+        TABLE | {"rows": ahead}, PAPER, "bleu"
+    ).conclusion
+    assert set_title("test-bbc") == "BBC leads, test set"
+    assert "development set" in plots.scores(TABLE, None, "bleu").note
+
+
 def test_what_is_missing_or_broken_is_said(tmp_path: Path) -> None:
     assert score_tables(tmp_path) == {}
     nothing = missing_html([], "gpt2")
@@ -70,7 +84,7 @@ def test_every_file_there_is_can_be_drawn(path: Path) -> None:
     facts = json.loads(path.read_text(encoding="utf-8"))
     if path.stem in DRAWN_BY:
         shown, problem = drawn(path.stem, facts)
-        assert shown is not None and shown.rows and not problem, problem
+        assert shown is not None and shown.rows and shown.conclusion.endswith(".") and not problem, problem
     elif path.stem == "paper":
         assert all(plots.metrics_of(table) for table in facts["tasks"].values())
     elif "rows" in facts:
@@ -82,7 +96,7 @@ def test_a_rate_that_failed_does_not_flatten_the_sweep() -> None:
     setting |= {"prefix_length": 5, "mlp_width": 512, "initial_words": "", "precision": "float32"}
     losses = {0.001: 2.2, 0.002: 2.0, 0.1: 9.0}
     shown = plots.sweep([setting | {"learning_rate": rate, "held_out_loss": loss} for rate, loss in losses.items()])
-    low, high = shown.plot.layout.yaxis.range
+    low, high = shown.plot.layout.xaxis.range
     assert 1.5 < low < 2.0 and 2.2 < high < 3
     assert len(shown.rows) == 3 and "9.000" in shown.rows[2] and "1 over 2 times the lowest loss" in shown.note
 
