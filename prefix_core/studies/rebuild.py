@@ -176,7 +176,8 @@ def score_row(
 def score_untrained(base: Base, task: Task, row: str, split: str, examples: Sequence[Example], folder: Path) -> None:
     """Measure what nothing is trained for: the base that is only asked, and an article's first sentence."""
     path = evidence.path_of(task.name, split, folder)
-    if evidence.rows_of(path, base.weights_hash).get(row, {}).get("inputs") == len(examples):
+    asked = {"inputs": len(examples)} | ({"words": [prompt.SYSTEM, task.instruction]} if row in SHOTS else {})
+    if asked.items() <= evidence.rows_of(path, base.weights_hash).get(row, {}).items():
         print(f"{path.name}, {row}: up to date", file=sys.stderr)
         return
     shown = [example.source for example in prompt.shown(task, SHOTS.get(row, 0))]
@@ -197,7 +198,7 @@ def score_untrained(base: Base, task: Task, row: str, split: str, examples: Sequ
     show(f"{task.name}, {row} on {split}", scores, outputs)
     costs = {"trained": 0, "kept": 0, "share": 0.0, "bytes": 0, "full_bytes": 0}
     method = "lead" if row == "lead" else "prompt"
-    entry = {"row": row, "method": method, "shipped": False, **scores, **costs}
+    entry = {"row": row, "method": method, "shipped": False, **scores, **asked, **costs}
     evidence.record(path, header(base, task, split), entry)
 
 

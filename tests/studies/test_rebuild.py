@@ -164,6 +164,15 @@ def test_a_prompt_shows_no_example_that_it_is_asked_for(
     assert "the examples shown are among those asked for" in capsys.readouterr().err
 
 
+def test_a_prompt_in_other_words_is_measured_again(
+    tiny: Base, own: dict[str, Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for system in ("You write.", "You rhyme."):
+        monkeypatch.setattr(prompt, "SYSTEM", system)
+        rebuild.rebuild(tiny, rows=["prompt_0"], splits=["test"], folder=own["evidence"])
+        assert table(own["evidence"], "e2e-test.json")["prompt_0"]["words"][0] == system
+
+
 def test_a_training_that_diverges_ships_nothing(
     tiny: Base, own: dict[str, Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
