@@ -17,6 +17,53 @@ window.go = (name, selector, meant, press = (found) => found.click()) => {
   }, 100);
 };
 
+// What a tab of the browser keeps, so that a reload loses nothing that was typed, chosen or opened.
+const [COMPARE, TAB] = ["prefix-compare", "prefix-tab"];
+function recall(name) {
+  try {
+    return sessionStorage.getItem(name + location.pathname) || "";
+  } catch {
+    return "";
+  }
+}
+function keep(name, text) {
+  try {
+    sessionStorage.setItem(name + location.pathname, text);
+  } catch {}
+}
+let recalled = false; // before that, nothing is kept: it would be what the page holds at first
+let edited = "text"; // of the input, what was edited last
+
+// The kept form of "Compare", unless the address has become another since, which then says what to show.
+window.recallForm = () => {
+  recalled = true;
+  const text = recall(COMPARE);
+  if (!text || JSON.parse(text).query !== location.search) return "";
+  edited = JSON.parse(text).drafts[JSON.parse(text).key]?.edited || "text";
+  return text;
+};
+window.keepForm = (part, key, grid, text, methods, ...settings) => {
+  if (!recalled) return [];
+  edited = part || edited;
+  const before = JSON.parse(recall(COMPARE) || "{}");
+  const drafts = { ...before.drafts, [key]: { edited, grid, text } };
+  keep(COMPARE, JSON.stringify({ query: location.search, key, drafts, methods, settings }));
+  return [];
+};
+window.forgetForm = () => {
+  for (const name of [COMPARE, TAB]) keep(name, "");
+  return [];
+};
+window.openTab = (running) => {
+  const name = running || recall(TAB);
+  if (name) show(name);
+  return [];
+};
+document.addEventListener("click", (event) => {
+  const tab = event.target.closest("#tabs > .tab-wrapper :is([role=tablist], .overflow-dropdown) button");
+  if (tab) keep(TAB, tab.textContent.trim());
+});
+
 element.addEventListener("click", (event) => show(event.target.closest("[data-tab]")?.dataset.tab));
 
 // Ctrl+Enter, and Shift+Enter in the grid, run the comparison (Shift+Enter in a text is Gradio's own).

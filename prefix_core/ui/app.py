@@ -7,6 +7,7 @@ import re
 import signal
 import tempfile
 from collections.abc import Sequence
+from functools import partial
 from html import escape
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
@@ -19,6 +20,7 @@ from prefix_core.errors import PrefixError
 from prefix_core.places import ASSETS
 from prefix_core.ui import about
 from prefix_core.ui.batch import tab as batch
+from prefix_core.ui.common import QUICK
 from prefix_core.ui.compare import tab as compare
 from prefix_core.ui.evidence import tab as evidence
 from prefix_core.ui.inside import tab as inside
@@ -69,6 +71,9 @@ def page(demo: gr.Blocks, loading: Loading, all_of_them: Sequence[Loading]) -> N
     gr.HTML(STEPS, elem_id="steps", js_on_load=GO)
     visitors = Visitors(kept=kept_from_environment(loading.name)).start(loading)
     arrival = recognise(demo, visitors)
+    running = gr.Textbox(visible="hidden")
+    opened = arrival.come.then(partial(running_tab, visitors), arrival.token, running, **QUICK)
+    opened.then(None, running, None, js="(running) => openTab(running)", **QUICK)
     with gr.Tabs(elem_id="tabs"):
         with gr.Tab("Compare", id="compare") as tab:
             compare.build(loading, visitors, arrival, tab)
@@ -83,6 +88,12 @@ def page(demo: gr.Blocks, loading: Loading, all_of_them: Sequence[Loading]) -> N
         with gr.Tab("How it works", id="about"):
             about.build(loading)
     demo.load(lambda: arrived(loading), None, header, queue=False, show_progress="hidden", api_visibility="private")
+
+
+def running_tab(visitors: Visitors, token: str) -> str:
+    """The tab where something of the visitor's is going on; "" where nothing is."""
+    training = visitors.visit(token).training
+    return "Train" if training is not None and not training.over else ""
 
 
 def main() -> None:

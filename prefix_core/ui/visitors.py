@@ -14,7 +14,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import gradio as gr
 from gradio.utils import get_upload_folder
@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from prefix_core.ui.kept import Kept
     from prefix_core.ui.loading import Loading
     from prefix_core.ui.train.runs import TrainingRun
+    from prefix_core.ui.train.sheet import Answers
 
 HOUR = 3600.0  # seconds after the last contact in which a visitor's things are kept
 SWEEP = 60.0  # seconds between two removals of those gone longer
@@ -70,14 +71,25 @@ class OwnPrefix:
         return 4 * self.steered.kept + moving
 
 
+class Upload(NamedTuple):
+    """A file as its visitor brought it, its name and its bytes, and what they answered where reading stopped."""
+
+    content: tuple[str, bytes]
+    answers: Answers
+
+
 @dataclass(eq=False)
 class Visitor:
-    """One visitor's things. `training`: the latest run, waiting, going on or over. `seen`: the last contact."""
+    """One visitor's things. `training`: the latest run, waiting, going on or over. `seen`: the last contact.
+
+    uploads: by what they are for, a file with what its visitor answered where reading stopped.
+    """
 
     token: str
     seen: float
     prefixes: dict[str, OwnPrefix] = field(default_factory=dict)
     training: TrainingRun | None = None
+    uploads: dict[str, Upload] = field(default_factory=dict)
     _folder: str = field(default_factory=secrets.token_urlsafe)
 
     @property
@@ -87,11 +99,12 @@ class Visitor:
 
     @property
     def bytes(self) -> int:
-        return sum(prefix.bytes for prefix in self.prefixes.values())
+        files = sum(len(upload.content[1]) for upload in self.uploads.values())
+        return sum(prefix.bytes for prefix in self.prefixes.values()) + files
 
     @property
     def empty(self) -> bool:
-        return not self.prefixes and self.training is None
+        return not self.prefixes and not self.uploads and self.training is None
 
 
 class Visitors:
@@ -191,11 +204,7 @@ class Visitors:
             name = next(name for name in names if name not in visitor.prefixes)
             prefix = replace(prefix, name=name)
             visitor.prefixes[name] = prefix
-            while sum(other.bytes for other in self._here.values()) > self.most_bytes:
-                away = self._longest_away(visitor, lambda other: bool(other.prefixes))
-                if away is visitor:
-                    break
-                self.forget(away.token)
+            self._make_room(visitor)
             if self.kept is not None and self._base is not None:
                 self.kept.save(visitor.token, self._base, prefix)
             return prefix
@@ -207,6 +216,23 @@ class Visitors:
             if self.kept is not None:
                 self.kept.delete(visitor.token, name)
 
+    def keep_upload(self, token: str, name: str, upload: Upload | None) -> None:
+        """Remember a file for when the page is loaded again, or that there is none any more."""
+        with self._lock:
+            visitor = self.visit(token)
+            visitor.uploads.pop(name, None)
+            if upload is not None:
+                visitor.uploads[name] = upload
+                self._make_room(visitor)
+
+    def _make_room(self, visitor: Visitor) -> None:
+        """Remove whoever is away longest, until what is left takes no more than it may."""
+        while sum(other.bytes for other in self._here.values()) > self.most_bytes:
+            away = self._longest_away(visitor, lambda other: other.bytes > 0)
+            if away is visitor:
+                break
+            self.forget(away.token)
+
     def forget(self, token: str) -> None:
         """Remove a visitor and everything of theirs; a training that is on is stopped."""
         with self._lock:
@@ -216,6 +242,7 @@ class Visitors:
             if visitor.training is not None:
                 visitor.training.stop()
             visitor.prefixes.clear()
+            visitor.uploads.clear()
             shutil.rmtree(visitor.folder, ignore_errors=True)
             if self.kept is not None:
                 self.kept.forget(token)

@@ -88,6 +88,7 @@ class CompareTab:
     again: gr.Button
     link: gr.Button
     query: gr.Textbox
+    kept: gr.Textbox  # what the browser kept of the form, before the page was loaded again
     status: gr.HTML
     panes: gr.HTML
     references: gr.HTML
@@ -157,7 +158,8 @@ def lay_out(card: TaskCard, opening: Opening | None) -> CompareTab:
             )
     return CompareTab(
         tasks=tasks, input=entry, decoding=decoding, methods=methods, without=without, run=run, stop=stop, again=again,
-        link=link, query=gr.Textbox(visible=False), status=status, panes=drawn, references=references,
+        link=link, query=gr.Textbox(visible=False), kept=gr.Textbox(visible="hidden"), status=status, panes=drawn,
+        references=references,
         state=gr.State(PageState(card.key)), many=ManyParts(**several),
     )  # fmt: skip
 

@@ -3,6 +3,7 @@
 A link is the page's address with a query that says what to show; nothing about it is kept on the server.
 """
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from html import escape
@@ -74,6 +75,35 @@ def from_query(query: Mapping[str, str]) -> Link | None:
 
 
 @dataclass(frozen=True)
+class KeptForm:
+    """What the browser kept of the page: the card, what stood in each card's input, the methods and the settings."""
+
+    key: str
+    drafts: dict[str, Draft]
+    methods: list[str]
+    settings: dict[str, Any]
+
+
+def from_kept(text: str) -> KeptForm | None:
+    """What `keepForm` of assets/page.js wrote; None where there is nothing, or it is of another version of the page."""
+    try:
+        form = json.loads(text)
+        drafts = {
+            str(key): Draft(
+                "grid" if draft["edited"] == "grid" else "text",
+                [[str(cell) for cell in row] for row in draft["grid"] or []],
+                str(draft["text"]),
+            )
+            for key, draft in form["drafts"].items()
+        }
+        methods = [method for method in ALL_METHODS if method in form["methods"]]
+        settings = dict(zip(DecodingOptions._fields, form["settings"], strict=False))
+    except (ValueError, TypeError, KeyError, AttributeError):
+        return None
+    return KeptForm(form["key"], drafts, methods, settings) if form["key"] in drafts else None
+
+
+@dataclass(frozen=True)
 class Scenes:
     """Updates of a page's components. They set `PageState.due` if the card wants a run at once."""
 
@@ -81,10 +111,15 @@ class Scenes:
     loading: Loading
     visitors: Visitors
 
-    def arrive(self, state: PageState, token: str, request: gr.Request) -> Updates:
-        """A visitor comes: the page as it was laid out, or as their link says."""
+    def arrive(self, state: PageState, token: str, kept: str, request: gr.Request) -> Updates:
+        """A visitor comes: the page as it was laid out, as their link says, or as they left it before a reload."""
         visitor, problem = self.visitor(token), {}
         try:
+            if form := from_kept(kept):
+                state.drafts = form.drafts
+                return self.show(
+                    state, visitor, find_card(form.key, visitor), form.drafts[form.key], form.methods, form.settings
+                )
             if link := from_query(dict(request.query_params)):
                 card = find_card(link.key, visitor)
                 draft = entry.draft_from(card, link.text)

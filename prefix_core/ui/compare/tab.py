@@ -40,6 +40,10 @@ COPY_LINK = """(query) => {
 }"""
 
 
+KEEP_FORM = '(...form) => keepForm("{part}", ...form)'
+RECALL_FORM = "(state, token) => [state, token, recallForm()]"
+
+
 def build(loading: Loading, visitors: Visitors, arrival: Arrival, tab: gr.Tab) -> None:
     """Lay out the tab and connect it."""
     card = SHIPPED_CARDS[FIRST]
@@ -77,6 +81,11 @@ def _connect_input(scenes: Scenes, arrival: Arrival) -> None:
     text, grid, rest = page.input.text, page.input.grid, [page.input.problem, page.input.edited]
     text.input(follow_text, [arrival.token, page.tasks, text, grid], [grid, *rest], **LATEST)
     grid.input(follow_grid, [arrival.token, page.tasks, grid, text], [text, *rest], **LATEST)
+    form = [page.tasks, grid, text, page.methods, *page.decoding.all]
+    for event, part in ((text.input, "text"), (grid.input, "grid")):
+        event(None, form, None, js=KEEP_FORM.format(part=part), **LATEST)
+    for component in form:
+        component.change(None, form, None, js=KEEP_FORM.format(part=""), **LATEST)
     linked = page.link.click(link, [arrival.token, *page.form], [page.query, page.input.problem], **QUICK)
     linked.then(None, page.query, None, js=COPY_LINK, **QUICK)
 
@@ -164,7 +173,9 @@ def _connect_runs(scenes: Scenes, arrival: Arrival, note: str) -> None:
     page.panes.select(events.against, page.state, page.panes, **QUICK)
     left = [page.state, arrival.token, page.tasks, *page.input.draft]
     run_on(page.tasks.input(scenes.choose, left, page.scene, **LATEST).then, due=True)
-    run_on(arrival.come.then(scenes.arrive, [page.state, arrival.token], page.scene, **QUICK).then, due=True, note=note)
+    came = [page.state, arrival.token, page.kept]
+    arrived = arrival.come.then(scenes.arrive, came, page.scene, js=RECALL_FORM, **QUICK)
+    run_on(arrived.then, due=True, note=note)
 
 
 def _buttons(page: CompareTab, state: PageState) -> Updates:

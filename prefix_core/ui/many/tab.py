@@ -30,9 +30,10 @@ from prefix_core.ui.many.rows import LIMITS, Inputs, ManyRun, ManyState, payload
 from prefix_core.ui.room import line_for
 from prefix_core.ui.train import views
 from prefix_core.ui.train.sheet import UNASKED, Answers, Offer, check_size
-from prefix_core.ui.visitors import Arrival
+from prefix_core.ui.visitors import Arrival, Upload
 from prefix_core.ui.waiting_line import MOST_WAITING, waiting_words
 
+UPLOAD = "many inputs"  # what the file that was brought here is kept for
 REDRAW = 0.3  # seconds between two redraws of the table
 TOGETHER = {"text": 2}  # inputs that are written in one go, by every method: of articles, which are long, fewer
 USUALLY_TOGETHER = 8
@@ -45,9 +46,10 @@ def connect(parts: ManyParts, scenes: Scenes, arrival: Arrival) -> None:
     chosen = [parts.state, arrival.token, page.tasks]
     given = [parts.content, parts.answers, *chosen]
     parts.file.upload(events.take_file, [parts.file, *chosen], parts.read_parts, **QUICK)
-    parts.file.clear(events.clear, parts.state, parts.read_parts, **QUICK)
+    parts.file.clear(events.clear, [parts.state, arrival.token], parts.read_parts, **QUICK)
     parts.sheets.input(events.choose_sheet, [parts.sheets, *given], parts.read_parts, **QUICK)
     parts.offer.click(events.allow, [parts.offer, *given], parts.read_parts, **QUICK)
+    arrival.come.then(events.recall, chosen, parts.read_parts, **QUICK)
     page.tasks.change(events.read, given, parts.read_parts, **QUICK)  # another task reads the rows in its own way
     pasted = [arrival.token, page.tasks, page.input.edited, page.input.text]
     page.input.problem.change(events.offer_pasted, pasted, parts.pasted, **QUICK)
@@ -78,7 +80,7 @@ class ManyEvents:
 
     def take_file(self, path: str | None, state: ManyState, token: str, key: str) -> list[Any]:
         if path is None:
-            return self.clear(state)
+            return self.clear(state, token)
         try:
             check_size(Path(path), LIMITS)
             content = Path(path).name, Path(path).read_bytes()
@@ -88,8 +90,14 @@ class ManyEvents:
             Path(path).unlink(missing_ok=True)  # the rows are in the session now; nothing stays on disk
         return self.read(content, UNASKED, state, token, key)
 
-    def clear(self, state: ManyState) -> list[Any]:
+    def recall(self, state: ManyState, token: str, key: str) -> list[Any]:
+        """The file that was brought before the page was loaded again."""
+        brought = self.scenes.visitors.visit(token).uploads.get(UPLOAD)
+        return self.read(*(brought or (None, UNASKED)), state, token, key)
+
+    def clear(self, state: ManyState, token: str) -> list[Any]:
         state.inputs = None
+        self.scenes.visitors.keep_upload(token, UPLOAD, None)
         return [None, UNASKED, "", gr.Radio(visible=False), gr.Button(visible=False), "", gr.Button(visible=False)]
 
     def choose_sheet(self, sheet: str, content: Content | None, answers: Answers, *rest: Any) -> list[Any]:
@@ -105,6 +113,7 @@ class ManyEvents:
         """The rows of the file, as the chosen card's task reads them, with what was answered so far."""
         if content is None:
             return [gr.skip()] * len(self.parts.read_parts)
+        self.scenes.visitors.keep_upload(token, UPLOAD, Upload(content, answers))
         try:
             task = find_card(key, self.scenes.visitor(token)).task
             state.inputs = read_inputs(content, task, answers)

@@ -64,6 +64,7 @@ def connect_own(page: TrainTab, loading: Loading, visitors: Visitors, arrival: A
     brought = page.bring.upload(bring, [arrival.token, page.bring], [arrival.token, page.bring, page.brought], **QUICK)
     everything = [arrival.token, *page.run_parts, page.brought, page.rows, page.note]
     forgotten = page.forget.click(forget, arrival.token, everything, **QUICK)
+    forgotten.then(None, None, None, js="() => forgetForm()", **QUICK)
     for event in (brought, forgotten):
         event.then(None, arrival.token, None, js=REMEMBER, **QUICK)
         event.then(show, [arrival.token, gr.State(None)], page.own_parts, **QUICK)

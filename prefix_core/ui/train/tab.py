@@ -6,7 +6,6 @@ The methods' defaults need torch, so they are imported only once the base is loa
 import asyncio
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, replace
-from functools import partial
 from html import escape
 from pathlib import Path
 from typing import Any
@@ -42,8 +41,9 @@ from prefix_core.ui.train.sheet import (
     read_content,
     read_pasted,
 )
-from prefix_core.ui.visitors import REMEMBER, Arrival, Visitors
+from prefix_core.ui.visitors import REMEMBER, Arrival, Upload, Visitors
 
+UPLOAD = "rows to learn from"  # what the file that was brought here is kept for
 SAMPLE = ASSETS / "examples" / "training_sample.csv"
 MOST_TOLD = 5  # texts left out
 LOOK = 1.0  # seconds between two looks at a training that is on; more often would only keep the browser busy
@@ -55,7 +55,7 @@ def build(demo: gr.Blocks, loading: Loading, visitors: Visitors, arrival: Arriva
     queue = TrainingQueue(loading, visitors, allowed)
     page = lay_out(allowed.in_words())
     forgotten = connect_own(page, loading, visitors, arrival)
-    _connect_rows(page, RowEvents(loading, allowed), arrival, forgotten)
+    _connect_rows(page, RowEvents(loading, allowed, visitors), arrival, forgotten)
     _connect_run(page, loading, visitors, queue, arrival)
     api.add(loading, visitors, queue)
 
@@ -66,10 +66,11 @@ class RowEvents:
 
     loading: Loading
     limits: Limits
+    visitors: Visitors
 
-    def take_file(self, path: str | None, note: str) -> list[Any]:
+    def take_file(self, path: str | None, note: str, token: str) -> list[Any]:
         if path is None:
-            return sheet_updates(None, note)
+            return self.clear(note, token)
         try:
             check_size(Path(path), self.limits)
             content = Path(path).name, Path(path).read_bytes()
@@ -77,25 +78,31 @@ class RowEvents:
             return _refused(error)
         finally:
             Path(path).unlink(missing_ok=True)  # the rows are in the session now; nothing stays on disk
-        return self.read(content, "", UNASKED, note)
+        return self.read(content, "", UNASKED, note, token)
 
-    def paste(self, text: str, note: str) -> list[Any]:
-        return self.read(None, text, UNASKED, note)
+    def clear(self, note: str, token: str) -> list[Any]:
+        return self.read(None, "", UNASKED, note, token)
+
+    def paste(self, text: str, note: str, token: str) -> list[Any]:
+        return self.read(None, text, UNASKED, note, token)
 
     def choose_sheet(
-        self, sheet: str, content: tuple[str, bytes] | None, text: str, answers: Answers, note: str
+        self, sheet: str, content: tuple[str, bytes] | None, text: str, answers: Answers, *rest: str
     ) -> list[Any]:
-        return self.read(content, text, replace(answers, sheet=sheet), note)
+        return self.read(content, text, replace(answers, sheet=sheet), *rest)
 
-    def allow(self, label: str, content: tuple[str, bytes] | None, text: str, answers: Answers, note: str) -> list[Any]:
+    def allow(
+        self, label: str, content: tuple[str, bytes] | None, text: str, answers: Answers, *rest: str
+    ) -> list[Any]:
         """The visitor took the offer that the button made."""
         left_out = label.startswith("Leave")
         answers = replace(answers, leave_out=True) if left_out else replace(answers, first=True)
-        return self.read(content, text, answers, note)
+        return self.read(content, text, answers, *rest)
 
-    def read(self, content: tuple[str, bytes] | None, text: str, answers: Answers, note: str) -> list[Any]:
-        """The rows of a file, or the pasted ones, with what was answered so far."""
+    def read(self, content: tuple[str, bytes] | None, text: str, answers: Answers, note: str, token: str) -> list[Any]:
+        """The rows of a file, or the pasted ones, with what was answered so far. A file is kept for a reload."""
         sheet: Sheet | None
+        self.visitors.keep_upload(token, UPLOAD, Upload(content, answers) if content else None)
         try:
             if content:
                 sheet = read_content(content[1], content[0], self.limits, answers)
@@ -105,11 +112,14 @@ class RowEvents:
             return _refused(error, content, answers)
         return sheet_updates(sheet, note, content, answers)
 
-    def recall(self, text: str, note: str) -> list[Any]:
-        """What was typed and chosen before the page was loaded again."""
+    def recall(self, text: str, note: str, token: str) -> list[Any]:
+        """What was typed, brought and chosen before the page was loaded again."""
         form = form_for(None, note)
         settings = form.method, form.prefix_length, form.initial_words, form.epochs, form.learning_rate
-        return [*self.paste(text, note), *settings]
+        brought = self.visitors.visit(token).uploads.get(UPLOAD)
+        if brought and not text.strip():
+            return [*self.read(brought.content, "", brought.answers, note, token), *settings]
+        return [*self.paste(text, note, token), *settings]
 
     def suitable_rate(self, rate: float | None) -> Any:
         """The learning rate that prefixes are trained with, if no other is chosen."""
@@ -143,25 +153,26 @@ def _connect_rows(page: TrainTab, events: RowEvents, arrival: Arrival, forgotten
     """forgotten: the event after which nothing of the visitor is left."""
     plan = [page.problem, page.offer, page.report, page.preview, page.plan]
     kept = [page.rows, page.note]
-    given = [page.content, page.rows, page.answers, page.note]
+    given = [page.content, page.rows, page.answers, page.note, arrival.token]
+    typed = [*kept, arrival.token]
     page.rows.change(None, page.rows, None, js=KEEP_ROWS, **QUICK)
     page.note.change(None, page.note, None, js=KEEP_CHOICES, **QUICK)
     for known in (arrival.come.then(None, None, kept, js=RECALL, **QUICK), forgotten):
-        shown = known.then(events.recall, kept, [*page.sheet_parts, *page.settings], **QUICK)
+        shown = known.then(events.recall, typed, [*page.sheet_parts, *page.settings], **QUICK)
         shown = shown.then(events.suitable_rate, page.settings[-1], page.settings[-1], **QUICK)
         shown.then(events.plan, page.form, plan, **QUICK)
 
-    def use_sample(note: str) -> list[Any]:
+    def use_sample(note: str, token: str) -> list[Any]:
         sample = SAMPLE.read_text(encoding="utf-8")
-        return [sample, *events.paste(sample, note)]
+        return [sample, *events.paste(sample, note, token)]
 
     for event in (
-        page.file.upload(events.take_file, [page.file, page.note], page.sheet_parts, **QUICK),
-        page.file.clear(partial(sheet_updates, None), page.note, page.sheet_parts, **QUICK),
-        page.rows.change(events.paste, kept, page.sheet_parts, **LATEST),  # pasting fires no `input`
+        page.file.upload(events.take_file, [page.file, page.note, arrival.token], page.sheet_parts, **QUICK),
+        page.file.clear(events.clear, [page.note, arrival.token], page.sheet_parts, **QUICK),
+        page.rows.change(events.paste, typed, page.sheet_parts, **LATEST),  # pasting fires no `input`
         page.sheets.input(events.choose_sheet, [page.sheets, *given], page.sheet_parts, **QUICK),
         page.offer.click(events.allow, [page.offer, *given], page.sheet_parts, **QUICK),
-        page.sample.click(use_sample, page.note, [page.rows, *page.sheet_parts], **QUICK),
+        page.sample.click(use_sample, [page.note, arrival.token], [page.rows, *page.sheet_parts], **QUICK),
         page.task.change(lambda name: gr.Textbox(visible=name == "custom"), page.task, page.template, **QUICK),
     ):
         event.then(events.plan, page.form, plan, **QUICK)

@@ -138,3 +138,35 @@ def test_thirty_rows_stay_in_their_box(phone: Page) -> None:
     assert box is not None and box["height"] < 450
     run(phone)
     assert phone.evaluate("document.documentElement.scrollWidth") <= 390
+
+
+def test_what_is_typed_and_chosen_outlives_a_reload(page: Page) -> None:
+    paste(page, "name[Only Mine], area[riverside]")
+    page.get_by_label("Prompted", exact=True).uncheck()
+    page.get_by_text("Decoding and prompt settings").click()
+    page.get_by_label("number input for Max new tokens").fill("17")
+    page.keyboard.press("Tab")
+    choose(page, "WebNLG")
+    expect(page.locator(f"{STATUS} [data-state=done]")).to_contain_text("1 text for")
+    paste(page, "A half | typed")
+    expect(page.locator("#problem")).to_contain_text("a triple has a subject")
+    page.wait_for_function("sessionStorage.getItem('prefix-compare/')?.includes('A half | typed')")
+    page.reload()
+    expect(page.locator("#tasks input:checked")).to_have_value("webnlg")
+    expect(page.locator(TEXT)).to_have_value("A half | typed")
+    choose(page, "E2E")
+    expect(page.locator(TEXT)).to_have_value("name[Only Mine], area[riverside]")
+    page.get_by_label("Prompted", exact=True).uncheck()
+    page.locator("#grid").get_by_label("Value 2").fill("")  # a row that no text can say
+    page.wait_for_function("JSON.parse(sessionStorage.getItem('prefix-compare/')).drafts.e2e.edited === 'grid'")
+    page.reload()
+    expect(page.locator(TEXT)).to_have_value("name[Only Mine], area[riverside]")
+    expect(page.locator("#grid").get_by_label("Attribute 2")).to_have_value("area")
+    expect(page.locator("#grid").get_by_label("Value 2")).to_have_value("")
+    expect(page.get_by_label("Prompted", exact=True)).not_to_be_checked()
+
+
+def test_the_tab_that_was_open_opens_again(page: Page) -> None:
+    page.get_by_role("tab", name="How it works").click()
+    page.reload()
+    expect(page.get_by_role("tab", name="How it works")).to_have_attribute("aria-selected", "true")

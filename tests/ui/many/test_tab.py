@@ -94,6 +94,17 @@ def test_rows_that_cannot_be_read_are_named_or_left_out(page: Page, tmp_path: Pa
     expect(page.locator("#many-run")).to_be_hidden()
 
 
+def test_the_file_outlives_a_reload(page: Page, tmp_path: Path) -> None:
+    path = tmp_path / "pubs.csv"
+    path.write_text("name,area\nPomelo,riverside\nQuill,city centre\n")
+    bring(page, path)
+    expect(page.locator("#many-run")).to_have_text("Write all 2 rows")
+    page.reload()
+    page.get_by_text("Many inputs: a file of rows").click()
+    expect(page.locator("#many-report")).to_contain_text("pubs.csv")
+    expect(page.locator("#many-run")).to_have_text("Write all 2 rows")
+
+
 def test_the_table_on_a_phone_does_not_widen_the_page(phone: Page, rows: Path) -> None:
     bring(phone, rows)
     phone.locator("#many-sheets").get_by_label("pubs").check()

@@ -145,8 +145,9 @@ def test_a_run_is_found_again_after_a_reload_then_stopped_and_removed(app: App, 
     start(page)
     expect(page.locator("#training-status")).to_contain_text("step", timeout=PATIENCE)
     show_again = time.monotonic()
+    page.get_by_role("tab", name="Compare", exact=True).click()
     page.reload()
-    page.get_by_role("tab", name="Train", exact=True).click()
+    expect(page.get_by_role("tab", name="Train", exact=True)).to_have_attribute("aria-selected", "true")  # it is on
     expect(page.locator("#training-status")).to_contain_text(re.compile(r"step \d+ of 500"))
     expect(page.locator("#train")).to_be_disabled()
     assert time.monotonic() - show_again < 60
@@ -206,6 +207,22 @@ def test_what_is_chosen_outlives_a_reload_until_the_visitor_removes_it(page: Pag
     page.locator("#training-sample").click()
     expect(page.locator("#training-plan")).to_contain_text(PLAN)
     assert "food" in page.locator("#training-template textarea").input_value()
+
+
+def test_a_file_and_what_was_answered_to_it_outlive_a_reload(page: Page, tmp_path: Path) -> None:
+    path = tmp_path / "mine.csv"
+    path.write_text("name,text\n" + "".join(f"a{row},b{row}\n" for row in range(12)) + "c,\n")
+    bring_rows(page, path)
+    page.get_by_role("button", name="Leave out this row").click()
+    expect(page.locator("#training-plan")).to_contain_text("texts to learn from")
+    plan = page.locator("#training-plan").inner_text()
+    page.reload()
+    page.get_by_role("tab", name="Train", exact=True).click()
+    expect(page.locator("#training-report")).to_contain_text("mine.csv")
+    expect(page.locator("#training-plan")).to_contain_text(plan)
+    page.locator("#training-forget").click()
+    expect(page.locator("#training-status")).to_contain_text("Everything of yours was removed")
+    expect(page.locator("#training-report details")).to_have_count(0)
 
 
 def test_hostile_rows_are_answered_and_html_is_text(page: Page, tmp_path: Path) -> None:
