@@ -21,12 +21,19 @@ function add(texts) {
   remove.type = "button";
   remove.textContent = "×";
   remove.title = "Remove this row";
+  remove.hidden = props.fixed;
   const last = document.createElement("td");
   last.append(remove);
   row.append(...headings().map((_, column) => field(texts[column] ?? "")), last);
   body.append(row);
   name();
   return row;
+}
+
+// The fields of a form: their names are not to be changed, and there are no others.
+function fix() {
+  element.querySelector("[data-do=add]").hidden = props.fixed;
+  for (const row of body.rows) row.querySelector("input").readOnly = props.fixed;
 }
 
 function headings() {
@@ -46,7 +53,7 @@ function rows() {
 
 function show(columns, wanted) {
   const same = JSON.stringify([headings(), rows()]) === JSON.stringify([columns, wanted]);
-  if (same) return; // it came from here: keep the cursor
+  if (same) return fix(); // it came from here: keep the cursor
   const cells = columns.map((column) => {
     const cell = document.createElement("th");
     cell.scope = "col";
@@ -56,6 +63,7 @@ function show(columns, wanted) {
   head.replaceChildren(...cells, document.createElement("td"));
   body.replaceChildren();
   for (const texts of wanted) add(texts);
+  fix();
 }
 
 function tell() {
@@ -83,6 +91,7 @@ element.addEventListener("click", (event) => {
   }
 });
 element.addEventListener("keydown", (event) => {
+  if (event.key === "Enter" && props.fixed && !event.target.closest("tr").nextElementSibling) return event.preventDefault();
   if (event.key !== "Enter" || event.target.tagName !== "INPUT") return;
   event.preventDefault(); // Enter goes one row down, as in a spreadsheet
   const row = event.target.closest("tr");
@@ -90,7 +99,7 @@ element.addEventListener("keydown", (event) => {
   (row.nextElementSibling || add([])).cells[column].querySelector("input").focus();
 });
 
-watch(["value", "columns"], () => show(props.columns, props.value || []));
+watch(["value", "columns", "fixed"], () => show(props.columns, props.value || []));
 show(props.columns, props.value || []);
 
 // Gradio's Textbox tells of key presses alone; pasting, deleting and most phone keyboards press none.

@@ -5,18 +5,15 @@ from pathlib import Path
 from typing import Any
 
 import huggingface_hub
-from huggingface_hub import HfApi, ModelCardData, snapshot_download
+from huggingface_hub import HfApi, snapshot_download
 from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalEntryNotFoundError
 
-from prefix_core.artifacts.artifacts import CARD, WHOLE_LAYERS, Card, read_card, tensor_files
+from prefix_core.artifacts.artifacts import CARD, read_card, tensor_files
+from prefix_core.artifacts.model_card import README, SCHEME, model_card
 from prefix_core.artifacts.peft_format import PEFT_CONFIG, PEFT_WEIGHTS
 from prefix_core.errors import ArtifactError
-from prefix_core.model import smollm2
 from prefix_core.model.hub import hub_answers
-from prefix_core.places import DEFAULT_BASE
 
-SCHEME = "hf:"
-README = "README.md"
 FILES = [CARD, PEFT_CONFIG, PEFT_WEIGHTS, "weights*.safetensors", "weights*.index.json"]
 LARGEST = 4 << 30  # bytes of an artifact from the Hub
 UNREACHED = (HfHubHTTPError, HFValidationError, LocalEntryNotFoundError, OSError)
@@ -66,7 +63,7 @@ def prepare(folder: Path, repo: str, out: Path) -> list[Path]:
     for path in [folder / CARD, *tensors, *folder.glob("weights*.index.json"), *folder.glob(PEFT_CONFIG)]:
         shutil.copyfile(path, out / path.name)
         written.append(out / path.name)
-    (out / README).write_text(model_card(card, repo), encoding="utf-8")
+    (out / README).write_text(model_card(card, SCHEME + repo), encoding="utf-8")
     return [*written, out / README]
 
 
@@ -88,79 +85,6 @@ def push(out: Path, repo: str, private: bool) -> str | None:
             f"{repo!r} could not be pushed: {reason}; 'hf auth login' keeps a token that may"
         ) from error
     return str(address)
-
-
-def model_card(card: Card, repo: str) -> str:
-    """The Hub's README.md, from what the artifact's own card says."""
-    base = base_on_the_hub(card.base)
-    called = base or Path(card.base).name
-    peft = card.method == "prefix" and card.settings.get("variant") != "infix"
-    tags = ["prefix-tuning" if card.method == "prefix" else card.method.replace("_", "-"), card.task]
-    data = ModelCardData(
-        base_model=base, library_name="peft" if peft else None, pipeline_tag="text-generation", tags=tags
-    )
-    share = 100 * card.kept / card.base_parameters
-    lines = [
-        f"---\n{data.to_yaml()}\n---",
-        f"# {repo.split('/')[-1]}",
-        f"A {card.method.replace('_', ' ')} for the task `{card.task}` on the frozen base `{called}`: {card.kept:,} "
-        f"parameters, {share:.2f}% of the base's, {card.bytes:,} bytes.",
-        "## Base\n",
-        f"{called}, {card.base_parameters:,} parameters; hash of its weights `{card.base_hash}`. On a base "
-        "with other weights it writes something else.",
-        "## Learned from\n",
-        _facts(card.data),
-        f"{card.steps} steps, {card.seconds:.0f} s, {card.created}; held-out loss {card.held_out_loss}. Settings:\n",
-        _facts(card.settings),
-        "## Scores\n",
-        _scores(card.scores),
-        "## Load\n",
-        _loading(card, repo, base, peft),
-    ]
-    return "\n\n".join(line.rstrip("\n") for line in lines) + "\n"
-
-
-def base_on_the_hub(base: str) -> str | None:
-    """The Hub's name of a base; None of one in a folder."""
-    if base == DEFAULT_BASE:
-        return smollm2.REPOSITORY
-    return None if Path(base).exists() or base.count("/") > 1 or "\\" in base else base
-
-
-def _facts(facts: dict[str, Any]) -> str:
-    return "\n".join(f"- {name}: {value}" for name, value in facts.items() if value not in (None, "")) or "Not told."
-
-
-def _scores(scores: dict[str, Any]) -> str:
-    """A table a set; intervals beside their scores."""
-    tables = []
-    for name, found in scores.items():
-        if not isinstance(found, dict):
-            continue
-        interval = found.get("interval") or {}
-        rows = [
-            f"| {score} | {value} | {' to '.join(map(str, interval[score])) if score in interval else ''} |"
-            for score, value in found.items()
-            if isinstance(value, (int, float))
-        ]
-        tables.append("\n".join([f"On `{name}`:\n", "| score | value | 95% |", "|---|---|---|", *rows]))
-    return "\n\n".join(tables) or "Not scored."
-
-
-def _loading(card: Card, repo: str, base: str | None, peft: bool) -> str:
-    command = f"python -m prefix_core generate --task {card.task} --method {card.method} --artifact {SCHEME}{repo}"
-    parts = [f"```sh\n{command} --base {card.base} --text INPUT\n```"]
-    if peft and base:
-        file = f', gguf_file="{smollm2.FILE}"' if base == smollm2.REPOSITORY else ""
-        parts.append(
-            "Or with PEFT alone:\n\n```python\nfrom peft import PeftModel\n"
-            "from transformers import AutoModelForCausalLM\n\n"
-            f'model = AutoModelForCausalLM.from_pretrained("{base}"{file})\n'
-            f'model = PeftModel.from_pretrained(model, "{repo}")\n```'
-        )
-    if card.method in WHOLE_LAYERS:
-        parts.append("Its matrices are packed differences from the base's.")
-    return "\n\n".join(parts)
 
 
 def sizes(written: list[Path]) -> list[dict[str, Any]]:

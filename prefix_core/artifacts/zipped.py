@@ -1,4 +1,4 @@
-"""A prefix as one file to pass around: a zip with PEFT's two files and our card.
+"""A prefix as one file to pass around: a zip with PEFT's two files, our card, and a README for people.
 
 A file from outside is read into memory by fixed names and never unpacked under names of its own; sizes are checked
 before and while reading; `artifacts.load` checks the tensors, and nothing is unpickled.
@@ -10,7 +10,8 @@ import zipfile
 import zlib
 from pathlib import Path, PurePosixPath
 
-from prefix_core.artifacts.artifacts import CARD, Card, load, save
+from prefix_core.artifacts.artifacts import CARD, Card, load, read_card, save
+from prefix_core.artifacts.model_card import README, model_card
 from prefix_core.artifacts.peft_format import PEFT_CONFIG, PEFT_WEIGHTS
 from prefix_core.errors import ArtifactError
 from prefix_core.methods.method import Steered
@@ -22,12 +23,13 @@ MOST_MEMBERS = 20
 
 
 def write_zip(path: Path, base: Base, prefix: Prefix, card: Card) -> Path:
-    """Write a prefix of `base` to `path` and return the path. PEFT can read the unpacked files."""
+    """Write a prefix of `base` to `path` and return the path. PEFT reads the unpacked files; the README says how."""
     path.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory() as folder, zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
         save(Path(folder), base, {"keys": prefix.keys, "values": prefix.values}, card)
         for name in PARTS:
             archive.write(Path(folder) / name, f"{path.stem}/{name}")
+        archive.writestr(f"{path.stem}/{README}", model_card(read_card(Path(folder)), path.stem))
     return path
 
 
@@ -61,6 +63,8 @@ def _read_parts(path: Path) -> dict[str, bytes]:
                 name = PurePosixPath(member.filename).name
                 if member.filename.startswith("__MACOSX/") or name == ".DS_Store":
                     continue  # what macOS adds
+                if name == README:
+                    continue  # for people
                 if ".." in member.filename or member.filename.startswith("/") or name not in PARTS or name in parts:
                     raise ArtifactError(
                         f"{path.name} holds {member.filename[:80]!r}; a prefix has {', '.join(PARTS)}, each once"

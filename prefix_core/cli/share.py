@@ -7,6 +7,7 @@ from pathlib import Path
 from huggingface_hub import constants
 
 from prefix_core.artifacts import artifacts, hub, llama_cpp
+from prefix_core.artifacts.model_card import SCHEME
 from prefix_core.cli import options
 from prefix_core.cli.options import named_base, show
 from prefix_core.errors import InputError
@@ -40,7 +41,7 @@ def run_publish(asked: argparse.Namespace) -> None:
             f"{asked.repo}; with network: hf upload {asked.repo} {out}"
         )
     else:
-        lines.append(f"pushed to {address}; load it with --artifact {hub.SCHEME}{asked.repo}")
+        lines.append(f"pushed to {address}; load it with --artifact {SCHEME}{asked.repo}")
     show(asked, {"folder": str(out), "files": files, "address": address}, "\n".join(lines))
 
 

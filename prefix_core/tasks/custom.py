@@ -40,14 +40,14 @@ def custom(template: str, target: str) -> Task:
     return Task(
         name=NAME,
         title=f"{template} to {target}",
-        kind="text",
-        columns=(),
+        kind="table" if len(columns) > 1 else "text",
+        columns=("column", "cell") if len(columns) > 1 else (),
         terms="your own data",
         instruction=f"Write the {target} for this input.",
         initial_words=f"{target}:",
         max_new_tokens=100,
         parse=partial(_parse, template, columns),
-        to_grid=lambda text: [],
+        to_grid=partial(_to_grid, template, columns),
         to_text=str,
         label=_label,
         linearize=str,
@@ -91,6 +91,25 @@ def fill(template: str, record: Mapping[str, Any]) -> str:
         if cell:
             text += (mark if text else "") + before + cell + after
     return flatten(text)
+
+
+def _to_grid(template: str, columns: Sequence[str], text: str) -> list[list[str]]:
+    """The columns with the cells of an input that the template was filled with; empty ones for any other text.
+
+    None for a template of one column: its input is the text itself.
+    """
+    if len(columns) < 2:
+        return []
+    words = [re.escape(part) for part in _COLUMN.split(template)[::2]]
+    whole = "(.*?)".join(words)
+    parts = [(re.escape(mark), re.escape(before), re.escape(after)) for mark, before, after in _parts(template)]
+    some = "".join(f"(?:(?:{mark})?{before}(.*?){after})?" for mark, before, after in parts)
+    match = re.fullmatch(whole, text) or (all(before for _, before, _ in parts) and re.fullmatch(some, text)) or None
+    cells = dict.fromkeys(columns, "")
+    if match:
+        for name, cell in zip(_COLUMN.findall(template), match.groups(), strict=True):
+            cells[name.strip()] = (cell or "").strip()
+    return [[name, cell] for name, cell in cells.items()]
 
 
 def _unlike(template: str, text: str) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from prefix_core.data.examples import Example
 from prefix_core.errors import InputError
@@ -30,13 +30,30 @@ class TaskCard:
 
     @property
     def label(self) -> str:
-        """Two lines: the name, and what goes in and comes out."""
-        kind = TASK_KINDS[self.task.kind]
-        return f"{self.own.name}\nyours · {kind}" if self.own else f"{self.task.title}\n{kind}"
+        """Two lines: the name, and what goes in and comes out; of a visitor's own, which columns."""
+        if self.own is None:
+            return f"{self.task.title}\n{TASK_KINDS[self.task.kind]}"
+        data = self.own.card.data if self.own.card else {}
+        inputs, target = data.get("inputs"), data.get("target")
+        columns = f"{', '.join(map(str, inputs))} → {target}" if inputs and target else TASK_KINDS[self.task.kind]
+        return f"{self.own.name}\nyours · {columns}"
+
+    @property
+    def form(self) -> str:
+        """How an input of a visitor's own task is written; "" where the task has notations of its own."""
+        data = self.own.card.data if self.own and self.own.card and self.task.name == CUSTOM else {}
+        return str(data.get("template", ""))
 
     @property
     def examples(self) -> list[Example]:
-        return self.task.featured(MOST_EXAMPLES)
+        """To click: of a visitor's own prefix, rows that were held out of its training."""
+        held_out = list(self.own.examples) if self.own else []
+        return held_out[:MOST_EXAMPLES] or self.task.featured(MOST_EXAMPLES)
+
+    def references_of(self, source: Any) -> tuple[str, ...]:
+        """What people wrote for an input, where it is one of the card's examples or of the task's."""
+        own = (example.references for example in self.examples if example.source == source)
+        return next(own, None) or self.task.references_of(source)
 
     def obstacles(self, engine: Engine) -> dict[str, str]:
         """Method -> "" where it can run, otherwise the reason. A visitor's own prefix comes before what is shipped."""

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from prefix_core.artifacts.artifacts import Card
+    from prefix_core.data.examples import Example
     from prefix_core.methods.method import Steered
     from prefix_core.model.base import Base
     from prefix_core.tasks import Task
@@ -37,6 +38,7 @@ if TYPE_CHECKING:
 HOUR = 3600.0  # seconds after the last contact in which a visitor's things are kept
 SWEEP = 60.0  # seconds between two removals of those gone longer
 MOST_VISITORS = 1000
+LONGEST_NAME = 40
 MOST_PREFIXES = 8  # of one visitor
 MOST_BYTES = 512_000_000  # of all visitors' prefixes together
 
@@ -56,13 +58,17 @@ class Moment:
 
 @dataclass(frozen=True)
 class OwnPrefix:
-    """A prefix that a visitor trained or brought. moments: how training moved it, if it was trained here."""
+    """A prefix that a visitor trained or brought.
+
+    If it was trained here, moments: how training moved it; examples: rows that were held out of it.
+    """
 
     name: str
     task: Task
     card: Card
     steered: Steered
     moments: tuple[Moment, ...] = ()
+    examples: tuple[Example, ...] = ()
 
     @property
     def bytes(self) -> int:
@@ -215,6 +221,24 @@ class Visitors:
             visitor.prefixes.pop(name, None)
             if self.kept is not None:
                 self.kept.delete(visitor.token, name)
+
+    def rename(self, visitor: Visitor, name: str, wanted: str) -> str:
+        """Give one of the visitor's prefixes another name; returns it. Raises `InputError` for one that cannot be."""
+        wanted = " ".join(wanted.split())
+        with self._lock:
+            if name not in visitor.prefixes:
+                raise InputError(f"You have no prefix '{name}' any more.")
+            if not 1 <= len(wanted) <= LONGEST_NAME:
+                raise InputError(f"A name has 1 to {LONGEST_NAME} characters; this one has {len(wanted)}.")
+            if wanted != name and wanted in visitor.prefixes:
+                raise InputError(f"You have a prefix “{wanted}” already. Choose another name.")
+            renamed = replace(visitor.prefixes[name], name=wanted)
+            items = visitor.prefixes.items()  # each stays in its place
+            visitor.prefixes = dict((wanted, renamed) if key == name else (key, own) for key, own in items)
+            if self.kept is not None and self._base is not None:
+                self.kept.delete(visitor.token, name)
+                self.kept.save(visitor.token, self._base, renamed)
+            return wanted
 
     def keep_upload(self, token: str, name: str, upload: Upload | None) -> None:
         """Remember a file for when the page is loaded again, or that there is none any more."""

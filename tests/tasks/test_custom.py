@@ -31,6 +31,25 @@ def test_what_is_typed_is_the_input_or_its_columns():
 
 
 @pytest.mark.parametrize(
+    ("template", "text", "cells"),
+    [
+        ("{a} -> {b}", "x y -> z", ["x y", "z"]),
+        ("name : {a} | area : {b} | food : {c}", "name : X | area : by | the | food : Thai", ["X", "by | the", "Thai"]),
+        ("name : {a} | area : {b} | food : {c}", "area : Y | food : Thai", ["", "Y", "Thai"]),
+        ("name : {a} | area : {b} | food : {c}", "name : X", ["X", "", ""]),
+        ("name : {a} | area : {b}", "something else", ["", ""]),
+        ("{a} of {b} and {a}", "x of y and x", ["x", "y"]),
+    ],
+)
+def test_its_columns_are_fields_that_an_input_is_put_back_into(template, text, cells):
+    task = custom(template, "note")
+    assert [cell for _, cell in task.to_grid(text)] == cells
+    if any(cells):
+        assert task.parse(task.to_grid(text)) == text
+    assert task.columns and not custom("{a}", "note").columns and not custom("{a}", "note").to_grid("x")
+
+
+@pytest.mark.parametrize(
     ("template", "target", "says"),
     [
         ("{title", "note", "cannot be read; write column names in braces"),

@@ -10,7 +10,8 @@ from prefix_core.errors import InputError
 from prefix_core.methods import prefix as prefix_method
 from prefix_core.model.base import Base
 from prefix_core.tasks import get_task
-from prefix_core.ui.visitors import HOUR, MOST_PREFIXES, Moment, OwnPrefix, Visitors
+from prefix_core.ui.train.sheet import UNASKED
+from prefix_core.ui.visitors import HOUR, LONGEST_NAME, MOST_PREFIXES, Moment, OwnPrefix, Upload, Visitors
 
 
 class Clock:
@@ -115,3 +116,36 @@ def test_how_a_prefix_moved_counts_as_memory(own: OwnPrefix) -> None:
     half = torch.zeros(2, 4, 4, 8, dtype=torch.float16)
     moved = OwnPrefix("mine", own.task, own.card, own.steered, (Moment(1, half, half),))
     assert moved.bytes == own.bytes + 2 * half.nbytes
+
+
+def test_a_prefix_is_renamed_in_its_place_and_to_no_other_ones_name(clock: Clock, own: OwnPrefix) -> None:
+    visitors = Visitors(clock=clock)
+    visitor = visitors.visit()
+    for _ in range(3):
+        visitors.keep(visitor, own)
+    assert visitors.rename(visitor, "mine 2", "  the   pirate ") == "the pirate"
+    assert list(visitor.prefixes) == ["mine", "the pirate", "mine 3"]
+    assert visitor.prefixes["the pirate"].name == "the pirate"
+    assert visitors.rename(visitor, "mine", "mine") == "mine"
+    for name, wanted, message in (
+        ("mine", "mine 3", "already"),
+        ("gone", "x", "no prefix 'gone'"),
+        ("mine", " ", "1 to"),
+        ("mine", "x" * (LONGEST_NAME + 1), "1 to"),
+    ):
+        with pytest.raises(InputError, match=message):
+            visitors.rename(visitor, name, wanted)
+
+
+def test_a_file_is_kept_within_the_memory_there_is_and_goes_with_its_visitor(clock: Clock) -> None:
+    visitors = Visitors(clock=clock, most_bytes=100)
+    first = visitors.visit()
+    visitors.keep_upload(first.token, "rows", Upload(("a.csv", b"x" * 60), UNASKED))
+    clock.now += 1
+    second = visitors.visit()
+    visitors.keep_upload(second.token, "rows", Upload(("b.csv", b"x" * 60), UNASKED))
+    assert second.uploads["rows"].content[0] == "b.csv"
+    with pytest.raises(InputError):
+        visitors.get(first.token)  # away longest
+    visitors.keep_upload(second.token, "rows", None)
+    assert second.empty

@@ -32,6 +32,7 @@ PLACEHOLDERS = {
 
 MAY_FAIL = "The trained methods may write nonsense for it."
 KIND_NAMES: dict[Kind, str] = {"table": "a table of attributes and values", "triples": "triples", "text": "an article"}
+LONGEST_LABEL = 40  # characters of an example's button
 PROSE_WORDS = 40  # fewer could be one long value
 
 
@@ -66,7 +67,7 @@ def check_html(card: TaskCard, draft: Draft) -> str:
         unlike = card.task.unlike(draft.source(card))
     except InputError as error:
         refused = refused_html(error)
-    hint = task_hint(card, draft.text) if draft.edited == "text" else ""
+    hint = task_hint(card, draft.text) if draft.edited == "text" and card.own is None else ""
     return refused + hint_html(hint or (unlike and f"{unlike} {MAY_FAIL}"))
 
 
@@ -81,8 +82,9 @@ def follow_text(card: TaskCard, text: str, rows: list[list[Any]]) -> tuple[Any, 
     rows: of the grid as it is. If the text cannot be read, the grid stays as it is, and the reason is shown.
     """
     said = check_html(card, Draft("text", [], text))
+    kept = [] if card.form else filter(unfinished, rows)  # of a form every field is there already
     try:
-        return [*card.task.to_grid(card.task.parse(text)), *filter(unfinished, rows)], said, "text"
+        return [*card.task.to_grid(card.task.parse(text)), *kept], said, "text"
     except InputError:
         return gr.skip(), said, "text"
 
@@ -108,15 +110,23 @@ def unfinished(row: list[Any]) -> bool:
 
 def example_labels(card: TaskCard) -> list[str]:
     """A name for each example; "" for the buttons left over."""
-    labels = [card.task.label(example.source) for example in card.examples]
+    labels = [example_label(card, example.source) for example in card.examples]
     return labels + [""] * (MOST_EXAMPLES - len(labels))
+
+
+def example_label(card: TaskCard, source: Any) -> str:
+    """A name for an example: of a form, what its first filled field holds."""
+    grid = card.task.to_grid(source) if card.form else []
+    label = next((cell for _, cell in grid if cell), "") or card.task.label(source)
+    return label if len(label) <= LONGEST_LABEL else label[: LONGEST_LABEL - 1] + "…"
 
 
 def box_settings(card: TaskCard) -> dict[str, Any]:
     tall = card.task.kind == "text"
+    label = f"As the model reads it: {card.form}" if card.form else LABELS[card.task.kind]
     return {
-        "label": LABELS[card.task.kind],
-        "placeholder": PLACEHOLDERS[card.task.kind],
+        "label": label,
+        "placeholder": card.form or PLACEHOLDERS[card.task.kind],
         "lines": 14 if tall else 2,
         "max_lines": 24 if tall else 8,
         "elem_classes": ["article"] if tall else ["notation"],

@@ -154,7 +154,7 @@ def lay_out(card: TaskCard, opening: Opening | None) -> CompareTab:
             script = (ASSETS / "panes.js").read_text(encoding="utf-8")
             drawn = gr.HTML(draw_panes(card.task, source, panes), elem_id="panes", js_on_load=script)
             references = gr.HTML(
-                references_html(panes, card.task.references_of(source)) if opening else "", elem_id="people"
+                references_html(panes, card.references_of(source)) if opening else "", elem_id="people"
             )
     return CompareTab(
         tasks=tasks, input=entry, decoding=decoding, methods=methods, without=without, run=run, stop=stop, again=again,
@@ -209,6 +209,7 @@ def _grid(columns: Sequence[str], rows: list[list[str]], visible: bool) -> gr.HT
         apply_default_css=False,
         elem_id="grid",
         columns=list(columns),
+        fixed=False,
         visible=True if visible else "hidden",  # hidden, it stays in the page, and its script runs only once
     )
 
@@ -219,7 +220,7 @@ def input_updates(entry: InputComponents, card: TaskCard, draft: Draft, problem:
     buttons = [gr.Button(label, visible=bool(label), interactive=True) for label in labels]
     shown: bool | Literal["hidden"] = True if card.task.kind != "text" else "hidden"
     return dict(zip(entry.examples, buttons, strict=True)) | {
-        entry.grid: gr.HTML(draft.grid, columns=list(card.task.columns), visible=shown),
+        entry.grid: gr.HTML(draft.grid, columns=list(card.task.columns), fixed=bool(card.form), visible=shown),
         entry.text: gr.Textbox(draft.text, **box_settings(card)),
         entry.problem: problem,
         entry.edited: draft.edited,

@@ -187,7 +187,7 @@ def _written(
     card, source, options = comparison.card, comparison.source, comparison.options
     methods = [method for method in ALL_METHODS if method in comparison.methods]
     own = card.own.steered if card.own else None
-    references = card.task.references_of(source)
+    references = card.references_of(source)
     began = drawn = time.perf_counter()
     panes: list[Pane] = []
     shots, strength = int(options.shots), options.strength

@@ -103,6 +103,12 @@ def from_kept(text: str) -> KeptForm | None:
     return KeptForm(form["key"], drafts, methods, settings) if form["key"] in drafts else None
 
 
+def usual(card: TaskCard, settings: Mapping[str, Any] | None) -> bool:
+    """Whether the settings are those that a card opens with, and so its precomputed comparison was made with."""
+    opens_with = DecodingOptions(max_new_tokens=card.task.max_new_tokens, cut=card.task.cut)._asdict()
+    return all(opens_with[name] == value for name, value in (settings or {}).items() if name in opens_with)
+
+
 @dataclass(frozen=True)
 class Scenes:
     """Updates of a page's components. They set `PageState.due` if the card wants a run at once."""
@@ -143,7 +149,8 @@ class Scenes:
             card = find_card(key, visitor)
         except InputError as error:
             return {self.page.input.problem: problem_html(error), self.page.tasks: self.tasks(token, state)}
-        if left.edited == "text" and plain_kind(left.text) == card.task.kind != self._kind(state.key, visitor):
+        goes_along = left.edited == "text" and not card.own and plain_kind(left.text) == card.task.kind
+        if goes_along and card.task.kind != self._kind(state.key, visitor):
             return self.show(state, visitor, card, entry.draft_from(card, left.text))
         state.drafts[state.key] = left
         return self.show(state, visitor, card, state.drafts.get(key) or self._first_draft(card))
@@ -195,14 +202,16 @@ class Scenes:
                 updates[page.input.problem] = ""  # nobody has made a mistake yet
             nothing = status_html("stopped", "Nothing is written yet: give it an input, then Run")
             return updates | {page.status: nothing, page.panes: ""}
-        opening = None if settings else self._opening(card)
+        opening = self._opening(card) if usual(card, settings) else None
+        if opening and methods is not None and not {pane.method for pane in opening.panes} <= set(methods):
+            opening = None
         state.due = opening is None or opening.source != source
         if opening is None or state.due:
             return updates | {page.status: status_html("busy", "Waiting …")}
         return updates | {
             page.status: opening_status(card, source, opening),
             page.panes: state.draw(card, source, list(opening.panes)),
-            page.references: references_html(opening.panes, card.task.references_of(source)),
+            page.references: references_html(opening.panes, card.references_of(source)),
         }
 
     def _opening(self, card: TaskCard) -> Opening | None:

@@ -81,7 +81,7 @@ def _connect_input(scenes: Scenes, arrival: Arrival) -> None:
     text, grid, rest = page.input.text, page.input.grid, [page.input.problem, page.input.edited]
     text.input(follow_text, [arrival.token, page.tasks, text, grid], [grid, *rest], **LATEST)
     grid.input(follow_grid, [arrival.token, page.tasks, grid, text], [text, *rest], **LATEST)
-    form = [page.tasks, grid, text, page.methods, *page.decoding.all]
+    form: list[Any] = [page.tasks, grid, text, page.methods, *page.decoding.all]
     for event, part in ((text.input, "text"), (grid.input, "grid")):
         event(None, form, None, js=KEEP_FORM.format(part=part), **LATEST)
     for component in form:
@@ -114,7 +114,7 @@ class RunEvents:
             return {page.input.problem: entry.refused_html(error)}
         checked = {} if due else {page.input.problem: entry.check_html(card, draft)}  # else a link's own problem stays
         status = status_html("busy", "Waiting for a free place …")
-        references = references_html([], card.task.references_of(source))
+        references = references_html([], card.references_of(source))
         return _buttons(page, state) | checked | {page.status: status, page.references: references}
 
     def end(self, state: PageState) -> Updates:

@@ -93,7 +93,8 @@ class ManyEvents:
     def recall(self, state: ManyState, token: str, key: str) -> list[Any]:
         """The file that was brought before the page was loaded again."""
         brought = self.scenes.visitors.visit(token).uploads.get(UPLOAD)
-        return self.read(*(brought or (None, UNASKED)), state, token, key)
+        content, answers = brought or (None, UNASKED)
+        return self.read(content, answers, state, token, key)
 
     def clear(self, state: ManyState, token: str) -> list[Any]:
         state.inputs = None
@@ -187,7 +188,7 @@ class ManyEvents:
         return updates | {
             page.status: status_html("done", line, f"row {one.number} of {run.inputs.name}"),
             page.panes: page_state.draw(run.card, one.source, panes),
-            page.references: references_html([], run.card.task.references_of(one.source)),
+            page.references: references_html([], run.card.references_of(one.source)),
         }
 
 

@@ -48,6 +48,8 @@ class TrainTab:
     table: gr.HTML
     own: gr.Radio
     about: gr.HTML
+    name: gr.Textbox
+    rename: gr.Button
     kept: gr.Column
     use: gr.Button
     inside: gr.Button
@@ -78,7 +80,7 @@ class TrainTab:
     @property
     def own_parts(self) -> list[Any]:
         """What shows the visitor's prefixes."""
-        return [self.own, self.kept, self.about, self.download, self.llama_cpp]
+        return [self.own, self.kept, self.about, self.name, self.download, self.llama_cpp]
 
 
 def lay_out(limits: str) -> TrainTab:
@@ -187,6 +189,9 @@ def _lay_out_own() -> dict[str, Any]:
     with gr.Column(visible=False, elem_id="training-own") as kept:
         own = gr.Radio([], show_label=False, label="Your prefixes", container=False)
         about = gr.HTML("")
+        with gr.Row(elem_id="training-naming"):
+            name = gr.Textbox(label="Its name", max_lines=1, elem_id="training-name")
+            rename = gr.Button("Rename", size="sm", scale=0, min_width=0, elem_id="training-rename")
         with gr.Row():
             use = gr.Button("Use in Compare", size="sm", min_width=0, elem_id="training-use")
             inside = gr.Button("Look inside", size="sm", min_width=0, elem_id="training-inside")
@@ -204,7 +209,8 @@ def _lay_out_own() -> dict[str, Any]:
         )
         forget = gr.Button("Remove all of mine", size="sm", scale=0, min_width=150, elem_id="training-forget")
     return {
-        "own": own, "kept": kept, "about": about, "use": use, "inside": inside, "download": download,
+        "own": own, "kept": kept, "about": about, "name": name, "rename": rename,
+        "use": use, "inside": inside, "download": download,
         "llama_cpp": llama_cpp, "delete": delete,
         "bring": bring, "brought": brought, "forget": forget,
     }  # fmt: skip

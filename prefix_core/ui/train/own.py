@@ -42,8 +42,18 @@ def connect_own(page: TrainTab, loading: Loading, visitors: Visitors, arrival: A
     def delete(token: str, name: str) -> None:
         visitor = visitors.visit(token)
         visitors.delete(visitor, name)
-        for kind in ("zip", "state"):
-            _path(visitor, name, kind).unlink(missing_ok=True)
+        _remove_files(visitor, name)
+
+    def rename(token: str, name: str, wanted: str) -> tuple[str, str]:
+        """The name it has now, and what was wrong with the one wanted."""
+        visitor = visitors.visit(token)
+        try:
+            renamed = visitors.rename(visitor, name, wanted)
+        except InputError as error:
+            return name, problem_html(error)
+        if renamed != name:
+            _remove_files(visitor, name)
+        return renamed, ""
 
     def forget(token: str) -> list[Any]:
         visitors.forget(token)
@@ -61,6 +71,11 @@ def connect_own(page: TrainTab, loading: Loading, visitors: Visitors, arrival: A
     page.delete.click(delete, [arrival.token, page.own], None, **QUICK).then(
         show, [arrival.token, gr.State(None)], page.own_parts, **QUICK
     )
+    renamed = [arrival.token, page.own, page.name]
+    for event in (page.rename.click, page.name.submit):
+        event(rename, renamed, [page.name, page.brought], **QUICK).then(
+            show, [arrival.token, page.name], page.own_parts, **QUICK
+        )
     brought = page.bring.upload(bring, [arrival.token, page.bring], [arrival.token, page.bring, page.brought], **QUICK)
     everything = [arrival.token, *page.run_parts, page.brought, page.rows, page.note]
     forgotten = page.forget.click(forget, arrival.token, everything, **QUICK)
@@ -76,12 +91,13 @@ def own_updates(loading: Loading, visitors: Visitors, token: str, chosen: str | 
     visitor = visitors.visit(token)
     names = list(visitor.prefixes)
     if not names:
-        return [gr.Radio([], value=None), gr.Column(visible=False), "", None, gr.DownloadButton(visible=False)]
+        return [gr.Radio([], value=None), gr.Column(visible=False), "", "", None, gr.DownloadButton(visible=False)]
     own = visitor.prefixes[chosen if chosen in names else names[-1]]
     return [
         gr.Radio(names, value=own.name),
         gr.Column(visible=True),
         views.about_html(own),
+        own.name,
         str(prefix_zip(loading, visitor, own.name)),
         for_llama_cpp(loading, visitor, own),
     ]
@@ -131,3 +147,8 @@ def _path(visitor: Visitor, name: str, kind: str) -> Path:
     """Under a name that is safe on every file system."""
     safe = re.sub(r"[^\w-]+", "-", name).strip("-")[:60] or "prefix"
     return visitor.folder / f"{safe}.{kind}"
+
+
+def _remove_files(visitor: Visitor, name: str) -> None:
+    for kind in ("zip", "state"):
+        _path(visitor, name, kind).unlink(missing_ok=True)

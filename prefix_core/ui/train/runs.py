@@ -27,6 +27,7 @@ from prefix_core.ui.waiting_line import Place, WaitingLine
 if TYPE_CHECKING:
     from prefix_core.model.base import Base
 
+HELD_OUT = 6  # held-out rows that stay with a prefix, to be tried
 ROOT = Path(__file__).parents[3]
 TrainingState = Literal["waiting", "loading", "training", "scoring", "done", "stopped", "failed"]
 OVER = ("done", "stopped", "failed")
@@ -272,5 +273,6 @@ class TrainingQueue:
             then = read_tensors([path])
             moments.append(Moment(step, then["keys"].half(), then["values"].half()))
         steered = steered.costing(progress.trained, progress.bytes)
-        own = OwnPrefix(run.plan.name, run.plan.task, card, steered, tuple(moments))
+        held_out = tuple(run.plan.held_out[:HELD_OUT])
+        own = OwnPrefix(run.plan.name, run.plan.task, card, steered, tuple(moments), held_out)
         run.prefix = self.visitors.keep(visitor, own).name

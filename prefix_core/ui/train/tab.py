@@ -84,6 +84,8 @@ class RowEvents:
         return self.read(None, "", UNASKED, note, token)
 
     def paste(self, text: str, note: str, token: str) -> list[Any]:
+        if not text.strip() and UPLOAD in self.visitors.visit(token).uploads:
+            return [gr.skip()] * len(sheet_updates(None, note))  # the rows are those of a file
         return self.read(None, text, UNASKED, note, token)
 
     def choose_sheet(

@@ -142,7 +142,7 @@ def test_thirty_rows_stay_in_their_box(phone: Page) -> None:
 
 def test_what_is_typed_and_chosen_outlives_a_reload(page: Page) -> None:
     paste(page, "name[Only Mine], area[riverside]")
-    page.get_by_label("Prompted", exact=True).uncheck()
+    page.get_by_role("checkbox", name="Prompted").uncheck()
     page.get_by_text("Decoding and prompt settings").click()
     page.get_by_label("number input for Max new tokens").fill("17")
     page.keyboard.press("Tab")
@@ -156,14 +156,14 @@ def test_what_is_typed_and_chosen_outlives_a_reload(page: Page) -> None:
     expect(page.locator(TEXT)).to_have_value("A half | typed")
     choose(page, "E2E")
     expect(page.locator(TEXT)).to_have_value("name[Only Mine], area[riverside]")
-    page.get_by_label("Prompted", exact=True).uncheck()
+    page.get_by_role("checkbox", name="Prompted").uncheck()
     page.locator("#grid").get_by_label("Value 2").fill("")  # a row that no text can say
     page.wait_for_function("JSON.parse(sessionStorage.getItem('prefix-compare/')).drafts.e2e.edited === 'grid'")
     page.reload()
     expect(page.locator(TEXT)).to_have_value("name[Only Mine], area[riverside]")
     expect(page.locator("#grid").get_by_label("Attribute 2")).to_have_value("area")
     expect(page.locator("#grid").get_by_label("Value 2")).to_have_value("")
-    expect(page.get_by_label("Prompted", exact=True)).not_to_be_checked()
+    expect(page.get_by_role("checkbox", name="Prompted")).not_to_be_checked()
 
 
 def test_the_tab_that_was_open_opens_again(page: Page) -> None:

@@ -13,7 +13,7 @@ from openpyxl import Workbook
 from playwright.sync_api import Browser, Page, expect
 
 from prefix_core.places import ASSETS
-from tests.ui.conftest import App
+from tests.ui.conftest import TEXT, App
 
 SAMPLE = ASSETS / "examples" / "training_sample.csv"
 PATIENCE = 240_000  # milliseconds: a process has to start, on whatever machine this is
@@ -95,19 +95,29 @@ def test_from_a_csv_to_a_prefix_taken_home_and_brought_back(
     downloading.value.save_as(taken)
     with zipfile.ZipFile(taken) as packed:
         assert {Path(name).name for name in packed.namelist()} == {
-            "adapter_config.json", "adapter_model.safetensors", "card.json",
+            "README.md", "adapter_config.json", "adapter_model.safetensors", "card.json",
         }  # fmt: skip
     page.locator("#training-use").click()
     expect(page.locator("#tasks input:checked")).to_have_value("own: training_sample")
+    look_at_its_card(page)
     page.get_by_role("tab", name="Train", exact=True).click()
     watch_it_move(page)
+
+    page.get_by_role("tab", name="Train", exact=True).click()
+    page.locator("#training-name input, #training-name textarea").first.fill("pirates")
+    page.locator("#training-rename").click()
+    expect(page.locator("#training-own")).to_contain_text("pirates")
+    page.reload()
+    expect(page.locator("#tasks label", has_text="pirates")).to_contain_text("yours")
+    page.get_by_role("tab", name="Train", exact=True).click()
+    expect(page.locator("#training-own")).to_contain_text("pirates")
 
     later = open_tab(app, browser)
     other = next(later)
     for tab in ("Compare", "Look inside", "One batch"):  # nobody else's, wherever prefixes are chosen
         other.get_by_role("tab", name=tab, exact=True).click()
         expect(other.get_by_text("Restaurants (E2E)").locator("visible=true").first).to_be_visible()
-        assert "training_sample" not in other.locator("body").inner_text()
+        assert "pirates" not in other.locator("body").inner_text()
     other.get_by_role("tab", name="Train", exact=True).click()
     expect(other.locator("#training-own")).to_be_hidden()
     other.locator("#training-bring input[type=file]").set_input_files(taken)
@@ -119,6 +129,27 @@ def test_from_a_csv_to_a_prefix_taken_home_and_brought_back(
     other.locator("#training-bring input[type=file]").set_input_files(broken)
     expect(other.locator("#training-brought")).to_contain_text("not a readable zip file")
     assert next(later, None) is None
+
+
+def look_at_its_card(page: Page) -> None:
+    """It says what it was trained for: fields to fill, held-out rows to click, how its input is written."""
+    expect(page.locator("#tasks label", has_text="training_sample")).to_contain_text("yours · name, kind, food, area")
+    expect(page.locator("#grid tbody tr")).to_have_count(6)
+    expect(page.locator("#grid").get_by_label("Column 1", exact=True)).to_have_value("name")
+    expect(page.locator("#grid").get_by_label("Column 1", exact=True)).to_have_attribute("readonly", "")
+    expect(page.locator("#grid [data-do=add]")).to_be_hidden()
+    expect(page.locator("#input")).to_contain_text("As the model reads it: name : {name} | kind : {kind}")
+    chips = page.locator("#examples button:visible")
+    expect(chips).to_have_count(6)
+    chips.first.click()
+    chip = chips.first.inner_text()
+    expect(page.locator("#grid").get_by_label("Cell 1", exact=True)).to_have_value(chip)
+    expect(page.locator("#people")).to_contain_text("What people wrote")  # the text of that row
+    page.locator("#grid").get_by_label("Cell 1", exact=True).fill("The Blue Parrot")
+    expect(page.locator(TEXT)).to_have_value(re.compile(r"^name : The Blue Parrot \| kind : "))
+    page.locator(TEXT).fill("Blue Heron Airport : city served : Marlow | Blue Heron Airport : opened : 1931")
+    expect(page.locator("#problem .hint")).to_contain_text("not written like the inputs that were learned from")
+    expect(page.locator("#problem")).not_to_contain_text("WebNLG")
 
 
 def watch_it_move(page: Page) -> None:
