@@ -6,6 +6,7 @@ import os
 import re
 import signal
 import tempfile
+import traceback
 from collections.abc import Sequence
 from functools import partial
 from html import escape
@@ -27,7 +28,7 @@ from prefix_core.ui.inside import tab as inside
 from prefix_core.ui.kept import kept_from_environment
 from prefix_core.ui.labels import number, size
 from prefix_core.ui.loading import Loading, base_card, display_name, from_environment
-from prefix_core.ui.log import log
+from prefix_core.ui.log import fault, log
 from prefix_core.ui.server import around
 from prefix_core.ui.style import theme
 from prefix_core.ui.train import tab as train
@@ -101,6 +102,7 @@ def main() -> None:
     # Gradio's own place is shared by all users of a machine
     files = tempfile.TemporaryDirectory(prefix="prefix-tuning-")
     os.environ.setdefault("GRADIO_TEMP_DIR", files.name)
+    traceback.print_exc = fault  # Gradio prints what was sent along with it
     signal.signal(signal.SIGTERM, lambda *_: end(files))
     names, root = from_environment()
     loadings = [Loading(name, root) for name in names]

@@ -95,9 +95,14 @@ def test_many_open_streams_leave_it_well(host: App) -> None:
 def test_a_log_tells_no_text_of_a_visitor(host: App, log: Path) -> None:
     secret = "Zanzibar Teahouse"
     Client(host.url, verbose=False).predict(text=f"name[{secret}]", max_new_tokens=2, api_name="/compare")
+    called = connection(host)
+    called.request("POST", "/gradio_api/call/compare", json.dumps({"data": [f"name[{secret}]"]}))
+    event = json.load(called.getresponse())["event_id"]
+    called.request("GET", f"/gradio_api/call/compare/{event}")
+    assert b"error" in called.getresponse().read()  # too few parameters, which Gradio would print
     text = log.read_text()
     lines = [json.loads(line) for line in text.splitlines() if line.startswith("{")]
-    assert {"request"} <= {line["event"] for line in lines} and all("time" in line for line in lines)
+    assert {"request", "fault"} <= {line["event"] for line in lines} and all("time" in line for line in lines)
     assert any(line.get("path", "").startswith("/gradio_api/") and line["status"] == 200 for line in lines)
     assert "Zanzibar" not in text and "Teahouse" not in text
 
