@@ -28,6 +28,7 @@ REACHED_BY = {
     "model/hub": "model/test_base.py",
     "model/joint_pass": "writing/test_desk.py",
     "model/modules": "model/test_architectures.py",
+    "tasks/tabular": "tasks/test_e2e.py",
     "tasks/wording": "tasks/test_triples.py",
     "training/checkpoint": "training/test_train.py",
     "training/progress": "test_cli.py",

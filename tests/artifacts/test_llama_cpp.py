@@ -23,6 +23,7 @@ from prefix_core.writing.generate import stop_tokens
 from prefix_core.writing.search import Decoding, Row, Search
 from tests.architectures import make_base
 
+NEAR = 0.4  # logits; of the six that part, in f32 and f16, four do so below 0.1, and one text at 0.36 and 0.30
 DOCS = Path(__file__).parents[2] / "docs" / "llama-cpp.md"
 
 # two layers, P = 2, one head of four numbers; keys 0..15, values 100..115; a line is one field, or one row of numbers
@@ -147,9 +148,9 @@ def test_what_llama_cpp_keeps_of_words_is_what_we_would_write(base: Base, kind: 
 @pytest.mark.needs_llama_cpp
 @pytest.mark.parametrize("kind", ["f32", "f16"])
 def test_llama_cpp_writes_the_same_texts(base: Base, prefix: Prefix, e2e: Task, kind: str, tmp_path: Path) -> None:
-    """Twenty tables, greedily: half of the texts or more are equal, and the others part where two logits are near.
+    """Twenty tables, greedily: at least 17 texts are equal, and the others part where two logits are near.
 
-    It multiplies activations of 8 bits: how many part depends on how sure the prefix is of its words.
+    It multiplies activations of 8 bits, which moves logits by some tenths.
     """
     state, tokens = tmp_path / "prefix.state", 60
     llama_cpp.export(state, base, prefix, kind)
@@ -165,8 +166,8 @@ def test_llama_cpp_writes_the_same_texts(base: Base, prefix: Prefix, e2e: Task, 
         pairs = zip(row.written, answer["tokens"], strict=False)  # llama.cpp goes on behind the end
         parts = next((place for place, (one, other) in enumerate(pairs) if one != other), None)
         equal += parts is None
-        assert parts is None or answer["margins"][parts] < 0.2
-    assert len(rows) == 20 and equal >= 10
+        assert parts is None or answer["margins"][parts] < NEAR
+    assert len(rows) == 20 and equal >= 17
 
 
 @pytest.mark.needs_llama_cpp
