@@ -100,7 +100,7 @@ def describe(base: Base, task: str, trained: Trained, data: dict[str, Any]) -> C
         base_parameters=base.parameters,
         task=task,
         method=trained.method,
-        settings=asdict(trained.settings),
+        settings=json.loads(json.dumps(asdict(trained.settings))),  # as it will be read back
         data=data,
         trained=trained.steered.trained,
         kept=trained.steered.kept,

@@ -22,6 +22,8 @@ def run_bench(asked: argparse.Namespace) -> None:
         raise InputError(f"--tokens is {asked.tokens}; the first one is left out, so at least 2 are needed")
     if asked.record and not asked.shape:
         raise InputError("--record keeps what was measured of a --shape; name one")
+    if asked.live:
+        return run_live(asked)
     if asked.prefixes:
         return run_many_prefixes(asked)
     length = asked.seconds, asked.tokens
@@ -37,6 +39,15 @@ def run_bench(asked: argparse.Namespace) -> None:
             f"{name} {value:,.1f}" for name, value in result["llama.cpp"].items()
         )
     show(asked, result, text)
+
+
+def run_live(asked: argparse.Namespace) -> None:
+    from prefix_core.studies.live import OWN, ROWS, live, table
+
+    if unknown := set(asked.sets) - {"e2e", *OWN}:
+        raise InputError(f"there is no set {sorted(unknown)[0]!r}; choose of e2e, {', '.join(OWN)}")
+    result = live(load_base(asked.base), asked.rows or ROWS, asked.limit, sets=asked.sets)
+    show(asked, result, table(result))
 
 
 def run_many_prefixes(asked: argparse.Namespace) -> None:
@@ -99,6 +110,13 @@ def add(commands: options.Commands) -> None:
     command.add_argument("--shape", choices=SHAPES, help="a model of full size with random weights instead of --base")
     command.add_argument("--against", choices=["llama.cpp"], help="measure decoding by llama-cpp-python, too")
     command.add_argument("--prefixes", type=count, help="instead: so many prefixes beside one base, such as 1000")
+    command.add_argument(
+        "--live", action="store_true",
+        help="instead: the page's quick training, beside PEFT, fine-tuning and a prompt; recorded",
+    )  # fmt: skip
+    command.add_argument("--rows", nargs="+", type=count, help="of --live: how many (default: 10 50 100 500)")
+    command.add_argument("--sets", nargs="+", default=["e2e"], help="of --live: e2e, innkeeper, announcements, museum")
+    command.add_argument("--limit", type=count, default=100, help="of --live: inputs scored (default: %(default)s)")
     command.add_argument("--record", action="store_true", help=f"keep a shape's result in assets/evidence/{FULL_SIZE}")
     command.set_defaults(run=run_bench)
 

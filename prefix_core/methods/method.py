@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from prefix_core.errors import InputError
 from prefix_core.methods.settings import Settings
 from prefix_core.model.base import AnyNetwork, Base
+from prefix_core.model.lower_layers import LowerLayers
 from prefix_core.model.modules import ModuleNetwork
 from prefix_core.model.network import Layer, Network, cast_products
 from prefix_core.model.prefix import Prefix
@@ -58,6 +59,7 @@ class Adaptation(nn.Module):
     method: str
     prefix_length = 0  # tokens of context the prefix takes
     infix = False  # whether it stands behind the input
+    below: LowerLayers | None = None  # where nothing is trained in the lower layers: what those make of the examples
 
     def __init__(self, base: Base, settings: Settings) -> None:
         super().__init__()

@@ -10,10 +10,12 @@ import torch
 from torch import Tensor
 
 from prefix_core.errors import ArtifactError, InputError
+from prefix_core.methods.demonstrations import start_tokens
 from prefix_core.methods.method import Adaptation, Steered, count
 from prefix_core.methods.prefix_encoder import (
     EmbeddingEncoder,
     PrefixEncoder,
+    activations,
     learning_layers,
     parameters_trained,
     random_start,
@@ -22,6 +24,8 @@ from prefix_core.methods.prefix_encoder import (
 )
 from prefix_core.methods.settings import Settings
 from prefix_core.model.base import AnyNetwork, Base
+from prefix_core.model.lower_layers import LowerLayers
+from prefix_core.model.network import Network
 from prefix_core.model.prefix import Prefix
 
 PREFIX, INFIX = ("keys", "values"), ("infix_keys", "infix_values")  # the names they are kept under
@@ -34,7 +38,7 @@ class PrefixTuning(Adaptation):
     def __init__(self, base: Base, settings: Settings) -> None:
         super().__init__(base, settings)
         generator = torch.Generator().manual_seed(settings.seed)
-        length, words = settings.prefix_length, settings.initial_words
+        length, words = length_of(base, settings), settings.initial_words
         if length >= base.shape.positions:
             raise InputError(
                 f"a prefix of {length} leaves no room for an input: this base has a context of {base.shape.positions}"
@@ -51,12 +55,16 @@ class PrefixTuning(Adaptation):
             self.encoder = EmbeddingEncoder(base, words, length, generator)
         else:
             shape = base.shape
-            start = word_start(base, words, length, self.infix) if words else random_start(shape, length, generator)
-            start, width = start.cpu(), settings.mlp_width
+            start = beginning(base, settings, length, generator)
             # a random start has no size to go by: that of some words' activations is taken
-            units = units_of(start if words else word_start(base, SOME_WORDS, length, self.infix)).cpu()
-            units = units * learning_layers(shape, settings.layers)
-            self.encoder = PrefixEncoder(start, shape, width, generator, units).to(base.device)
+            read = words or settings.demonstrations
+            units = units_of(start if read else word_start(base, SOME_WORDS, length, self.infix)).cpu()
+            learns = learning_layers(shape, settings.layers)
+            self.encoder = PrefixEncoder(start.cpu(), shape, settings.mlp_width, generator, units, learns)
+            self.encoder.to(base.device)
+            first = int(learns.int().argmax())
+            if first and isinstance(self._network, Network):
+                self.below = LowerLayers(first)
 
     def network(self) -> AnyNetwork:
         return self._network
@@ -72,6 +80,24 @@ class PrefixTuning(Adaptation):
         return dict(zip(INFIX if self.infix else PREFIX, parts, strict=True))
 
 
+def length_of(base: Base, settings: Settings) -> int:
+    """P of a prefix with these settings: as chosen, or all of what its demonstrations take."""
+    if not settings.demonstrations:
+        return settings.prefix_length
+    return len(start_tokens(base, settings.initial_words, settings.demonstrations))
+
+
+@torch.no_grad()
+def beginning(base: Base, settings: Settings, length: int, generator: torch.Generator) -> Tensor:
+    """Keys and values at step 0: of demonstrations, of words, or random; (2, layers, P, kv_heads, head_dim)."""
+    words, infix = settings.initial_words, settings.variant == "infix"
+    if settings.demonstrations:
+        if base.begin:
+            raise InputError(f"demonstrations are for decoders; {base.name!r} is an encoder-decoder: start from words")
+        return activations(base, start_tokens(base, words, settings.demonstrations))
+    return word_start(base, words, length, infix) if words else random_start(base.shape, length, generator)
+
+
 def start(base: Base, settings: Settings) -> PrefixTuning:
     return PrefixTuning(base, settings)
 
@@ -79,15 +105,16 @@ def start(base: Base, settings: Settings) -> PrefixTuning:
 @torch.no_grad()
 def start_of(base: Base, settings: Settings) -> Prefix:
     """The prefix at step 0 of a training with these settings."""
-    return PrefixTuning(base, settings).prefix()
+    return PrefixTuning(base, replace(settings, precision="fp32")).prefix()  # where nothing is trained, bf16 is no gain
 
 
 def costs(base: Base, settings: Settings) -> tuple[int, int]:
     """Parameters trained (with the MLP) and kept, before anything is trained."""
-    length, kept = settings.prefix_length, base.shape.prefix_parameters(settings.prefix_length)
+    length = length_of(base, settings)
+    kept = base.shape.prefix_parameters(length)
     if settings.variant == "embedding":
         return length * base.network.tokens.shape[1], kept
-    return parameters_trained(base.shape, length, settings.mlp_width), kept
+    return parameters_trained(base.shape, length, settings.mlp_width, settings.layers), kept
 
 
 def steer(base: Base, kept: dict[str, Tensor]) -> Steered:

@@ -25,28 +25,38 @@ class PrefixEncoder(nn.Module):
     """Makes a `Prefix` when called. `start` is (2, layers, P, kv_heads, head_dim): keys, values at step 0.
 
     units: (2, layers, 1, 1, 1), what a step of 1 adds to each layer's keys and values. width: units of the MLP (the
-    paper's 512 or 800), None to train keys and values directly. An encoder-decoder's three sites have an embedding and
-    an MLP each, as in the paper's code.
+    paper's 512 or 800), None to train keys and values directly. learns: (layers,), those that are trained, None
+    for all; the others stay as they start, and none of theirs is a parameter but of the MLP. An encoder-decoder's
+    three sites have an embedding and an MLP each, as in the paper's code.
     """
 
     start: Tensor
     units: Tensor
+    learning: Tensor
 
     def __init__(
-        self, start: Tensor, shape: Shape, width: int | None, generator: torch.Generator, units: Tensor
+        self,
+        start: Tensor,
+        shape: Shape,
+        width: int | None,
+        generator: torch.Generator,
+        units: Tensor,
+        learns: Tensor | None = None,
     ) -> None:
         super().__init__()
         self.width = width
+        learns = torch.ones(start.shape[1], dtype=torch.bool) if learns is None else learns
         sites = [len(layers) for layers in shape.sites.values()]
         self.sites: nn.ModuleList | None = None
         if width is not None and len(sites) > 1 and start.shape[1] == sum(sites):
-            parts = zip(start.split(sites, 1), units.split(sites, 1), strict=True)
-            self.sites = nn.ModuleList(PrefixEncoder(part, shape, width, generator, size) for part, size in parts)
+            parts = zip(start.split(sites, 1), units.split(sites, 1), learns.split(sites), strict=True)
+            self.sites = nn.ModuleList(PrefixEncoder(part, shape, width, generator, *of) for part, *of in parts)
             return
         self.register_buffer("start", start.clone())
         self.register_buffer("units", units.clone())
+        self.register_buffer("learning", learns.nonzero().squeeze(1))
         if width is None:
-            self.added = nn.Parameter(torch.zeros_like(start))
+            self.added = nn.Parameter(torch.zeros_like(start[:, learns]))
             return
         layers, length = start.shape[1:3]
         self.embedding = nn.Parameter(torch.randn(length, shape.hidden, generator=generator))
@@ -62,8 +72,10 @@ class PrefixEncoder(nn.Module):
         if self.sites is not None:
             parts = [site() for site in self.sites]
             return Prefix(torch.cat([part.keys for part in parts]), torch.cat([part.values for part in parts]))
-        keys, values = self.start + self.units * (self.added if self.width is None else self.through_mlp())
-        return Prefix(keys, values)
+        added = self.added if self.width is None else self.through_mlp()[:, self.learning]
+        if len(self.learning) == self.start.shape[1]:
+            return Prefix(*(self.start + self.units * added))
+        return Prefix(*self.start.index_add(1, self.learning, self.units[:, self.learning] * added))
 
     def through_mlp(self) -> Tensor:
         """What to add, as `start`."""
@@ -79,16 +91,16 @@ def units_of(start: Tensor) -> Tensor:
 
 
 def learning_layers(shape: Shape, layers: str) -> Tensor:
-    """1 for the layers in which a prefix is trained (see `settings.LAYERS`), 0 for the rest: (layers, 1, 1, 1)."""
+    """True for the layers in which a prefix is trained (see `settings.LAYERS`): (layers,)."""
     first, last = LAYERS[layers]
     sites = [[first <= place / len(site) < last for place in range(len(site))] for site in shape.sites.values()]
-    return torch.tensor([learns for site in sites for learns in site], dtype=torch.float32).view(-1, 1, 1, 1)
+    return torch.tensor([learns for site in sites for learns in site])
 
 
-def parameters_trained(shape: Shape, length: int, width: int | None) -> int:
+def parameters_trained(shape: Shape, length: int, width: int | None, layers: str = "all") -> int:
     """How many parameters training will move, known before it starts: with the MLP far more than are kept."""
     if width is None:
-        return shape.prefix_parameters(length)
+        return shape.prefix_parameters(length) * int(learning_layers(shape, layers).sum()) // shape.prefix_layers
     out = 2 * shape.prefix_layers * shape.kv_heads * shape.head_dim
     return len(shape.sites) * (length * shape.hidden + (shape.hidden + 1) * width) + (width + 1) * out
 

@@ -29,7 +29,11 @@ def steer(base: Base, task: Task, shots: int = 0, seed: int = 0, system: str = S
 
     Raises `InputError` for more examples than there are, and for so many that an input would have no room.
     """
-    examples = shown(task, shots, seed)
+    return showing(base, task, shown(task, shots, seed), system)
+
+
+def showing(base: Base, task: Task, examples: list[Example], system: str = SYSTEM) -> Steered:
+    """The task's instruction and these examples before every input. Raises `InputError` as `steer` does."""
     if base.begin:
         return Steered("prompt", base.writer, words=without_template(task, examples))
     if base.tokenizer.chat_template is None:
@@ -39,8 +43,8 @@ def steer(base: Base, task: Task, shots: int = 0, seed: int = 0, system: str = S
         beginning, closing = special(base, before), tuple(special(base, after))
     if len(beginning) >= base.shape.positions:
         raise InputError(
-            f"{shots} examples take {len(beginning)} tokens, and this base has {base.shape.positions} in all: nothing "
-            "would be left for an input; show fewer"
+            f"{len(examples)} examples take {len(beginning)} tokens, and this base has {base.shape.positions} in all: "
+            "nothing would be left for an input; show fewer"
         )
     return Steered("prompt", base.writer, Prefix(*activations(base, beginning)), closing=closing)
 

@@ -1,6 +1,8 @@
 """How a method is trained: one small set of settings, the paper's, and the defaults chosen by a sweep."""
 
-from dataclasses import dataclass, replace
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, replace
 from math import inf
 from typing import Any
 
@@ -24,6 +26,8 @@ class Settings:
     the "embedding" of a prefix alone, whose keys and values are what the base makes of it (trained without an MLP).
     layers: in which of LAYERS a prefix is trained; in the others it stays the activations of the initial words.
     mlp_width: units of the reparameterization, None to train the prefix itself. initial_words: "" for a random start.
+    demonstrations: examples written out, each an input with its text, that the start reads behind the initial words;
+    the prefix is then as long as all of it, whatever `prefix_length` says (see `methods/demonstrations.py`).
     adapter_share: of the base's parameters. patience: held-out measurements without a new best before stopping.
     precision: "fp32", or "bf16" for matrix products and attention in bf16, where the processor multiplies it; what is
     trained, its gradients and optimizer, what is added up, and the loss stay in fp32.
@@ -45,11 +49,13 @@ class Settings:
     prefix_length: int = 10
     mlp_width: int | None = 512
     initial_words: str = ""
+    demonstrations: tuple[str, ...] = ()
     adapter_share: float = 0.03
     patience: int | None = None
     precision: str = "fp32"
 
     def __post_init__(self) -> None:
+        object.__setattr__(self, "demonstrations", tuple(self.demonstrations))  # JSON knows lists alone
         positive = "epochs batch together accumulate learning_rate clip prefix_length adapter_share least_steps"
         for name in positive.split():
             if not 0 < getattr(self, name) < inf:
@@ -60,6 +66,8 @@ class Settings:
             raise InputError(
                 f"setting layers is {self.layers!r}; choose one of {', '.join(LAYERS)}; an embedding has all"
             )
+        if self.demonstrations and self.variant != "prefix":
+            raise InputError(f"demonstrations begin a prefix; setting variant is {self.variant!r}: leave one out")
         for name in ("steps", "mlp_width", "patience"):
             value = getattr(self, name)
             if value is not None and value < 1:
@@ -79,6 +87,16 @@ class Settings:
     def replaced(self, **changes: Any) -> "Settings":
         """These settings with the given ones changed; None means unchanged."""
         return replace(self, **{name: value for name, value in changes.items() if value is not None})
+
+
+def chosen(settings: Mapping[str, Any]) -> dict[str, Any]:
+    """What differs from the paper's settings, which are `Settings()`: by this, trainings of the same kind are known.
+
+    A setting that is new here stands in no older card, and is none of theirs; so it does not make them another kind.
+    """
+    plain: dict[str, Any] = json.loads(json.dumps(asdict(Settings())))
+    given: dict[str, Any] = json.loads(json.dumps(dict(settings)))
+    return {name: value for name, value in given.items() if name not in plain or value != plain[name]}
 
 
 # The paper's table-to-text settings (appendix A): AdamW, linear schedule, 10 epochs, batch 5, 5e-5, P = 10, MLP 512.

@@ -159,20 +159,33 @@ class Network(NamedTuple):
     def device(self) -> torch.device:
         return self.tokens.device
 
-    def hidden(self, tokens: Tensor, positions: Tensor, attend: Attend, keep: Tensor | None = None) -> Tensor:
+    def hidden(
+        self,
+        tokens: Tensor,
+        positions: Tensor,
+        attend: Attend,
+        keep: Tensor | None = None,
+        begin: int = 0,
+        end: int | None = None,
+    ) -> Tensor:
         """Final hidden states of packed tokens.
 
         tokens, positions: (N,); tokens may be embeddings, (N, hidden). keep: (n,) indices of the tokens whose state is
-        wanted (all if None); the last layer runs only for those. Returns (n, hidden).
+        wanted (all if None); the last layer runs only for those. begin: the layer to begin at, where `tokens` are the
+        states that enter it. end: the layer to stop before; what would enter it is returned. Returns (n, hidden).
         """
-        x = self.positions.add(tokens if tokens.is_floating_point() else self.embed(tokens), positions)
+        x = tokens
+        if not begin:
+            x = self.positions.add(tokens if tokens.is_floating_point() else self.embed(tokens), positions)
         turns = self.positions.turns(positions)
-        for index, layer in enumerate(self.layers):
+        for index, layer in enumerate(self.layers[:end]):
+            if index < begin:
+                continue
             y = attend(index, *layer.queries_keys_values(x, self.heads, self.kv_heads, turns))
             if keep is not None and index == len(self.layers) - 1:
                 x, y = x[keep], y[keep]
             x = layer.after_attention(x, y)
-        return self.norm(x)
+        return x if end is not None else self.norm(x)
 
     def embed(self, tokens: Tensor) -> Tensor:
         """(N,) -> (N, hidden), without positions."""

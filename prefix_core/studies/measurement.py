@@ -17,12 +17,13 @@ import resource
 import statistics
 import sys
 import time
-from collections.abc import Callable, Set
+from collections.abc import Callable, Sequence, Set
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import torch
+from torch import Tensor
 
 from prefix_core.data.split import one_text_each
 from prefix_core.methods import get_trained, prompt
@@ -97,14 +98,7 @@ def train_by_peft(job: Work, autocast: bool) -> Callable[[list[Pair]], None]:
     optimizer = torch.optim.AdamW((p for p in model.parameters() if p.requires_grad), lr=SETTINGS.learning_rate)
 
     def step(batch: list[Pair]) -> None:
-        longest = max(len(pair.source) + len(pair.target) for pair in batch)
-        ids = torch.full((len(batch), longest), job.base.end)
-        labels, mask = torch.full_like(ids, -100), torch.zeros_like(ids)
-        for row, pair in enumerate(batch):
-            length = len(pair.source) + len(pair.target)
-            ids[row, :length] = torch.tensor(pair.source + pair.target)
-            labels[row, len(pair.source) : length] = torch.tensor(pair.target)
-            mask[row, :length] = 1
+        ids, labels, mask = padded(batch, job.base.end)
         optimizer.zero_grad(set_to_none=True)
         with torch.autocast("cpu", torch.bfloat16, enabled=autocast):
             loss = model(input_ids=ids, attention_mask=mask, labels=labels).loss
@@ -112,6 +106,19 @@ def train_by_peft(job: Work, autocast: bool) -> Callable[[list[Pair]], None]:
         optimizer.step()
 
     return step
+
+
+def padded(batch: Sequence[Pair], end: int) -> tuple[Tensor, Tensor, Tensor]:
+    """Tokens, labels and mask of a batch, (B, T), as PEFT's examples have them."""
+    longest = max(len(pair.source) + len(pair.target) for pair in batch)
+    ids = torch.full((len(batch), longest), end)
+    labels, mask = torch.full_like(ids, -100), torch.zeros_like(ids)
+    for row, pair in enumerate(batch):
+        length = len(pair.source) + len(pair.target)
+        ids[row, :length] = torch.tensor(pair.source + pair.target)
+        labels[row, len(pair.source) : length] = torch.tensor(pair.target)
+        mask[row, :length] = 1
+    return ids, labels, mask
 
 
 class Endless(Row):

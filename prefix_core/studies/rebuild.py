@@ -18,7 +18,7 @@ from prefix_core.data.examples import Example
 from prefix_core.data.split import one_text_each
 from prefix_core.errors import InputError
 from prefix_core.methods import prompt
-from prefix_core.methods.settings import Settings, defaults
+from prefix_core.methods.settings import Settings, chosen, defaults
 from prefix_core.model.base import Base, fastest_precision
 from prefix_core.places import evidence_of
 from prefix_core.studies import evidence
@@ -137,8 +137,9 @@ def train_row(base: Base, row: str, settings: Settings, made_of: Material, budge
 
 
 def asked_for(settings: dict[str, Any]) -> dict[str, Any]:
-    """Settings without what a plan decides, and without the precision, which depends on the machine."""
-    return {name: value for name, value in settings.items() if name not in ("steps", "learning_rate", "precision")}
+    """The settings chosen, without what a plan decides, and without the precision, which depends on the machine."""
+    decided = ("steps", "learning_rate", "precision")
+    return {name: value for name, value in chosen(settings).items() if name not in decided}
 
 
 def save_row(base: Base, task: Task, folder: Path, result: Trained, made_of: Material, decided: dict[str, Any]) -> None:

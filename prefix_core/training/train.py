@@ -19,7 +19,7 @@ from torch import Tensor
 from prefix_core.data.examples import Example
 from prefix_core.methods import get_trained
 from prefix_core.methods.method import Adaptation, Steered
-from prefix_core.methods.settings import Settings
+from prefix_core.methods.settings import Settings, chosen
 from prefix_core.model.base import Base
 from prefix_core.model.encoding import TooLong
 from prefix_core.model.network import Network
@@ -290,6 +290,8 @@ def target_losses(
     targets = torch.tensor(said, device=base.device)
     with adaptation.arithmetic():
         network, prefix = adaptation.network(), adaptation.prefix()
+        if adaptation.below is not None and isinstance(network, Network):
+            network = adaptation.below.over(network, texts)
         _, hidden = forward(base, network, list(texts), written, [prefix] * len(texts))
         if not isinstance(network, Network):
             return F.cross_entropy(network.logits(hidden).float(), targets, reduction="none")
@@ -345,6 +347,6 @@ def _identity(
     base: Base, task: Task, method: str, pairs: list[Pair], held_pairs: list[Pair], settings: Settings
 ) -> str:
     """A digest of all that decides a run's numbers."""
-    settled = [base.weights_hash, str(base.dtype), task.name, method, asdict(settings)]
+    settled = [base.weights_hash, str(base.dtype), task.name, method, chosen(asdict(settings))]
     data = [[pair.source, pair.target] for pair in [*pairs, *held_pairs]]
     return hashlib.sha256(json.dumps([settled, data]).encode()).hexdigest()

@@ -83,6 +83,13 @@ def duration(value: float) -> str:
     return f"{minutes} min {rest} s" if minutes else f"{rest} s"
 
 
+def about(value: float) -> str:
+    """Seconds that are only expected: 38 -> 40 s; 83 -> 1 min 20 s; 204 -> 3 min."""
+    step = 5 if value < 60 else 10 if value < 120 else 60
+    told = duration(max(step, step * round(value / step)))
+    return told.removesuffix(" 0 s")
+
+
 def number(value: float) -> str:
     """1234567 -> 1.23 M; 96.4 -> 96."""
     for unit, name in ((1e9, "B"), (1e6, "M"), (1e3, "K")):

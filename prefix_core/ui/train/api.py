@@ -33,10 +33,12 @@ def _add_train(loading: Loading, visitors: Visitors, queue: TrainingQueue) -> No
         inputs: list[str] = [],  # noqa: B006 (only read)
         target: str = "",
         template: str = "",
-        method: Literal["prefix", "both"] = "prefix",
-        prefix_length: int = 20,
+        pace: Literal["quick", "thorough"] = "quick",
+        race: bool = False,
+        start: Literal["rows", "words"] = "rows",
+        prefix_length: int = 11,
         initial_words: str = "table-to-text:",
-        epochs: float = 20,
+        epochs: float | None = None,
         learning_rate: float | None = None,
         visitor: str = "",
     ) -> AsyncIterator[dict[str, Any]]:
@@ -48,10 +50,12 @@ def _add_train(loading: Loading, visitors: Visitors, queue: TrainingQueue) -> No
             inputs: the input columns; all but the text's if empty
             target: the column with the texts; text, ref, target or the last one if empty
             template: how an input is written, with {column} for a cell; made from the columns if empty
-            method: prefix, or both: the prefix, then full fine-tuning on the same rows, to compare
-            prefix_length: 1 to 100
-            initial_words: what the prefix starts from; random if empty
-            epochs: 1 to 100
+            pace: quick, every row about three times, or thorough, ten times
+            race: fine-tune a copy of the model on the same rows beside the prefix, to compare
+            start: the prefix starts as an instruction and some of the rows, or as words
+            prefix_length: of a start from words, 1 to 100
+            initial_words: what a start from words starts from; random if empty
+            epochs: 1 to 100; as the pace takes if it is not given
             learning_rate: of the prefix; what suits the base if it is not given
             visitor: the token of an earlier answer; a new one is made if empty
         Returns:
@@ -62,8 +66,9 @@ def _add_train(loading: Loading, visitors: Visitors, queue: TrainingQueue) -> No
             sheet = read_pasted(rows, queue.limits)
             likely, text = sheet.guess
             columns = inputs or [column for column in likely if column != target]
-            settings = (template, method, prefix_length, initial_words, epochs, learning_rate)
-            form = TrainingForm(sheet, task, columns, target or text, *settings)
+            started = (start, prefix_length, initial_words)
+            chosen = (template, pace, race, *started, epochs, learning_rate)
+            form = TrainingForm(sheet, task, columns, target or text, *chosen)
             engine = await asyncio.to_thread(loading.wait)
             run = queue.add(await asyncio.to_thread(make_plan, form, engine.base, queue.limits), who)
         seen = None
@@ -168,8 +173,9 @@ def run_json(visitor: Visitor, run: TrainingRun, ahead: int) -> dict[str, Any]:
         "loss": method.losses[-1] if method and method.losses else None,
         "held_out_loss": held_out[-1] if held_out else None,
         "seconds": round(run.seconds, 1),
-        "seconds_left": round(method.seconds_left, 1) if method else None,
-        "samples": list(zip(run.inputs, method.samples[max(method.samples)], strict=True)) if method else [],
+        "seconds_left": round(run.seconds_left, 1),
+        "starts_in": round(run.starts_in, 1),
+        "samples": list(zip(run.inputs, run.latest(method), strict=True)) if run.latest(method) else [],
         "scores": run.scores,
         "prefix": run.prefix,
     }

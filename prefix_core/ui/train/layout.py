@@ -7,12 +7,12 @@ from urllib.parse import quote
 import gradio as gr
 
 from prefix_core.ui.common import status_html
-from prefix_core.ui.train.plan import METHOD_CHOICES, TrainingForm
+from prefix_core.ui.train.plan import LONGEST_PREFIX, PACES, STARTS, TrainingForm
 from prefix_core.ui.train.sheet import SUFFIXES, UNASKED
 from prefix_core.ui.train.views import COMING
 
 TASKS = {"custom": "My own: any text to any text", "e2e": "Restaurant tables (E2E)", "webnlg": "Triples (WebNLG)"}
-IDLE = "Nothing is being trained.", "Train begins with your rows, or with the sample set: a minute or two."
+IDLE = "Nothing is being trained.", "Train begins with your rows, or with the sample set."
 FIRST = TrainingForm(None, "custom", [], "")  # what the form holds at first
 TEMPLATE = "input,text\n" + '"an input, such as a list of facts","the text for it"\n' * 3
 
@@ -37,11 +37,13 @@ class TrainTab:
     inputs: gr.CheckboxGroup
     target: gr.Radio
     template: gr.Textbox
-    settings: list[Any]  # method, prefix length, initial words, epochs, learning rate
+    settings: list[Any]  # pace, race, start, prefix length, initial words, epochs, learning rate
     plan: gr.HTML
     sample: gr.Button
     train: gr.Button
     stop: gr.Button
+    stop_prefix: gr.Button
+    stop_fine_tune: gr.Button
     status: gr.HTML
     plot: gr.Plot
     samples: gr.HTML
@@ -75,7 +77,8 @@ class TrainTab:
     @property
     def run_parts(self) -> list[Any]:
         """What shows a training."""
-        return [self.status, self.plot, self.samples, self.table, self.train, self.stop]
+        buttons = [self.train, self.stop, self.stop_prefix, self.stop_fine_tune]
+        return [self.status, self.plot, self.samples, self.table, *buttons]
 
     @property
     def own_parts(self) -> list[Any]:
@@ -141,32 +144,46 @@ def _lay_out_rows(limits: str) -> dict[str, Any]:
 
 def _lay_out_settings() -> dict[str, Any]:
     gr.HTML("<h2>How it is trained</h2>")
-    method = gr.Radio(
-        [(title, name) for name, title in METHOD_CHOICES.items()],
-        value=FIRST.method,
-        label="Method",
-        info="fine-tuning changes every weight of a copy of the model: to compare, on the same rows",
+    pace = gr.Radio(
+        [(title, name) for name, title in PACES.items()],
+        value=FIRST.pace,
+        label="How long",
+        info="quick: every row about three times; thorough: ten times, in three times as long",
     )
-    words = gr.Textbox(
-        FIRST.initial_words,
-        label="Initial words",
-        info="the prefix starts as what the model computes for them: words that name the task",
-        elem_id="training-words",
+    race = gr.Checkbox(
+        FIRST.race,
+        label="Race it against fine-tuning",
+        info="a copy of the whole model learns from the same rows, a step of each in turn",
+        elem_id="training-race",
     )
-    with gr.Accordion("Length, epochs, learning rate", open=False, elem_id="training-settings"):
-        length = gr.Slider(
-            1, 100, FIRST.prefix_length, step=1, label="Prefix length", info="vectors a layer; more can say more"
+    with gr.Accordion("Start, length, epochs, learning rate", open=False, elem_id="training-settings"):
+        start = gr.Radio(
+            [(title, name) for name, title in STARTS.items()],
+            value=FIRST.start,
+            label="The prefix starts as what the model computes for",
+            info="rows: it writes at once as if it were shown them, and learns from the others",
         )
-        epochs = gr.Slider(1, 100, FIRST.epochs, step=1, label="Epochs", info="how often every row is seen")
+        words = gr.Textbox(
+            FIRST.initial_words, label="Words", info="for a start from words: some that name the task",
+            elem_id="training-words",
+        )  # fmt: skip
+        length = gr.Slider(
+            1, LONGEST_PREFIX, FIRST.prefix_length, step=1, label="Prefix length",
+            info="for a start from words: vectors a layer; rows take as many as they have tokens",
+        )  # fmt: skip
+        epochs = gr.Number(
+            None, label="Epochs", info="how often every row is seen", placeholder="as quick or thorough takes",
+            elem_id="training-epochs",
+        )  # fmt: skip
         rate = gr.Number(
             None,
             label="Learning rate",
             info="of the prefix; higher learns faster, until it learns nothing",
             placeholder="what suits the model",
-            step=0.0005,
+            step=0.005,
             elem_id="training-rate",
         )
-    return {"settings": [method, length, words, epochs, rate]}
+    return {"settings": [pace, race, start, length, words, epochs, rate]}
 
 
 def _lay_out_run() -> dict[str, Any]:
@@ -174,12 +191,20 @@ def _lay_out_run() -> dict[str, Any]:
         status = gr.HTML(status_html("idle", *IDLE), elem_id="training-status")
         train = gr.Button("Train", variant="primary", scale=0, min_width=92, elem_id="train")
         stop = gr.Button("Stop", scale=0, min_width=76, interactive=False, elem_id="training-stop")
+    with gr.Row(elem_id="training-race-stops"):
+        stop_prefix = gr.Button(
+            "Stop the prefix", size="sm", scale=0, min_width=140, visible=False, elem_id="stop-prefix"
+        )
+        stop_tuned = gr.Button(
+            "Stop fine-tuning", size="sm", scale=0, min_width=140, visible=False, elem_id="stop-fine-tune"
+        )
     plan = gr.HTML("", elem_id="training-plan")
     plot = gr.Plot(visible=False, show_label=False, container=False, elem_id="training-plot")
     samples = gr.HTML(COMING, elem_id="training-samples")
     table = gr.HTML("", elem_id="training-table")
     return {
-        "status": status, "train": train, "stop": stop, "plan": plan, "plot": plot, "samples": samples, "table": table,
+        "status": status, "train": train, "stop": stop, "plan": plan, "stop_prefix": stop_prefix,
+        "stop_fine_tune": stop_tuned, "plot": plot, "samples": samples, "table": table,
     }  # fmt: skip
 
 

@@ -59,7 +59,8 @@ def connect_own(page: TrainTab, loading: Loading, visitors: Visitors, arrival: A
         visitors.forget(token)
         gone = status_html("idle", "Everything of yours was removed.")
         buttons = [gr.Button(interactive=True), gr.Button(interactive=False)]
-        shown = [gone, gr.Plot(visible=False), views.COMING, "", *buttons]
+        stops = [gr.Button(visible=False), gr.Button(visible=False)]
+        shown = [gone, gr.Plot(visible=False), views.COMING, "", *buttons, *stops]
         return [visitors.visit().token, *shown, "", "", ""]
 
     def show(token: str, name: str | None) -> list[Any]:
@@ -86,7 +87,7 @@ def connect_own(page: TrainTab, loading: Loading, visitors: Visitors, arrival: A
     return forgotten
 
 
-def own_updates(loading: Loading, visitors: Visitors, token: str, chosen: str | None) -> list[Any]:
+def own_updates(loading: Loading, visitors: Visitors, token: str, chosen: str | None = None) -> list[Any]:
     """The visitor's prefixes, with `chosen` or else the latest one selected and ready to download."""
     visitor = visitors.visit(token)
     names = list(visitor.prefixes)

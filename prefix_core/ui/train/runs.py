@@ -13,18 +13,22 @@ import sys
 import tempfile
 import threading
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from prefix_core.errors import InputError, PrefixError
 from prefix_core.ui.loading import Loading
+from prefix_core.ui.train.estimate import Pace, threads
 from prefix_core.ui.train.limits import Limits
 from prefix_core.ui.train.plan import TrainingPlan
 from prefix_core.ui.visitors import MOST_PREFIXES, Moment, OwnPrefix, Visitor, Visitors
 from prefix_core.ui.waiting_line import Place, WaitingLine
 
 if TYPE_CHECKING:
+    from prefix_core.methods.settings import Settings
     from prefix_core.model.base import Base
 
 HELD_OUT = 6  # held-out rows that stay with a prefix, to be tried
@@ -33,6 +37,8 @@ TrainingState = Literal["waiting", "loading", "training", "scoring", "done", "st
 OVER = ("done", "stopped", "failed")
 FAULT = "This run was broken off by a fault in the program. Your rows and settings are kept; try again."
 OUT_OF_TIME = "the time limit was reached"
+OUT_OF_MEMORY = "broken off: it took more memory than there was; the prefix goes on alone"
+FIRST_SAMPLES = 3  # held-out inputs that are written for before anything is learned
 
 
 @dataclass
@@ -47,6 +53,7 @@ class MethodProgress:
     losses: list[float] = field(default_factory=list)
     held_out: dict[int, float] = field(default_factory=dict)
     samples: dict[int, list[str]] = field(default_factory=dict)  # step -> what it wrote for the held-out inputs
+    times: list[float] = field(default_factory=list)  # seconds of its own until each step was done
     tokens: int = 0
     seconds: float = 0.0
     seconds_left: float = 0.0
@@ -72,6 +79,9 @@ class TrainingRun:
     state: TrainingState = "waiting"
     error: str = ""
     inputs: list[str] = field(default_factory=list)  # held-out inputs that are written for, as the model reads them
+    start: list[str] = field(default_factory=list)  # what the start of the prefix writes for them
+    estimate: float = 0.0  # seconds of training, before it began
+    before: tuple[TrainingRun, ...] = ()  # those ahead in the line when it came
     methods: list[MethodProgress] = field(default_factory=list)
     scores: dict[str, dict[str, Any]] = field(default_factory=dict)  # row of the table -> metric -> value
     outputs: dict[str, list[str]] = field(default_factory=dict)
@@ -93,6 +103,21 @@ class TrainingRun:
         return self.place.ahead if self.state == "waiting" else 0
 
     @property
+    def seconds_left(self) -> float:
+        """Of training: estimated before the first steps, and from those afterwards."""
+        if self.over or self.state == "scoring":
+            return 0.0
+        current = [method for method in self.methods if not method.ended]
+        if any(method.step for method in current):
+            return sum(method.seconds_left for method in current)
+        return max(1.0, self.estimate - self.seconds)
+
+    @property
+    def starts_in(self) -> float:
+        """Seconds until its turn is expected."""
+        return sum(run.seconds_left for run in self.before)
+
+    @property
     def seconds(self) -> float:
         """Since its turn came."""
         return 0.0 if self.began is None else (self.ended or time.monotonic()) - self.began
@@ -107,6 +132,23 @@ class TrainingRun:
             if self.process is not None:
                 self.process.kill()
 
+    def stop_method(self, method: str) -> None:
+        """End one method of a race; the other goes on."""
+        with self.lock:
+            if self.process is not None and self.process.stdin is not None:
+                try:
+                    self.process.stdin.write(f"{method}\n")
+                    self.process.stdin.flush()
+                except (OSError, ValueError):  # it is over meanwhile
+                    pass
+
+    def method(self, name: str) -> MethodProgress | None:
+        return next((progress for progress in self.methods if progress.method == name), None)
+
+    def latest(self, method: MethodProgress | None) -> list[str]:
+        """What a method wrote last for the inputs; before it has, what the prefix's start writes."""
+        return method.samples[max(method.samples)] if method and method.samples else self.start
+
     def change(self, state: TrainingState, error: str = "") -> None:
         self.state, self.error = state, error or self.error
         if self.over:
@@ -117,33 +159,38 @@ class TrainingRun:
         """Take in one event of the process."""
         kind = event["at"]
         if kind == "begin":
-            begun = MethodProgress(*(event[name] for name in ("method", "steps", "trained", "kept", "bytes")))
-            begun.held_out[0] = event["held_out_loss"]
-            self._add_samples(begun, 0, event["samples"])
-            self.methods.append(begun)
-            self.state = "training"
-        elif kind == "step":
-            current = self.methods[-1]
-            current.losses.append(event["loss"])
-            current.tokens = event["tokens"]
-            current.seconds, current.seconds_left = event["seconds"], event["seconds_left"]
-            if event["held_out_loss"] is not None:
-                current.held_out[event["step"]] = event["held_out_loss"]
-                self._add_samples(current, event["step"], event["samples"])
-        elif kind == "end":
-            current = self.methods[-1]
-            current.ended = OUT_OF_TIME if event["ended"] == "stopped" else event["ended"]
+            self._begin(event)
+        elif kind in ("step", "end"):
+            current = self.method(event["method"])
+            assert current is not None
             current.seconds = event["seconds"]
-            self.state = "scoring"
+            if kind == "end":
+                current.ended = OUT_OF_TIME if event["ended"] == "stopped" else event["ended"]
+                self.state = "scoring" if all(method.ended for method in self.methods) else self.state
+            else:
+                current.losses.append(event["loss"])
+                current.times.append(event["seconds"])
+                current.tokens, current.seconds_left = event["tokens"], event["seconds_left"]
+                if event["held_out_loss"] is not None:
+                    current.held_out[event["step"]] = event["held_out_loss"]
+                    self.inputs = [source for source, _ in event["samples"]]
+                    current.samples[event["step"]] = [output for _, output in event["samples"]]
         elif kind == "scores":
             self.scores[event["row"]], self.outputs[event["row"]] = event["scores"], event["outputs"]
         elif kind == "failed":
             self.change("failed", event["error"])
         self.version += 1
 
-    def _add_samples(self, method: MethodProgress, step: int, samples: list[list[str]]) -> None:
-        self.inputs = [source for source, _ in samples]
-        method.samples[step] = [output for _, output in samples]
+    def _begin(self, event: dict[str, Any]) -> None:
+        """A method begins, or goes on from a checkpoint after its process broke off."""
+        known = self.method(event["method"])
+        if known is not None:
+            known.losses, known.times, known.ended = known.losses[: event["step"]], known.times[: event["step"]], ""
+        else:
+            known = MethodProgress(*(event[name] for name in ("method", "steps", "trained", "kept", "bytes")))
+            known.held_out[0] = event["held_out_loss"]
+            self.methods.append(known)
+        self.state = "training"
 
 
 class TrainingQueue:
@@ -152,6 +199,8 @@ class TrainingQueue:
     def __init__(self, loading: Loading, visitors: Visitors, limits: Limits) -> None:
         self.loading, self.visitors, self.limits = loading, visitors, limits
         self.line = WaitingLine(1, limits.waiting)
+        self.pace: Pace | None = None
+        self._runs: list[TrainingRun] = []
         self._adding = threading.Lock()
 
     def add(self, plan: TrainingPlan, visitor: Visitor) -> TrainingRun:
@@ -161,10 +210,20 @@ class TrainingQueue:
                 raise InputError("A training of yours is on already. Wait for its end, or stop it.")
             if len(visitor.prefixes) >= MOST_PREFIXES:
                 raise InputError(f"You have {MOST_PREFIXES} prefixes here, which is the most. Delete one first.")
-            run = TrainingRun(plan, self.line.enter())
+            self._runs = [run for run in self._runs if not run.over]
+            run = TrainingRun(plan, self.line.enter(), estimate=self.expected(plan), before=tuple(self._runs))
+            self._runs.append(run)
             visitor.training = run
         threading.Thread(target=self._wait_and_run, args=(run, visitor), name="train", daemon=True).start()
         return run
+
+    def expected(self, plan: TrainingPlan) -> float:
+        """Seconds that a plan will take, by what this machine was seen to do."""
+        from prefix_core.ui.train.estimate import measured
+
+        base = self.loading.wait().base
+        self.pace = self.pace or measured(base)
+        return self.pace.seconds(plan, base)
 
     def _wait_and_run(self, run: TrainingRun, visitor: Visitor) -> None:
         try:
@@ -179,13 +238,15 @@ class TrainingQueue:
             with run.lock:
                 if run.over:  # stopped while it waited
                     return
-                run.began = time.monotonic()
+                run.began, run.before = time.monotonic(), ()
                 run.change("loading")
             base = self.loading.wait().base
+            threading.Thread(target=self._write_first, args=(run,), daemon=True).start()
             with tempfile.TemporaryDirectory(prefix="training-") as folder:
-                self._follow_process(run, base, Path(folder))
+                keep = partial(self._keep_best, run, visitor, base, Path(folder))
+                self._follow_process(run, base, Path(folder), keep)
                 if run.state != "failed":
-                    self._keep_best(run, visitor, base, Path(folder))
+                    keep()
         except PrefixError as error:
             run.change("failed", str(error))
         except Exception:
@@ -195,20 +256,61 @@ class TrainingQueue:
             if not run.over:
                 run.change("stopped" if run.stopped else "done")
 
-    def _follow_process(self, run: TrainingRun, base: Base, folder: Path) -> None:
-        """Start the process and take in its events until it ends."""
+    def _write_first(self, run: TrainingRun) -> None:
+        """What the start of the prefix writes, by the app's own model: seconds before the process has loaded one."""
+        from prefix_core.methods import prefix
+        from prefix_core.writing.generate import Decoding, Request
+
+        engine, task = self.loading.wait(), run.plan.task
+        shown = run.plan.held_out[:FIRST_SAMPLES]
+        try:
+            started = prefix.start_of(engine.base, run.plan.methods["prefix"])
+            steered = prefix.steer(engine.base, {"keys": started.keys, "values": started.values})
+        except PrefixError:  # the process meets it, too, and says so
+            return
+        requests = [Request(steered, task, example.source) for example in shown]
+        run.inputs, run.start = [task.linearize(example.source) for example in shown], [""] * len(shown)
+        for event in engine.desk.stream(requests, Decoding(too_long="cut"), lambda: run.over):
+            run.start[event.pane] = event.text
+            run.version += 1
+
+    def _follow_process(self, run: TrainingRun, base: Base, folder: Path, keep: Callable[[], None]) -> None:
+        """Start the process and take in its events until it ends. keep: when the prefix is trained."""
+        methods = run.plan.methods
+        last = self._take_events(run, base, folder, methods, keep)
+        tuned = run.method("fine_tune")
+        if last not in ("done", "failed") and len(methods) > 1 and not run.stopped and not (tuned and tuned.ended):
+            # a whole copy of the model was being trained: it is that which had no room
+            if tuned is None:
+                tuned = MethodProgress("fine_tune", 0, 0, 0, 0)
+                run.methods.append(tuned)
+            tuned.ended = OUT_OF_MEMORY
+            last = self._take_events(run, base, folder, {"prefix": methods["prefix"]}, keep)
+        if not run.stopped and last not in ("done", "failed"):
+            run.change("failed", FAULT)
+
+    def _take_events(
+        self, run: TrainingRun, base: Base, folder: Path, methods: dict[str, Settings], keep: Callable[[], None]
+    ) -> str:
+        """One process from its start to its end; returns what its last event was."""
         process = self._start_process(run)
         if process is None:
-            return
+            return ""
         assert process.stdin is not None and process.stdout is not None
-        last = ""
+        last, began = "", time.monotonic()
         try:
-            process.stdin.write(self._job(run.plan, base, folder))
-            process.stdin.close()
+            process.stdin.write(self._job(run.plan, base, folder, methods) + "\n")
+            process.stdin.flush()
             for line in process.stdout:
                 event = json.loads(line)
-                run.take(event)
                 last = event["at"]
+                if last == "loaded" and self.pace is not None:
+                    self.pace.start = time.monotonic() - began
+                run.take(event)
+                if last == "end" and event["method"] == "prefix":
+                    keep()
+                    if self.pace is not None and (progress := run.method("prefix")):
+                        self.pace.learn(run.plan, base, "prefix", progress.step, event["seconds"])
         except (BrokenPipeError, ValueError):  # it was killed in the middle of a line, or before it had read its job
             pass
         finally:
@@ -216,8 +318,7 @@ class TrainingQueue:
             process.wait()
             with run.lock:
                 run.process = None
-        if not run.stopped and last not in ("done", "failed"):
-            run.change("failed", FAULT)
+        return last
 
     def _start_process(self, run: TrainingRun) -> subprocess.Popen[str] | None:
         paths = os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH")]))
@@ -230,16 +331,18 @@ class TrainingQueue:
                 stdout=subprocess.PIPE,
                 text=True,
                 encoding="utf-8",
-                env=os.environ | {"OMP_NUM_THREADS": "1", "PYTHONPATH": paths},
+                env=os.environ | {"OMP_NUM_THREADS": str(threads()), "PYTHONPATH": paths},
             )
             return run.process
 
-    def _job(self, plan: TrainingPlan, base: Base, folder: Path) -> str:
+    def _job(self, plan: TrainingPlan, base: Base, folder: Path, methods: dict[str, Settings]) -> str:
         from prefix_core.ui.train.worker import Job, to_json
 
         name = str(Path(base.name).resolve()) if Path(base.name).is_dir() else base.name
         minutes = self.limits.minutes
-        return to_json(Job(name, plan.task.name, plan.data, plan.methods, plan.learn, plan.held_out, minutes, folder))
+        return to_json(
+            Job(name, plan.task.name, plan.data, methods, plan.learn, plan.held_out, minutes, folder, plan.pace)
+        )
 
     def _keep_best(self, run: TrainingRun, visitor: Visitor, base: Base, folder: Path) -> None:
         """The best prefix so far becomes the visitor's own, together with how it moved."""
@@ -248,8 +351,12 @@ class TrainingQueue:
         from prefix_core.methods import prefix
         from prefix_core.training.train import Trained
 
-        progress = next((method for method in run.methods if method.method == "prefix"), None)
+        progress = run.method("prefix")
         if progress is None or not progress.best_step:
+            return
+        if run.prefix:  # kept at its end already: only the scores are new; it may be renamed or deleted by now
+            if kept_already := visitor.prefixes.get(run.prefix):
+                kept_already.card.scores["held out, trained here"] = run.scores.get("prefix", {})
             return
         files = {int(path.stem): path for path in folder.glob("*.safetensors")}
         kept = read_tensors([files[progress.best_step]])

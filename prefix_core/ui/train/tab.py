@@ -6,6 +6,7 @@ The methods' defaults need torch, so they are imported only once the base is loa
 import asyncio
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, replace
+from functools import partial
 from html import escape
 from pathlib import Path
 from typing import Any
@@ -16,8 +17,10 @@ from prefix_core.data.report import SeveralSheets
 from prefix_core.errors import InputError, PrefixError
 from prefix_core.places import ASSETS
 from prefix_core.ui.common import LATEST, QUICK, problem_html
+from prefix_core.ui.labels import about, size
 from prefix_core.ui.loading import Loading
 from prefix_core.ui.train import api, views
+from prefix_core.ui.train.estimate import copy_bytes, free_bytes
 from prefix_core.ui.train.layout import TrainTab, lay_out
 from prefix_core.ui.train.limits import Limits, limits
 from prefix_core.ui.train.own import connect_own, own_updates
@@ -55,7 +58,7 @@ def build(demo: gr.Blocks, loading: Loading, visitors: Visitors, arrival: Arriva
     queue = TrainingQueue(loading, visitors, allowed)
     page = lay_out(allowed.in_words())
     forgotten = connect_own(page, loading, visitors, arrival)
-    _connect_rows(page, RowEvents(loading, allowed, visitors), arrival, forgotten)
+    _connect_rows(page, RowEvents(loading, allowed, visitors, queue), arrival, forgotten)
     _connect_run(page, loading, visitors, queue, arrival)
     api.add(loading, visitors, queue)
 
@@ -67,6 +70,7 @@ class RowEvents:
     loading: Loading
     limits: Limits
     visitors: Visitors
+    queue: TrainingQueue
 
     def take_file(self, path: str | None, note: str, token: str) -> list[Any]:
         if path is None:
@@ -117,21 +121,23 @@ class RowEvents:
     def recall(self, text: str, note: str, token: str) -> list[Any]:
         """What was typed, brought and chosen before the page was loaded again."""
         form = form_for(None, note)
-        settings = form.method, form.prefix_length, form.initial_words, form.epochs, form.learning_rate
+        started = form.start, form.prefix_length, form.initial_words
+        settings = form.pace, form.race, *started, form.epochs, form.learning_rate
         brought = self.visitors.visit(token).uploads.get(UPLOAD)
         if brought and not text.strip():
             return [*self.read(brought.content, "", brought.answers, note, token), *settings]
         return [*self.paste(text, note, token), *settings]
 
-    def suitable_rate(self, rate: float | None) -> Any:
-        """The learning rate that prefixes are trained with, if no other is chosen."""
+    def offer_race(self) -> Any:
+        """Fine-tuning beside the prefix takes gigabytes: it is offered only where they are free."""
         try:
-            self.loading.wait()
+            wanted, free = copy_bytes(self.loading.wait().base), free_bytes()
         except PrefixError:
             return gr.skip()
-        from prefix_core.methods.settings import defaults
-
-        return defaults("prefix", "").learning_rate if rate is None else gr.skip()
+        told = f"a copy of the whole model learns from the same rows, in turns; it takes about {size(wanted)} of memory"
+        if free is not None and free < wanted:
+            return gr.Checkbox(value=False, interactive=False, info=f"{told}, and {size(free)} are free here")
+        return gr.Checkbox(info=told)
 
     def plan(self, *fields: Any) -> tuple[Any, ...]:
         """Problem, offer, report, preview and plan."""
@@ -148,7 +154,8 @@ class RowEvents:
             return "", _offered(None), report, preview, ""  # there is no base; the header says why
         left_out = [f"{one.id}: {what}" for one in (*plan.learn, *plan.held_out) for what in one.left_out]
         report = views.report_html(form.sheet.report, left_out[:MOST_TOLD])
-        return "", _offered(None), report, preview, f"<p>{escape(describe_plan(plan, base))}</p>"
+        expected = f"<b>about {about(self.queue.expected(plan))} on this machine</b>"
+        return "", _offered(None), report, preview, f"<p>{expected} · {escape(describe_plan(plan, base))}</p>"
 
 
 def _connect_rows(page: TrainTab, events: RowEvents, arrival: Arrival, forgotten: gr.events.Dependency) -> None:
@@ -161,7 +168,7 @@ def _connect_rows(page: TrainTab, events: RowEvents, arrival: Arrival, forgotten
     page.note.change(None, page.note, None, js=KEEP_CHOICES, **QUICK)
     for known in (arrival.come.then(None, None, kept, js=RECALL, **QUICK), forgotten):
         shown = known.then(events.recall, typed, [*page.sheet_parts, *page.settings], **QUICK)
-        shown = shown.then(events.suitable_rate, page.settings[-1], page.settings[-1], **QUICK)
+        shown = shown.then(events.offer_race, None, page.settings[1], **QUICK)
         shown.then(events.plan, page.form, plan, **QUICK)
 
     def use_sample(note: str, token: str) -> list[Any]:
@@ -203,9 +210,18 @@ def _connect_run(page: TrainTab, loading: Loading, visitors: Visitors, queue: Tr
             return [visitor.token, problem_html(error), gr.skip(), gr.skip()]
         return [visitor.token, "", gr.Button(interactive=False), gr.Button(interactive=True)]
 
-    async def watch_visitor(token: str) -> AsyncIterator[list[Any]]:
+    async def watch_to_prefix(token: str) -> AsyncIterator[list[Any]]:
+        async for updates in watch(visitors, token, to_prefix=True):
+            yield updates
+
+    async def watch_to_end(token: str) -> AsyncIterator[list[Any]]:
         async for updates in watch(visitors, token):
             yield updates
+
+    def stop_one(method: str, token: str) -> Any:
+        if run := _training_of(visitors, token):
+            run.stop_method(method)
+        return gr.Button(interactive=False)
 
     def stop(token: str) -> Any:
         if run := _training_of(visitors, token):
@@ -213,11 +229,14 @@ def _connect_run(page: TrainTab, loading: Loading, visitors: Visitors, queue: Tr
         return gr.Button(interactive=False)
 
     def watched(event: Any) -> None:
-        seen = event(
-            watch_visitor, arrival.token, page.run_parts, concurrency_limit=None, show_progress="hidden",
-            api_visibility="private", trigger_mode="multiple",
-        )  # fmt: skip
-        seen.then(lambda token: own_updates(loading, visitors, token, None), arrival.token, page.own_parts, **QUICK)
+        """The prefix is the visitor's as soon as it is trained; what it scores comes later."""
+        for look in (watch_to_prefix, watch_to_end):
+            seen = event(
+                look, arrival.token, page.run_parts, concurrency_limit=None, show_progress="hidden",
+                api_visibility="private", trigger_mode="multiple",
+            )  # fmt: skip
+            own = partial(own_updates, loading, visitors, chosen=None)
+            event = seen.then(own, arrival.token, page.own_parts, **QUICK).then
 
     begun = page.train.click(
         begin, [arrival.token, *page.form], [arrival.token, page.problem, page.train, page.stop], **QUICK
@@ -226,19 +245,21 @@ def _connect_run(page: TrainTab, loading: Loading, visitors: Visitors, queue: Tr
     watched(begun.then)
     watched(arrival.come.then)
     page.stop.click(stop, arrival.token, page.stop, **QUICK)
+    for method, button in (("prefix", page.stop_prefix), ("fine_tune", page.stop_fine_tune)):
+        button.click(partial(stop_one, method), arrival.token, button, **QUICK)
 
 
-async def watch(visitors: Visitors, token: str) -> AsyncIterator[list[Any]]:
-    """Updates for the visitor's training until it is over. Every look counts as contact."""
+async def watch(visitors: Visitors, token: str, to_prefix: bool = False) -> AsyncIterator[list[Any]]:
+    """Updates for the visitor's training until it is over, or there is a prefix. Every look counts as contact."""
     seen: tuple[TrainingRun, int, int] | None = None
     while True:
         run = _training_of(visitors, token)
         if run is None:
-            yield [gr.skip()] * 6
+            yield [gr.skip()] * 8
             return
         now = (run, run.version, run.ahead)
-        over = run.over  # asked before drawing, so that the last update shows the end
-        if now != seen or run.state in ("loading", "scoring"):
+        over = run.over or (to_prefix and run.prefix)  # asked before drawing, so that the last update shows the end
+        if now != seen or run.state in ("waiting", "loading", "scoring"):
             seen = now
             yield await asyncio.to_thread(run_updates, run)
         if over:
@@ -247,8 +268,10 @@ async def watch(visitors: Visitors, token: str) -> AsyncIterator[list[Any]]:
 
 
 def run_updates(run: TrainingRun) -> list[Any]:
-    """A training as it stands: status, plot, samples, table, Train, Stop."""
+    """A training as it stands: status, plot, samples, table, Train, Stop, and a Stop for either of a race."""
     plot = gr.Plot(views.loss_plot(run.methods), visible=True) if run.methods else gr.Plot(visible=False)
+    on = [method.method for method in run.methods if not method.ended and not run.over]
+    racing = len(run.methods) > 1 and not run.over
     return [
         views.progress_html(run),
         plot,
@@ -256,6 +279,7 @@ def run_updates(run: TrainingRun) -> list[Any]:
         views.scores_html(run),
         gr.Button(interactive=run.over),
         gr.Button(interactive=not run.over and not run.stopped),
+        *(gr.Button(visible=racing, interactive=method in on) for method in ("prefix", "fine_tune")),
     ]
 
 

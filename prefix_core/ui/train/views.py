@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import plotly.graph_objects as go
 
 from prefix_core.data.report import Report
-from prefix_core.ui.labels import METHOD_LABELS, METRICS, duration, number, size
+from prefix_core.ui.labels import METHOD_LABELS, METRICS, about, duration, number, size
 from prefix_core.ui.style import COLOURS, figure
 from prefix_core.ui.train.sheet import Sheet, shown
 
@@ -22,20 +22,24 @@ LONGEST_CELL = 160  # characters of a cell in it
 ROWS = ("before", "prefix", "fine_tune", "prompt")  # of the table of scores
 COSTS = ("trained", "kept", "on disk", "time")
 SHORT_METRICS = ("bleu", "rouge_l", "chrf", "slot_coverage", "names_said")  # reliable on a dozen short texts
+CLOCKS = 4  # steps at which the plot says how long it took to them
 SMOOTHING = 0.9  # of the smoothed loss
 COMING = """<div class="coming"><p>While it trains, you will see here</p><ul>
 <li><b>the loss</b> as it falls, on your rows and on a few that are held out of them</li>
-<li><b>what it writes</b> for three inputs it does not learn from, again and again as it gets better</li>
+<li><b>what it writes</b> for three inputs it does not learn from, within seconds, and as it gets better</li>
 <li><b>before and after</b>, in scores and costs; the prefix is yours then, to compare, look inside, take home</li>
 </ul></div>"""
 NOTES = {
-    "before": "the same prefix, as its initial words left it",
+    "before": "the same prefix, as it started",
     "prompt": "nothing trained; asked in words",
 }
 
 
 def loss_plot(methods: Sequence[MethodProgress]) -> go.Figure:
-    """One colour for each method. Thin: every step; thick: smoothed; rings: held out, at step 0 before training."""
+    """One colour for each method. Thin: every step; thick: smoothed; rings: held out, at step 0 before training.
+
+    At the top the seconds that each method has taken to a step, its own alone, in its colour.
+    """
     traces = []
     for progress, colour in zip(methods, COLOURS, strict=False):
         title, steps = METHOD_LABELS[progress.method].title, list(range(1, progress.step + 1))
@@ -53,14 +57,35 @@ def loss_plot(methods: Sequence[MethodProgress]) -> go.Figure:
             "held out", [step for step, _ in points], [loss for _, loss in points], mode="lines+markers", line=held,
             marker=ring,
         )  # fmt: skip
-    longest = max((progress.steps for progress in methods), default=1)
+    longest = max((progress.steps for progress in methods), default=1) or 1
+    places, clocks = seconds_axis(methods, longest)
+    traces.append(go.Scatter(x=[0], y=[None], xaxis="x2", showlegend=False, hoverinfo="skip"))
     return figure(
         *traces,
         height=320,
         xaxis={"title": "step", "range": [0, longest]},
+        xaxis2={
+            "range": [0, longest], "overlaying": "x", "side": "top", "tickvals": places, "ticktext": clocks,
+            "showgrid": False, "zeroline": False,
+        },
         yaxis={"title": "loss, nats a token", "rangemode": "tozero"},
-        margin={"l": 48, "r": 12, "t": 12, "b": 44},
-    )
+        margin={"l": 48, "r": 12, "t": 20 + 16 * len(methods), "b": 44},
+    )  # fmt: skip
+
+
+def seconds_axis(methods: Sequence[MethodProgress], longest: int) -> tuple[list[int], list[str]]:
+    """Steps, and how long each method took to them: a line for each, in its colour."""
+    places = sorted({round(longest * part / CLOCKS) for part in range(1, CLOCKS + 1)} - {0})
+
+    def at(progress: MethodProgress, step: int, colour: str) -> str:
+        gone = duration(progress.times[step - 1]) if step <= len(progress.times) else " "
+        return f'<span style="color:{colour}">{gone}</span>'
+
+    clocks = [
+        "<br>".join(at(progress, step, colour) for progress, colour in zip(methods, COLOURS, strict=False))
+        for step in places
+    ]
+    return places, clocks
 
 
 def smoothed(losses: Sequence[float], memory: float = SMOOTHING) -> list[float]:
@@ -126,15 +151,15 @@ def samples_html(run: TrainingRun) -> str:
     cards = []
     for place, source in enumerate(run.inputs):
         lines = []
+        if run.start:
+            lines.append(_line("before training", run.start[place], "before"))
         for progress in run.methods:
-            steps = sorted(progress.samples)
-            title = METHOD_LABELS[progress.method].title
-            if progress.method == "prefix":
-                lines.append(_line("before training", progress.samples[steps[0]][place], "before"))
-            if steps[-1]:
-                ended = "" if progress.method in run.outputs else f", step {steps[-1]}"
-                text = run.outputs.get(progress.method, progress.samples[steps[-1]])[place]
-                lines.append(_line(f"{title}{ended}", text, progress.method))
+            if not progress.samples:
+                continue
+            step, title = max(progress.samples), METHOD_LABELS[progress.method].title
+            ended = "" if progress.method in run.outputs else f", step {step}"
+            text = run.outputs.get(progress.method, progress.samples[step])[place]
+            lines.append(_line(f"{title}{ended}", text, progress.method))
         if "prompt" in run.outputs:
             lines.append(_line("Prompted", run.outputs["prompt"][place], "prompt"))
         lines.append(_line("from your rows", run.plan.held_out[place].references[0], "reference"))
@@ -172,6 +197,10 @@ def about_html(prefix: OwnPrefix) -> str:
     card = prefix.card
     length = prefix.steered.prefix.length if prefix.steered.prefix else 0
     details = [f"{length} vectors a layer", f"{number(prefix.steered.kept)} parameters", size(prefix.steered.bytes)]
+    trained = f"{number(card.trained)} of them trained" if 0 < card.trained < card.kept else ""
+    shown = len(card.settings.get("demonstrations", ()))
+    details += [trained] if trained else []
+    details += [f"started from {shown} of the rows"] if shown else []
     details += [f"{card.steps} steps"] if card.steps else []
     details += [f"held-out loss {card.held_out_loss:.2f}"] if card.held_out_loss is not None else []
     return f'<p class="legend">{escape(_shorten(prefix.task.title, 60))} · {" · ".join(details)}</p>'
@@ -183,52 +212,46 @@ def _status(run: TrainingRun) -> tuple[str, str, str]:
     if run.state == "waiting":
         ahead = run.ahead
         waiting = f"Waiting: {ahead} training{'s' * (ahead != 1)} before yours"
-        return waiting, "you may close the page meanwhile", "busy"
+        expected = f", expected to begin in about {about(run.starts_in)}" if run.starts_in else ""
+        return f"{waiting}{expected}", "you may close the page meanwhile", "busy"
+    left = f"about {about(run.seconds_left)} left"
     if run.state == "loading":
-        return "Starting: a process of its own loads the model …", gone, "busy"
-    if run.state in ("training", "scoring"):
-        progress = run.methods[-1]
-        title = METHOD_LABELS[progress.method].title
-        if run.state == "scoring":
-            return f"{title}: writing for the held-out inputs, to score them …", gone, "busy"
-        left = f"about {duration(progress.seconds_left)} left" if progress.step else "…"
-        return f"{title}: step {progress.step} of {progress.steps}", f"{gone} gone, {left}", "busy"
+        return "Starting: a process of its own loads the model …", f"{gone} gone, {left}", "busy"
+    if run.state == "training":
+        titled = [(METHOD_LABELS[progress.method].title, progress) for progress in run.methods]
+        steps = [f"{title}: step {each.step} of {each.steps}" for title, each in titled if not each.ended]
+        over = [f"{title}: {each.ended}" for title, each in titled if each.ended]
+        return " · ".join(steps) or "Starting …", " · ".join([f"{gone} gone, {left}", *over]), "busy"
+    if run.state == "scoring":
+        kept = f"Kept as “{run.prefix}”: yours to use now. " if run.prefix else ""
+        return f"{kept}Writing for the held-out inputs, to score it …", gone, "busy"
     if run.state == "failed":
         return run.error, "", "failed"
     kept = f"; the best, of step {_best(run)}, is kept as “{run.prefix}”" if run.prefix else ""
     if run.state == "stopped":
         return f"Stopped after {gone}{kept or '; nothing was measured yet, so nothing is kept'}", "", "stopped"
-    ended = {progress.ended for progress in run.methods} - {"complete", ""}
-    return f"Trained in {gone}{kept}", "; ".join(sorted(ended)), "done"
+    ended = [f"{METHOD_LABELS[each.method].title}: {each.ended}" for each in run.methods if each.ended != "complete"]
+    return f"Trained in {gone}{kept}", "; ".join(ended), "done"
 
 
 def _best(run: TrainingRun) -> int:
-    return next(progress.best_step for progress in run.methods if progress.method == "prefix")
+    progress = run.method("prefix")
+    return progress.best_step if progress else 0
 
 
 def _all_steps(run: TrainingRun) -> int:
-    """Steps of all methods; one that has not begun is assumed to take as many as the first."""
-    if not run.methods:
-        return 0
-    if run.over:
-        return sum(progress.step for progress in run.methods) or 1
-    coming = len(run.plan.methods) - len(run.methods)
-    return sum(progress.steps for progress in run.methods) + coming * run.methods[0].steps
-
-
-def _progress_of(run: TrainingRun, name: str) -> MethodProgress | None:
-    return next((progress for progress in run.methods if progress.method == name), None)
+    """Steps of all methods; of one that is over, those it took."""
+    return sum(progress.step if progress.ended or run.over else progress.steps for progress in run.methods)
 
 
 def _loss(run: TrainingRun, name: str) -> str:
-    progress = _progress_of(run, "prefix" if name == "before" else name)
-    if progress is None:
-        return "–"
-    return f"{progress.held_out[0 if name == 'before' else progress.best_step]:.2f}"
+    progress = run.method("prefix" if name == "before" else name)
+    loss = progress.held_out.get(0 if name == "before" else progress.best_step) if progress else None
+    return "–" if loss is None else f"{loss:.2f}"
 
 
 def _costs(run: TrainingRun, name: str) -> list[str]:
-    progress = _progress_of(run, name)
+    progress = run.method(name)
     if progress is None:
         return ["nothing", "–", "–", "–"]
     return [number(progress.trained), number(progress.kept), size(progress.bytes), duration(progress.seconds)]

@@ -3,13 +3,18 @@
 It is a process because the machine is shared: it yields to comparisons (`nice`), holds none of their locks, can be
 killed at any moment, and gives all its memory back. What it has learned is in the job's folder, in one file for each
 measurement, so nothing is lost when it is killed. Nothing is pickled.
+
+Of several methods each takes a step in turn: a race on the same rows. A later line on standard input names a method
+that is to stop.
 """
 
+import ctypes
 import json
 import os
 import sys
+import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -20,25 +25,26 @@ from safetensors.torch import save_file
 from prefix_core.artifacts.artifacts import bytes_per_parameter
 from prefix_core.data.examples import Example
 from prefix_core.errors import PrefixError
-from prefix_core.methods import get_trained, prompt
+from prefix_core.methods import prompt
 from prefix_core.methods.method import Steered
 from prefix_core.methods.settings import Settings
 from prefix_core.model.base import Base
 from prefix_core.model.loading import load_base
 from prefix_core.studies.evaluate import evaluate
 from prefix_core.tasks import Task, task_of
-from prefix_core.training.batches import encode_pairs
-from prefix_core.training.train import TrainingEvent, held_out_mean, sample, train
+from prefix_core.training.few_rows import WATCHED, measured_every
+from prefix_core.training.train import Loop, TrainingEvent, held_out_mean
+from prefix_core.training.workers import ALONE
 
 NICENESS = 5  # a comparison beside it gets about three quarters of a core that both want
-MEASUREMENTS = 16  # of the held-out loss in a run
 SAMPLES = 3  # held-out inputs whose outputs are shown as they change
 SCORED = 20  # held-out inputs that are scored at the end
+CHECKPOINT = "prefix.checkpoint"
 
 
 @dataclass(frozen=True)
 class Job:
-    """methods: those to train, one after the other, each with its settings; minutes: for all of them together."""
+    """methods: those to train, in turns, each with its settings; minutes: for all of them together."""
 
     base: str
     task: str
@@ -48,85 +54,109 @@ class Job:
     held_out: list[Example]
     minutes: float
     folder: Path
+    pace: str = "quick"
 
 
-def work(job: Job) -> Iterator[dict[str, Any]]:
-    """Everything that happens, as it happens. Raises `PrefixError` for what cannot be trained."""
+class Racer:
+    """One method of a job. Its time is its own: what another's steps take does not count. `stopped`: by its visitor."""
+
+    def __init__(self, job: Job, base: Base, task: Task, method: str, deadline: float) -> None:
+        self.job, self.base, self.task, self.method, self.deadline = job, base, task, method, deadline
+        self.stopped, self.seconds = False, 0.0
+        settings = job.methods[method]
+        # Only what is small is saved: a whole copy of the model would take as long as some of its steps.
+        checkpoint = job.folder / CHECKPOINT if method == "prefix" else None
+        self.loop = Loop(
+            base, task, method, job.learn, settings, job.held_out[:WATCHED],
+            held_out_every=None, samples=SAMPLES, checkpoint=checkpoint, too_long=None, workers=ALONE,
+        )  # fmt: skip
+        self.loop.every = measured_every(job.pace, self.loop.steps)
+        self.before = self.loop.module.steer(base, self.loop.adaptation.kept()) if method == "prefix" else None
+        self.steered: Steered | None = None  # once it is trained
+
+    def events(self) -> Iterator[dict[str, Any]]:
+        """How it begins, every step, how it ends."""
+        yield self._begin()
+        steps = self.loop.events(lambda: self.stopped or time.perf_counter() > self.deadline)
+        while True:
+            began = time.perf_counter()
+            event = next(steps)
+            self.seconds += time.perf_counter() - began
+            if event.kept is not None and self.method == "prefix":
+                _keep(self.job.folder, event.step, event.kept)
+            if event.result is not None:
+                break
+            yield self._step(event)
+        result = event.result
+        self.steered = result.steered
+        ended = "stopped by you" if self.stopped else result.ended
+        best = {"best_step": result.best_step, "held_out_loss": result.held_out_loss}
+        yield {"at": "end", "method": self.method, "ended": ended, "seconds": self.seconds, **best}
+
+    def _begin(self) -> dict[str, Any]:
+        loop = self.loop
+        trained, kept = loop.module.costs(self.base, loop.settings)
+        if self.method == "prefix":
+            _keep(self.job.folder, 0, loop.adaptation.kept())
+        return {
+            "at": "begin",
+            "method": self.method,
+            "step": loop.progress.step,
+            "steps": loop.steps,
+            "trained": trained,
+            "kept": kept,
+            "bytes": round(kept * bytes_per_parameter(self.method)),
+            "held_out_loss": held_out_mean(self.base, loop.adaptation, loop.held_out),
+        }
+
+    def _step(self, event: TrainingEvent) -> dict[str, Any]:
+        return {
+            "at": "step",
+            "method": self.method,
+            "step": event.step,
+            "tokens": event.tokens,
+            "loss": event.loss,
+            "held_out_loss": event.held_out_loss,
+            "seconds": self.seconds,
+            "seconds_left": (event.steps - event.step) * self.seconds / (event.step - self.loop.first_step),
+            "samples": event.samples,
+        }
+
+
+def work(job: Job, asked: Iterable[str] = ()) -> Iterator[dict[str, Any]]:
+    """Everything that happens, as it happens. asked: methods to stop.
+
+    Raises `PrefixError` for what cannot be trained.
+    """
     deadline = time.perf_counter() + 60 * job.minutes
     base, task = load_base(job.base), task_of(job.task, job.data)
+    base.network  # noqa: B018 -- laid out here, so that what that leaves can be given back
+    _give_back()
     yield {"at": "loaded"}
-    for method, settings in job.methods.items():
-        yield from _train(job, base, task, method, settings, deadline)
-    yield from _scores(base, task, "prompt", prompt.steer(base, task), job.held_out[:SCORED])
+    racers = {method: Racer(job, base, task, method, deadline) for method in job.methods}
+
+    def listen() -> None:
+        for method in asked:
+            if method in racers:
+                racers[method].stopped = True
+
+    threading.Thread(target=listen, daemon=True).start()
+    running = [racer.events() for racer in racers.values()]
+    while running:
+        for events in list(running):
+            event = next(events, None)
+            if event is None:
+                running.remove(events)
+            else:
+                yield event
+    scored = job.held_out[:SCORED]
+    for method, racer in racers.items():
+        if racer.before is not None:
+            yield from _scores(base, task, "before", racer.before, scored)
+        if racer.steered is not None:
+            yield from _scores(base, task, method, racer.steered, scored)
+    yield from _scores(base, task, "prompt", prompt.steer(base, task), scored)
     yield {"at": "done"}
-
-
-def _train(
-    job: Job, base: Base, task: Task, method: str, settings: Settings, deadline: float
-) -> Iterator[dict[str, Any]]:
-    """One method: how it begins, every step, how it ends, its scores; a prefix's before training, too."""
-    module = get_trained(method)
-    start = module.start(base, settings)
-    before = module.steer(base, start.kept())
-    steps = settings.steps_for(len(encode_pairs(base, task, job.learn, start.prefix_length)))
-    held = encode_pairs(base, task, job.held_out, start.prefix_length)
-    trained, kept = module.costs(base, settings)
-    yield {
-        "at": "begin",
-        "method": method,
-        "steps": steps,
-        "trained": trained,
-        "kept": kept,
-        "bytes": round(kept * bytes_per_parameter(method)),
-        "held_out_loss": held_out_mean(base, start, held),
-        "samples": sample(base, task, before, job.held_out[:SAMPLES]),
-    }
-    if method == "prefix":
-        _keep(job.folder, 0, start.kept())
-    del start
-    events = train(
-        base,
-        task,
-        method,
-        job.learn,
-        settings,
-        job.held_out,
-        held_out_every=max(1, steps // MEASUREMENTS),
-        samples=SAMPLES,
-        should_stop=lambda: time.perf_counter() > deadline,
-    )
-    for event in events:
-        if event.kept is not None and method == "prefix":
-            _keep(job.folder, event.step, event.kept)
-        if event.result is None:
-            yield _step(method, event)
-            continue
-        result = event.result
-        yield {
-            "at": "end",
-            "method": method,
-            "ended": result.ended,
-            "best_step": result.best_step,
-            "held_out_loss": result.held_out_loss,
-            "seconds": result.seconds,
-        }
-        if method == "prefix":
-            yield from _scores(base, task, "before", before, job.held_out[:SCORED])
-        yield from _scores(base, task, method, result.steered, job.held_out[:SCORED])
-
-
-def _step(method: str, event: TrainingEvent) -> dict[str, Any]:
-    return {
-        "at": "step",
-        "method": method,
-        "step": event.step,
-        "tokens": event.tokens,
-        "loss": event.loss,
-        "held_out_loss": event.held_out_loss,
-        "seconds": event.seconds,
-        "seconds_left": event.seconds_left,
-        "samples": event.samples,
-    }
 
 
 def _scores(
@@ -143,11 +173,19 @@ def _keep(folder: Path, step: int, kept: dict[str, torch.Tensor]) -> None:
     os.replace(unfinished, folder / f"{step}.safetensors")
 
 
+def _give_back() -> None:
+    """To the system, what laying out the model has left unused, a quarter of a gigabyte. GNU's libc alone can."""
+    trim = getattr(ctypes.CDLL(None), "malloc_trim", None) if os.name == "posix" else None
+    if trim is not None:
+        trim(0)
+
+
 def to_json(job: Job) -> str:
     def plain(examples: Sequence[Example]) -> list[Any]:
         return [[example.source, example.references] for example in examples]
 
-    fields = {"base": job.base, "task": job.task, "data": job.data, "minutes": job.minutes, "folder": str(job.folder)}
+    fields = {name: getattr(job, name) for name in ("base", "task", "data", "minutes", "pace")}
+    fields["folder"] = str(job.folder)
     methods = {method: vars(settings) for method, settings in job.methods.items()}
     return json.dumps({**fields, "methods": methods, "learn": plain(job.learn), "held_out": plain(job.held_out)})
 
@@ -170,17 +208,18 @@ def from_json(text: str) -> Job:
         held_out=examples(fields["held_out"]),
         minutes=fields["minutes"],
         folder=Path(fields["folder"]),
+        pace=fields["pace"],
     )
 
 
 def main() -> None:
     if hasattr(os, "nice"):
         os.nice(NICENESS)
-    torch.set_num_threads(1)
     events = os.fdopen(os.dup(1), "w", encoding="utf-8")
     os.dup2(2, 1)  # anything that a library prints goes to standard error
     try:
-        for event in work(from_json(sys.stdin.read())):
+        job = from_json(sys.stdin.readline())
+        for event in work(job, (line.strip() for line in sys.stdin)):
             print(json.dumps(event), file=events, flush=True)
     except PrefixError as error:
         print(json.dumps({"at": "failed", "error": str(error)}), file=events, flush=True)

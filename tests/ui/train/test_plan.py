@@ -10,12 +10,12 @@ OTHER = Sheet("b.csv", ("title", "summary"), (2,), (("A", "B"),))
 
 
 def test_choices_go_with_their_columns_and_settings_with_any() -> None:
-    form = TrainingForm(SHEET, "e2e", ["area"], "name", "{area}!", "both", 7, "", 3, 0.004)
+    settings = ("thorough", True, "words", 7, "", 3, 0.004)
+    form = TrainingForm(SHEET, "e2e", ["area"], "name", "{area}!", *settings)
     assert form_for(SHEET, form.to_note()) == form
-    settings = ("both", 7, "", 3, 0.004)
     likely = TrainingForm(OTHER, "custom", ["title"], "summary", "{title}", *settings)
     assert form_for(OTHER, form.to_note()) == likely
-    assert form_for(None, form.to_note()) == TrainingForm(None, "custom", [], "", "", "both", 7, "", 3, 0.004)
+    assert form_for(None, form.to_note()) == TrainingForm(None, "custom", [], "", "", *settings)
     meanings = Sheet("c.csv", ("mr", "ref"), (2,), (("name[Blue Spice], area[riverside]", "It is there."),))
     assert form_for(meanings, "").task == "e2e" and form_for(SHEET, "").task == form_for(OTHER, "").task == "custom"
 

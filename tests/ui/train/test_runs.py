@@ -57,7 +57,7 @@ def queue(loading: Loading, visitors: Visitors) -> TrainingQueue:
 
 def form(sheet: Sheet, **changes: object) -> TrainingForm:
     inputs, target = sheet.guess
-    fields = {"prefix_length": 4, "initial_words": "words:", "epochs": 2, "learning_rate": 0.01}
+    fields = {"start": "words", "prefix_length": 4, "initial_words": "words:", "epochs": 2, "learning_rate": 0.01}
     return TrainingForm(sheet, "custom", inputs, target, **(fields | changes))  # type: ignore[arg-type]
 
 
@@ -76,23 +76,25 @@ def finish(run: TrainingRun) -> TrainingRun:
 
 @pytest.fixture(scope="module")
 def done(sheet: Sheet, tiny: Base, visitors: Visitors, queue: TrainingQueue) -> tuple[TrainingRun, Visitor]:
-    """A run of both methods, over."""
+    """A race of both methods, over."""
     visitor = visitors.visit()
-    return finish(queue.add(make_plan(form(sheet, method="both"), tiny, LIMITS), visitor)), visitor
+    return finish(queue.add(make_plan(form(sheet, race=True), tiny, LIMITS), visitor)), visitor
 
 
 def test_a_run_tells_everything_and_leaves_a_prefix(done: tuple[TrainingRun, Visitor], tiny: Base) -> None:
     run, visitor = done
     prefix, tuned = run.methods
     assert (prefix.method, tuned.method) == ("prefix", "fine_tune")
-    assert prefix.step == prefix.steps == 10 and tuned.steps == 5  # 40 texts, 8 a step, 2 epochs; half for the second
+    assert prefix.step == prefix.steps == tuned.steps == 10  # 40 texts, 8 a step, 2 epochs
+    assert len(prefix.times) == 10 and prefix.times == sorted(prefix.times)
+    assert len(run.start) == 3  # written before anything was learned
     assert prefix.held_out[prefix.best_step] == min(loss for step, loss in prefix.held_out.items() if step)
     assert set(run.scores) == {"before", "prefix", "fine_tune", "prompt"}
     assert len(run.inputs) == 3 and run.inputs[0].startswith("name : ")
     own = visitor.prefixes[run.prefix]
     assert own.name == "training_sample" and own.task.name == "custom"
     assert own.card.data["template"].startswith("name : {name}") and own.card.best_step == prefix.best_step
-    assert own.card.scores and own.moments[0].step == 0 and len(own.moments) > 5
+    assert own.card.scores and own.moments[0].step == 0 and len(own.moments) == 3
     assert own.bytes > 4 * own.steered.kept
     outputs = write(tiny, [Request(own.steered, own.task, example.source) for example in run.plan.held_out[:3]])
     assert outputs == run.outputs["prefix"]  # what is kept writes what was shown
@@ -108,7 +110,8 @@ def test_what_is_shown_of_a_run(done: tuple[TrainingRun, Visitor]) -> None:
     scores = scores_html(run)
     assert scores.count("<tr data-row=") == 4 and "BLEU" in scores and "held-out loss" in scores
     plot = loss_plot(run.methods)
-    assert len(plot.data) == 6 and len(plot.data[0].y) == 10 and plot.data[2].x[0] == 0
+    assert len(plot.data) == 7 and len(plot.data[0].y) == 10 and plot.data[2].x[0] == 0
+    assert all(clock.count(" s</span>") == 2 for clock in plot.layout.xaxis2.ticktext)  # the seconds of each
 
 
 def test_stop_frees_the_processor_and_keeps_the_best(
@@ -126,6 +129,33 @@ def test_stop_frees_the_processor_and_keeps_the_best(
     assert "is kept as" in progress_html(run)
 
 
+def test_either_of_a_race_is_stopped_while_the_other_goes_on(
+    sheet: Sheet, tiny: Base, visitor: Visitor, queue: TrainingQueue
+) -> None:
+    run = queue.add(make_plan(form(sheet, race=True, epochs=8), tiny, LIMITS), visitor)
+    until(lambda: (tuned := run.method("fine_tune")) and tuned.step)
+    run.stop_method("fine_tune")
+    finish(run)
+    prefix, tuned = run.method("prefix"), run.method("fine_tune")
+    assert prefix is not None and tuned is not None
+    assert prefix.step == 40 and tuned.step < 40 and tuned.ended == "stopped by you"
+    assert "Fine-tuned: stopped by you" in progress_html(run)
+
+
+def test_where_a_race_is_broken_off_the_prefix_goes_on_alone(
+    sheet: Sheet, tiny: Base, visitor: Visitor, queue: TrainingQueue
+) -> None:
+    run = queue.add(make_plan(form(sheet, race=True, epochs=8), tiny, LIMITS), visitor)
+    until(lambda: (tuned := run.method("fine_tune")) and tuned.step)
+    assert run.process is not None
+    run.process.kill()  # as the system does where memory is short
+    finish(run)
+    prefix, tuned = run.method("prefix"), run.method("fine_tune")
+    assert prefix is not None and tuned is not None
+    assert prefix.step == prefix.steps == 40 and tuned.step < 40
+    assert "the prefix goes on alone" in progress_html(run) and run.prefix in visitor.prefixes
+
+
 def test_others_wait_with_their_place_and_leave_the_queue_when_stopped(
     sheet: Sheet, tiny: Base, visitors: Visitors, queue: TrainingQueue
 ) -> None:
@@ -135,7 +165,9 @@ def test_others_wait_with_their_place_and_leave_the_queue_when_stopped(
     until(lambda: first.state != "waiting")
     second, third = (queue.add(long, person) for person in people[1:3])
     assert [run.ahead for run in (first, second, third)] == [0, 1, 2]
-    assert "Waiting: 2 trainings before yours" in progress_html(third)
+    line = progress_html(third)
+    assert "Waiting: 2 trainings before yours" in line and "expected to begin in about" in line
+    assert third.starts_in > second.starts_in > 0
     with pytest.raises(InputError, match="2 are waiting already"):
         queue.add(long, people[3])
     with pytest.raises(InputError, match="on already"):
@@ -151,9 +183,10 @@ def test_others_wait_with_their_place_and_leave_the_queue_when_stopped(
 def test_a_form_is_checked_before_anything_begins(sheet: Sheet, tiny: Base) -> None:
     for changes, message in (
         ({"sheet": None}, "no rows yet"),
-        ({"method": "adapter"}, "no method 'adapter'"),
+        ({"pace": "slow"}, "no pace 'slow'"),
+        ({"start": "nothing"}, "no start 'nothing'"),
         ({"prefix_length": 1000}, "prefix length is 1000"),
-        ({"epochs": 0}, "number of epochs is 0"),
+        ({"epochs": 1000}, "number of epochs is 1000"),
         ({"learning_rate": -1}, "learning rate is -1"),
         ({"template": "{nme}"}, "nme"),
         ({"template": "always the same"}, "always the same"),
@@ -177,7 +210,7 @@ def test_it_trains_in_what_this_processor_is_fastest_in(
 ) -> None:
     for native, precision in ((True, "bf16"), (False, "fp32")):
         monkeypatch.setattr("prefix_core.model.base.native_bf16", lambda native=native: native)
-        methods = make_plan(form(sheet, method="both"), tiny, LIMITS).methods
+        methods = make_plan(form(sheet, race=True), tiny, LIMITS).methods
         assert {method: settings.precision for method, settings in methods.items()} == {
             "prefix": precision,
             "fine_tune": precision,

@@ -13,12 +13,12 @@ from openpyxl import Workbook
 from playwright.sync_api import Browser, Page, expect
 
 from prefix_core.places import ASSETS
-from tests.ui.conftest import TEXT, App
+from tests.ui.conftest import TEXT, App, run
 
 SAMPLE = ASSETS / "examples" / "training_sample.csv"
 PATIENCE = 240_000  # milliseconds: a process has to start, on whatever machine this is
 expect.set_options(timeout=60_000)
-PLAN = "40 texts to learn from, 12 inputs held out"
+PLAN = "39 texts to learn from, 1 to start from, 12 inputs held out"
 
 
 @pytest.fixture
@@ -53,12 +53,14 @@ def bring_rows(page: Page, path: Path) -> None:
     page.locator("#training-file input[type=file]").set_input_files(path)
 
 
-def shorten(page: Page, epochs: int = 2, length: int = 4) -> None:
-    page.get_by_text("Length, epochs, learning rate").click()
-    for label, value in (("Prefix length", length), ("Epochs", epochs)):
-        field = page.get_by_label(f"number input for {label}")
-        field.fill(str(value))
-        field.press("Tab")
+FOLDED = "Start, length, epochs, learning rate"
+
+
+def shorten(page: Page, epochs: int = 2) -> None:
+    page.get_by_text(FOLDED).click()
+    field = page.locator("#training-epochs input")
+    field.fill(str(epochs))
+    field.press("Tab")
 
 
 def start(page: Page) -> None:
@@ -73,9 +75,10 @@ def test_from_a_csv_to_a_prefix_taken_home_and_brought_back(
     bring_rows(page, SAMPLE)
     expect(page.locator("#training-plan")).to_contain_text(PLAN)
     expect(page.locator(".preview tbody tr")).to_have_count(5)
-    page.get_by_label("Prefix-tuning, then full fine-tuning").check()
+    page.get_by_label("Race it against fine-tuning").check()
     shorten(page)
-    expect(page.locator("#training-plan")).to_contain_text("10 + 5 steps of 8 texts")
+    expect(page.locator("#training-plan")).to_contain_text("10 + 10 steps of 8 texts")
+    expect(page.locator("#training-plan")).to_contain_text("on this machine")
     start(page)
     expect(page.locator(".sample")).to_have_count(3, timeout=PATIENCE)
     expect(page.locator("#training-status [data-state=done]")).to_contain_text(
@@ -122,6 +125,12 @@ def test_from_a_csv_to_a_prefix_taken_home_and_brought_back(
     expect(other.locator("#training-own")).to_be_hidden()
     other.locator("#training-bring input[type=file]").set_input_files(taken)
     expect(other.locator("#training-own")).to_contain_text("mine")
+    other.locator("#training-use").click()  # and it is compared there like any other
+    expect(other.locator("#tasks input:checked")).to_have_value("own: mine")
+    run(other)
+    expect(other.locator("#status [data-state=done]")).to_be_visible()
+    expect(other.locator(".pane[data-method=prefix]").first).to_contain_text(re.compile(r"\w"))
+    other.get_by_role("tab", name="Train", exact=True).click()
     other.locator("#training-delete").click()
     expect(other.locator("#training-own")).to_be_hidden()
     broken = tmp_path / "broken.zip"
@@ -172,14 +181,14 @@ def watch_it_move(page: Page) -> None:
 def test_a_run_is_found_again_after_a_reload_then_stopped_and_removed(app: App, page: Page) -> None:
     page.locator("#training-sample").click()
     expect(page.locator("#training-plan")).to_contain_text(PLAN)
-    shorten(page, epochs=100, length=100)  # long steps: the run must not end before it is stopped
+    shorten(page, epochs=100)  # the run must not end before it is stopped
     start(page)
     expect(page.locator("#training-status")).to_contain_text("step", timeout=PATIENCE)
     show_again = time.monotonic()
     page.get_by_role("tab", name="Compare", exact=True).click()
     page.reload()
     expect(page.get_by_role("tab", name="Train", exact=True)).to_have_attribute("aria-selected", "true")  # it is on
-    expect(page.locator("#training-status")).to_contain_text(re.compile(r"step \d+ of 500"))
+    expect(page.locator("#training-status")).to_contain_text(re.compile(r"step \d+ of 488"))
     expect(page.locator("#train")).to_be_disabled()
     assert time.monotonic() - show_again < 60
     page.locator("#training-stop").click()  # at once: on a busy machine the run may end before the page has settled
@@ -198,14 +207,14 @@ def test_a_run_is_found_again_after_a_reload_then_stopped_and_removed(app: App, 
 
 def test_what_is_chosen_outlives_a_reload_until_the_visitor_removes_it(page: Page) -> None:
     def fields() -> list[str]:
-        texts = ("#training-template textarea", "#training-words textarea", "#training-rate input")
+        numbers = ("#training-rate input", "#training-epochs input")
+        texts = ("#training-template textarea", "#training-words textarea", *numbers)
         ticked = page.locator("#training input:checked").evaluate_all("all => all.map((box) => box.value)")
-        epochs = page.get_by_label("number input for Epochs").input_value()
-        return [*(page.locator(text).input_value() for text in texts if page.locator(text).count()), *ticked, epochs]
+        return [*(page.locator(text).input_value() for text in texts if page.locator(text).count()), *ticked]
 
     def open_settings() -> None:
-        page.get_by_text("Length, epochs, learning rate").click()
-        expect(page.locator("#training-rate input")).not_to_have_value("")
+        page.get_by_text(FOLDED).click()
+        expect(page.locator("#training-rate input")).to_be_visible()
 
     open_settings()
     at_first = fields()
@@ -214,17 +223,18 @@ def test_what_is_chosen_outlives_a_reload_until_the_visitor_removes_it(page: Pag
     page.get_by_label("food", exact=True).first.uncheck()
     expect(page.locator("#training-template textarea")).not_to_have_value(re.compile("food"))
     page.locator("#training-template textarea").fill("{name}, {area}: ")
-    page.get_by_label("Prefix-tuning, then full fine-tuning").check()
+    page.get_by_label("Race it against fine-tuning").check()
+    page.get_by_label("words, as in the paper").check()
     page.locator("#training-words textarea").fill("my own words")
-    page.get_by_label("number input for Epochs").fill("7")
+    page.locator("#training-epochs input").fill("7")
     page.locator("#training-rate input").fill("0.004")
     page.locator("#training-rate input").press("Tab")
-    expect(page.locator("#training-plan")).to_contain_text("35 + 18 steps of 8 texts, learning rate 0.004")
+    expect(page.locator("#training-plan")).to_contain_text("35 + 35 steps of 8 texts, learning rate 0.004")
     page.wait_for_function("sessionStorage.getItem('prefix-choices/')?.includes('0.004')")
     chosen = fields()
     page.reload()
     page.get_by_role("tab", name="Train", exact=True).click()
-    expect(page.locator("#training-plan")).to_contain_text("35 + 18 steps of 8 texts, learning rate 0.004")
+    expect(page.locator("#training-plan")).to_contain_text("35 + 35 steps of 8 texts, learning rate 0.004")
     open_settings()
     assert fields() == chosen
     page.locator("#training-forget").click()
@@ -335,6 +345,7 @@ def test_programs_are_refused_with_reasons(app: App) -> None:
         (lambda: client.predict("guessed", "x", api_name="/download"), "was removed"),
         (lambda: client.predict(rows="a,b\n1,2", api_name="/train"), "at least 10"),
         (lambda: client.predict(rows=SAMPLE.read_text(), prefix_length=999, api_name="/train"), "from 1 to 100"),
+        (lambda: client.predict(rows=SAMPLE.read_text(), pace="slow", api_name="/train"), "no pace 'slow'"),
         (lambda: client.predict(rows=SAMPLE.read_text(), inputs=["nothing"], api_name="/train"), "no column 'nothing'"),
     ):
         with pytest.raises(AppError, match=re.escape(message)):

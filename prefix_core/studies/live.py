@@ -1,0 +1,263 @@
+"""Training while a visitor watches, measured: what some rows give in the seconds that the page's quick training takes.
+
+Beside it, for the same seconds on the same rows: PEFT's prefix tuning started from the same text
+(`initialize_kv_prefix_from_text`), at the best of three rates by held-out loss; full fine-tuning; and, with nothing
+trained, the same rows shown in a prompt. Seconds are of the processor, divided by its threads, so that what else runs
+on a machine does not count; loading the model is in none of them.
+
+Requires `peft`.
+"""
+
+import json
+import sys
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from prefix_core.data.examples import Example, load_examples
+from prefix_core.data.split import draw, one_text_each, split
+from prefix_core.errors import BaseError
+from prefix_core.methods import fine_tune, prefix, prompt
+from prefix_core.methods.demonstrations import start_tokens
+from prefix_core.methods.method import Adaptation, Steered
+from prefix_core.methods.settings import Settings, defaults
+from prefix_core.model.base import AnyNetwork, Base, native_bf16
+from prefix_core.model.prefix import Prefix
+from prefix_core.places import ASSETS, evidence_of
+from prefix_core.studies.evaluate import evaluate
+from prefix_core.studies.measurement import padded
+from prefix_core.tasks import get_task
+from prefix_core.tasks.custom import custom
+from prefix_core.tasks.task import Task
+from prefix_core.training.batches import Batches, Pair, encode_pairs
+from prefix_core.training.few_rows import WATCHED, at_pace, from_rows, measured_every
+from prefix_core.training.train import Loop, held_out_mean, learn
+from prefix_core.training.workers import ALONE
+from prefix_core.writing.generate import Decoding, Request, write
+
+RECORD = "live.json"
+ROWS = (10, 50, 100, 500)
+INPUTS = 100  # of E2E's development set
+OWN = {  # sets of our own, each of one style: their rows are all that there is, and some of them are scored
+    "innkeeper": ("training_sample.csv", "name : {name} | {kind} | {food} | {area} | {price} | {rating}"),
+    "announcements": ("announcements.csv", "{time} | {from} to {to} | platform {platform} | {minutes late} | {reason}"),
+    "museum": ("museum.csv", "{number} | {object} | {material} | {year} | {found in} | {state}"),
+}
+OWN_SCORED = 12
+PEFT_RATES = (3e-3, 1e-2, 3e-2)
+SCORES = ("bleu", "names_said", "slot_coverage")
+
+
+def clock() -> float:
+    """Seconds of the processor, divided by the threads that work at once."""
+    return time.process_time() / torch.get_num_threads()
+
+
+@dataclass(frozen=True)
+class Given:
+    """What every side is given: rows as a visitor brings them, some of them held out, and what is shown of them."""
+
+    base: Base
+    task: Task
+    learned: list[Example]
+    held_out: list[Example]
+    rest: list[Example]  # of those learned, without those that the prefix starts from
+    settings: Settings
+
+    @property
+    def shown(self) -> list[Example]:
+        return [example for example in self.learned if example not in self.rest]
+
+
+def live(
+    base: Base,
+    rows: Sequence[int] = ROWS,
+    inputs: int = INPUTS,
+    folder: Path | None = None,
+    seed: int = 0,
+    sets: Sequence[str] = ("e2e",),
+) -> dict[str, Any]:
+    """A row for every set, number of rows and side, recorded in `folder` (None: the base's evidence) as it is measured.
+
+    sets: "e2e", or of `OWN`, of which all rows are taken. Raises `BaseError` where PEFT is not installed.
+    """
+    if find_spec("peft") is None:
+        raise BaseError("this measures against PEFT, which is not installed: pip install peft")
+    result: dict[str, Any] = {
+        "base": base.name, "base_hash": base.weights_hash, "seed": seed, "threads": torch.get_num_threads(), "rows": [],
+    }  # fmt: skip
+    path = (folder or evidence_of(base.name)) / RECORD
+    path.parent.mkdir(parents=True, exist_ok=True)
+    given_sets = (one for each in sets for one in materials(each, rows, inputs, seed))
+    for name, task, learned, scored in given_sets:
+        given = give(base, task, learned)
+        for side, steered, figures in sides(given):
+            scores, _ = evaluate(base, task, steered, scored)
+            row = {"set": name, "rows": len(learned), "side": side, "inputs": len(scored), **figures}
+            row |= {score: scores[score] for score in SCORES if score in scores}
+            result["rows"].append(row)
+            print(row, file=sys.stderr)
+            path.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
+    return result
+
+
+def materials(
+    name: str, rows: Sequence[int], inputs: int, seed: int
+) -> Iterator[tuple[str, Task, list[Example], list[Example]]]:
+    """For each number of rows: the set, its task, what a visitor would bring, and what is scored."""
+    if name in OWN:
+        file, template = OWN[name]
+        task = custom(template, "text")
+        examples = load_examples(ASSETS / "examples" / file, task)
+        yield name, task, examples[:-OWN_SCORED], examples[-OWN_SCORED:]
+        return
+    task = get_task(name)
+    pool, scored = load_examples(f"{name}:train", task), load_examples(f"{name}:dev", task)
+    for count in rows:
+        yield name, task, draw(one_text_each(pool), count, seed), draw_inputs(scored, inputs, seed)
+
+
+def sides(given: Given) -> Iterator[tuple[str, Steered, dict[str, Any]]]:
+    """Name, the base as it is steered then, and what that took; every side has as long as the first."""
+    steered, ours = train_here(given)
+    yield "prefix", steered, ours
+    yield "peft", *train_by_peft(given, ours["seconds"])
+    yield "fine_tune", *fine_tune_here(given, ours["seconds"])
+    yield "prompt", prompt.showing(given.base, given.task, given.shown), {"seconds": 0.0}
+
+
+def draw_inputs(examples: Sequence[Example], count: int, seed: int) -> list[Example]:
+    return [examples[place] for place in torch.randperm(len(examples), generator=_generator(seed))[:count].tolist()]
+
+
+def _generator(seed: int) -> torch.Generator:
+    return torch.Generator().manual_seed(seed)
+
+
+def give(base: Base, task: Task, rows: list[Example]) -> Given:
+    learned, held_out = split(rows, None, seed=0)
+    rest, settings = from_rows(base, task, learned)
+    return Given(base, task, learned, held_out[:WATCHED], rest, at_pace(base, settings, "quick", rest))
+
+
+def train_here(given: Given) -> tuple[Steered, dict[str, Any]]:
+    """As the page does it: the start writes for three held-out inputs, and so does every measurement."""
+    base, task, settings = given.base, given.task, given.settings
+    began = clock()
+    start = prefix.start_of(base, settings)
+    steered = prefix.steer(base, {"keys": start.keys, "values": start.values})
+    write(base, [Request(steered, task, example.source) for example in given.held_out[:3]], Decoding(too_long="cut"))
+    first = clock() - began
+    loop = Loop(
+        base, task, "prefix", given.rest, settings, given.held_out,
+        held_out_every=None, samples=3, checkpoint=None, too_long=None, workers=ALONE,
+    )  # fmt: skip
+    loop.every = measured_every("quick", loop.steps)
+    held_out_mean(base, loop.adaptation, loop.held_out)
+    *_, last = loop.events(lambda: False)
+    result = last.result
+    assert result is not None
+    figures = {"seconds_to_first": round(first, 1), "seconds": round(clock() - began, 1), "steps": result.steps}
+    return result.steered, figures | {"rate": settings.learning_rate, "length": start.length}
+
+
+def for_seconds(
+    step: Callable[[list[Pair]], None], optimizer: torch.optim.Optimizer, rate: float, batches: Batches, seconds: float
+) -> int:
+    """Take steps for so long, the rate falling to zero in a straight line; returns how many there were."""
+    began, count = clock(), 0
+    while (gone := clock() - began) < seconds:
+        for group in optimizer.param_groups:
+            group["lr"] = rate * (1 - gone / seconds)
+        optimizer.zero_grad(set_to_none=True)
+        step(batches.at(count))
+        optimizer.step()
+        count += 1
+    return count
+
+
+def fine_tune_here(given: Given, seconds: float) -> tuple[Steered, dict[str, Any]]:
+    settings = at_pace(given.base, defaults("fine_tune", ""), "quick", given.learned, "fine_tune")
+    adaptation = fine_tune.start(given.base, settings)
+    optimizer = torch.optim.AdamW(adaptation.parameters(), weight_decay=0.0, fused=True)
+    batches = Batches(encode_pairs(given.base, given.task, given.learned, 0), settings)
+
+    def step(batch: list[Pair]) -> None:
+        learn(given.base, adaptation, batch)
+
+    steps = for_seconds(step, optimizer, settings.learning_rate, batches, seconds)
+    figures = {"seconds": seconds, "steps": steps, "rate": settings.learning_rate}
+    return fine_tune.steer(given.base, adaptation.kept()), figures
+
+
+def train_by_peft(given: Given, seconds: float) -> tuple[Steered, dict[str, Any]]:
+    """The best of three rates by held-out loss, each with all the seconds."""
+    tried = []
+    for rate in PEFT_RATES:
+        steered, steps = _peft(given, rate, seconds)
+        tried.append((_held_out(given, steered), rate, steps, steered))
+    _, rate, steps, steered = min(tried, key=lambda one: one[0])
+    return steered, {"seconds": seconds, "steps": steps, "rate": rate}
+
+
+class _Fixed(Adaptation):
+    """A prefix that is trained already, to measure its loss."""
+
+    def __init__(self, base: Base, steered: Steered) -> None:
+        super().__init__(base, Settings())
+        self.base, self.steered = base, steered
+
+    def network(self) -> AnyNetwork:
+        return self.base.network
+
+    def prefix(self) -> Prefix | None:
+        return self.steered.prefix
+
+
+def _held_out(given: Given, steered: Steered) -> float:
+    length = steered.prefix.length if steered.prefix else 0
+    pairs = encode_pairs(given.base, given.task, given.held_out, length)
+    return held_out_mean(given.base, _Fixed(given.base, steered), pairs)
+
+
+def _peft(given: Given, rate: float, seconds: float) -> tuple[Steered, int]:
+    """PEFT's prefix tuning, started from the same text, in bf16 under autocast where the processor has it."""
+    from peft import PrefixTuningConfig, TaskType, get_peft_model, initialize_kv_prefix_from_text
+
+    base, settings, shape = given.base, given.settings, given.base.shape
+    tokens = start_tokens(base, settings.initial_words, settings.demonstrations)
+    text = str(base.tokenizer.decode(tokens))
+    count = len(base.tokenizer(text)["input_ids"])
+    config = PrefixTuningConfig(
+        task_type=TaskType.CAUSAL_LM, num_virtual_tokens=count,
+        num_attention_heads=shape.kv_heads, token_dim=shape.kv_heads * shape.head_dim,
+    )  # fmt: skip
+    model: Any = get_peft_model(base.to_transformers(), config)
+    model.train()
+    initialize_kv_prefix_from_text(model, base.tokenizer, text=text, use_chat_template=False)
+    optimizer = torch.optim.AdamW((p for p in model.parameters() if p.requires_grad), weight_decay=0.0)
+
+    def step(batch: list[Pair]) -> None:
+        ids, labels, mask = padded(batch, base.end)
+        with torch.autocast("cpu", torch.bfloat16, enabled=native_bf16()):
+            loss = model(input_ids=ids, attention_mask=mask, labels=labels).loss
+        loss.backward()
+
+    batches = Batches(encode_pairs(base, given.task, given.rest, count), settings)
+    steps = for_seconds(step, optimizer, rate, batches, seconds)
+    rows = model.get_prompt_embedding_to_save("default").detach().float()
+    pair = rows.view(count, shape.layers, 2, shape.kv_heads, shape.head_dim).transpose(0, 1)
+    return prefix.steer(base, {"keys": pair[:, :, 0].clone(), "values": pair[:, :, 1].clone()}), steps
+
+
+def table(result: dict[str, Any]) -> str:
+    """The result for reading."""
+    names = ("set", "rows", "side", "seconds_to_first", "seconds", "steps", "rate", *SCORES)
+    lines = [[str(row.get(name, "–")) for name in names] for row in result["rows"]]
+    widths = [max(map(len, column)) for column in zip(names, *lines, strict=True)]
+    return "\n".join("  ".join(map(str.rjust, line, widths)) for line in [list(names), *lines])
