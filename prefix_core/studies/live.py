@@ -89,7 +89,7 @@ def live(
     if find_spec("peft") is None:
         raise BaseError("this measures against PEFT, which is not installed: pip install peft")
     result: dict[str, Any] = {
-        "base": base.name, "base_hash": base.weights_hash, "seed": seed, "threads": torch.get_num_threads(), "rows": [],
+        "base": base.name, "base_hash": base.weights_hash, "seed": seed, "threads": torch.get_num_threads(), "runs": [],
     }  # fmt: skip
     path = (folder or evidence_of(base.name)) / RECORD
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -100,7 +100,7 @@ def live(
             scores, _ = evaluate(base, task, steered, scored)
             row = {"set": name, "rows": len(learned), "side": side, "inputs": len(scored), **figures}
             row |= {score: scores[score] for score in SCORES if score in scores}
-            result["rows"].append(row)
+            result["runs"].append(row)
             print(row, file=sys.stderr)
             path.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
     return result
@@ -258,6 +258,6 @@ def _peft(given: Given, rate: float, seconds: float) -> tuple[Steered, int]:
 def table(result: dict[str, Any]) -> str:
     """The result for reading."""
     names = ("set", "rows", "side", "seconds_to_first", "seconds", "steps", "rate", *SCORES)
-    lines = [[str(row.get(name, "–")) for name in names] for row in result["rows"]]
+    lines = [[str(row.get(name, "–")) for name in names] for row in result["runs"]]
     widths = [max(map(len, column)) for column in zip(names, *lines, strict=True)]
     return "\n".join("  ".join(map(str.rjust, line, widths)) for line in [list(names), *lines])

@@ -18,7 +18,7 @@ def test_every_side_learns_from_the_same_rows_for_the_same_seconds(
     monkeypatch.setattr(study, "load_examples", lambda name, task: task.pool())
     result = live(tiny, rows=[12], inputs=3, folder=tmp_path)
     assert json.loads((tmp_path / "live.json").read_text()) == result
-    ours, peft, tuned, prompted = rows = result["rows"]
+    ours, peft, tuned, prompted = rows = result["runs"]
     assert [row["side"] for row in rows] == ["prefix", "peft", "fine_tune", "prompt"]
     assert ours["seconds"] == peft["seconds"] == tuned["seconds"] >= ours["seconds_to_first"] and ours["steps"] == 12
     assert peft["steps"] and tuned["steps"] and peft["rate"] in PEFT_RATES and prompted["seconds"] == 0

@@ -22,7 +22,8 @@ LONGEST_CELL = 160  # characters of a cell in it
 ROWS = ("before", "prefix", "fine_tune", "prompt")  # of the table of scores
 COSTS = ("trained", "kept", "on disk", "time")
 SHORT_METRICS = ("bleu", "rouge_l", "chrf", "slot_coverage", "names_said")  # reliable on a dozen short texts
-CLOCKS = 4  # steps at which the plot says how long it took to them
+CLOCKS = 4  # steps after the start at which the plot says how long it took to them
+CLOCK_HEIGHT = 16  # pixels of such a line
 SMOOTHING = 0.9  # of the smoothed loss
 COMING = """<div class="coming"><p>While it trains, you will see here</p><ul>
 <li><b>the loss</b> as it falls, on your rows and on a few that are held out of them</li>
@@ -38,7 +39,7 @@ NOTES = {
 def loss_plot(methods: Sequence[MethodProgress]) -> go.Figure:
     """One colour for each method. Thin: every step; thick: smoothed; rings: held out, at step 0 before training.
 
-    At the top the seconds that each method has taken to a step, its own alone, in its colour.
+    Under the steps the seconds that each method took to them, its own alone, in its colour.
     """
     traces = []
     for progress, colour in zip(methods, COLOURS, strict=False):
@@ -59,30 +60,27 @@ def loss_plot(methods: Sequence[MethodProgress]) -> go.Figure:
         )  # fmt: skip
     longest = max((progress.steps for progress in methods), default=1) or 1
     places, clocks = seconds_axis(methods, longest)
-    traces.append(go.Scatter(x=[0], y=[None], xaxis="x2", showlegend=False, hoverinfo="skip"))
     return figure(
         *traces,
-        height=320,
-        xaxis={"title": "step", "range": [0, longest]},
-        xaxis2={
-            "range": [0, longest], "overlaying": "x", "side": "top", "tickvals": places, "ticktext": clocks,
-            "showgrid": False, "zeroline": False,
-        },
+        height=320 + CLOCK_HEIGHT * len(methods),
+        xaxis={"title": "step, and when it was done", "range": [0, longest], "tickvals": places, "ticktext": clocks},
         yaxis={"title": "loss, nats a token", "rangemode": "tozero"},
-        margin={"l": 48, "r": 12, "t": 20 + 16 * len(methods), "b": 44},
-    )  # fmt: skip
+        margin={"l": 48, "r": 24, "t": 12, "b": 52 + CLOCK_HEIGHT * len(methods)},
+    )
 
 
 def seconds_axis(methods: Sequence[MethodProgress], longest: int) -> tuple[list[int], list[str]]:
-    """Steps, and how long each method took to them: a line for each, in its colour."""
-    places = sorted({round(longest * part / CLOCKS) for part in range(1, CLOCKS + 1)} - {0})
+    """Steps, and under each how long every method took to it: a line for each, in its colour."""
+    places = sorted({round(longest * part / CLOCKS) for part in range(CLOCKS + 1)})
 
     def at(progress: MethodProgress, step: int, colour: str) -> str:
-        gone = duration(progress.times[step - 1]) if step <= len(progress.times) else " "
+        gone = duration(progress.times[step - 1]) if 0 < step <= len(progress.times) else " "
         return f'<span style="color:{colour}">{gone}</span>'
 
     clocks = [
-        "<br>".join(at(progress, step, colour) for progress, colour in zip(methods, COLOURS, strict=False))
+        "<br>".join(
+            [str(step), *(at(progress, step, colour) for progress, colour in zip(methods, COLOURS, strict=False))]
+        )
         for step in places
     ]
     return places, clocks
