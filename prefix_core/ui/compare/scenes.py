@@ -121,7 +121,8 @@ class Scenes:
         """A visitor comes: the page as it was laid out, as their link says, or as they left it before a reload."""
         visitor, problem = self.visitor(token), {}
         try:
-            if form := from_kept(kept):
+            form = from_kept(kept)
+            if form and form.key in {card.key for card in task_cards(visitor)}:  # an own prefix may have gone
                 state.drafts = form.drafts
                 return self.show(
                     state, visitor, find_card(form.key, visitor), form.drafts[form.key], form.methods, form.settings
