@@ -12,6 +12,7 @@ REACHED_BY = {
     "cli/share": "artifacts/test_hub.py",
     "cli/write": "test_cli.py",
     "data/apart": "data/test_reader.py",
+    "data/blocks": "data/test_reader.py",
     "data/headed": "data/test_reader.py",
     "data/json_rows": "data/test_reader.py",
     "data/json_text": "data/test_reader.py",

@@ -41,12 +41,25 @@ def under_head(
         if place not in kept:
             report.note(f"column {place + 1} has no name and is passed over")
     report.columns = tuple(kept.values())
-    for number, row in rest:
+    for number, row in rest if padded else _without_numbers(rest, len(names), report):
         _check_width(row, len(names), number, f"{name}, row {number}", separator, padded)
         if [flatten(cell) for cell in row[: len(names)]] == [flatten(cell) for cell in head[: len(names)]]:
             report.left_out.append((number, "the head again, left out"))
             continue
         yield number, {column: row[place] if place < len(row) else "" for place, column in kept.items()}
+
+
+def _without_numbers(
+    rest: Iterator[tuple[int, list[str]]], width: int, report: Report
+) -> Iterator[tuple[int, list[str]]]:
+    """The rows; where each begins with its number, which the head has no name for (R writes so), without it."""
+    numbered = False
+    for place, (number, row) in enumerate(rest, 1):
+        counted = len(row) == width + 1 and row[0].strip() == str(place)
+        if place == 1 and counted:
+            numbered = True
+            report.note("each row begins with its number, which has no name and is passed over")
+        yield number, row[1:] if numbered and counted else row
 
 
 def unnamed(column: str) -> bool:

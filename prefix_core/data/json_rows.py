@@ -1,6 +1,7 @@
 """JSON as rows: an object a line, a list of objects, or the ways in which pandas and the Hub write a table.
 
-Numbers stay as they are written (4.50, and integers of any length); NaN is a missing value.
+A line may also show its object as Python does. Numbers stay as they are written (4.50, and integers of any length); NaN
+is a missing value.
 """
 
 import json
@@ -11,6 +12,7 @@ from typing import Any
 
 from prefix_core.data.headed import same_but_for_case, under_head, unnamed
 from prefix_core.data.json_text import MOST_MARKS, Repeated, check_depth, decoder, loads, why
+from prefix_core.data.literals import listed
 from prefix_core.data.report import Report
 from prefix_core.errors import InputError
 
@@ -87,7 +89,7 @@ def _lines(lines: Iterator[str], name: str, report: Report) -> Iterator[tuple[in
             report.note("commas at the ends of lines are passed over")
             text = text.rstrip(", ")
         try:
-            record = loads(text)
+            record = listed(text) if text.startswith("{'") else loads(text)  # as Python shows an object
         except (ValueError, RecursionError) as error:
             raise InputError(_not_json(f"{name}, row {number}", error)) from None
         if not isinstance(record, dict):

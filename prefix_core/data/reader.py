@@ -14,7 +14,7 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
-from prefix_core.data import apart, data_sets, json_rows, separated
+from prefix_core.data import apart, blocks, data_sets, json_rows, separated
 from prefix_core.data.columns import with_turns
 from prefix_core.data.headed import same_but_for_case, under_head, unnamed
 from prefix_core.data.letters import encoding_of, lines_of
@@ -105,6 +105,9 @@ def _text_rows(opened: Opened, report: Report) -> Iterator[tuple[int, Record]]:
         return
     if _YAML.match(start):
         raise InputError(f"{opened.name}: this looks like YAML, which is not read. Bring CSV or JSON lines.")
+    if blocks.looks_like_blocks(start):
+        yield from blocks.rows_of(lines(), opened.name, report)
+        return
     cells = separated.rows_of(lines, opened.name, report)
     yield from under_head(cells, opened.name, report)
 

@@ -119,6 +119,11 @@ PLAIN_TSV = table("\t", quotes=False)
 # Every one of these is the twelve rows above, in the columns that are their names.
 THE_TWELVE: dict[str, bytes] = {
     "plain.csv": table().encode(),
+    "numbered_by_r.csv": b'"mr","ref"\n' + b"".join(
+        f'"{number}","{mr}","{ref}"\n'.encode() for number, (mr, ref) in enumerate(ROWS, 1)
+    ),
+    "blocks.txt": "\n".join(f"mr: {mr}\nref: {ref}\n" for mr, ref in ROWS).encode(),
+    "python.jsonl": "".join(f"{ {'mr': mr, 'ref': ref, 'ok': True}!r}\n" for mr, ref in ROWS).encode(),
     "crlf.csv": table(end="\r\n").encode(),
     "cr.csv": table(end="\r").encode(),
     "cr.tsv": table("\t", end="\r", quotes=False).encode(),
