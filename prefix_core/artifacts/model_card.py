@@ -45,32 +45,25 @@ def model_card(card: Card, artifact: str) -> str:
         "## Load\n",
         _loading(card, artifact, base, peft),
         "## Train it again\n",
-        f"```sh\n{train_command(card)}\n```",
+        f"```sh\n{train_command(card, artifact)}\n```",
     ]
     return "\n\n".join(line.rstrip("\n") for line in lines) + "\n"
 
 
-def train_command(card: Card) -> str:
+def train_command(card: Card, artifact: str) -> str:
     """The command that repeats the training: the same data, settings and seed."""
-    settings, data = card.settings, card.data
+    custom = card.task == CUSTOM
     options = {
         "base": card.base,
         "task": card.task,
-        "template": data.get("template") if card.task == CUSTOM else None,
-        "target": data.get("target") if card.task == CUSTOM else None,
+        "template": card.data.get("template") if custom else None,
+        "target": card.data.get("target") if custom else None,
         "method": card.method,
-        "data": data.get("file") or data.get("name") or "ROWS",
+        "data": card.data.get("file") or card.data.get("name") or "ROWS",
+        "seed": card.settings.get("seed"),
+        "like": artifact,
         "out": "again",
-        **{name.replace("_", "-"): settings.get(name) for name in ("seed", "steps", "batch", "accumulate", "patience")},
-        "epochs": settings.get("epochs") if not settings.get("steps") else None,
-        "learning-rate": settings.get("learning_rate"),
-        "precision": settings.get("precision"),
     }
-    if card.method == "prefix":
-        length, words = settings.get("prefix_length"), settings.get("initial_words")
-        options |= {"length": length, "words": words, "variant": settings.get("variant")}
-    if card.method == "adapter":
-        options["adapter-share"] = settings.get("adapter_share")
     given = " ".join(f"--{name} {quote(str(value))}" for name, value in options.items() if value is not None)
     return f"python -m prefix_core train {given}"
 

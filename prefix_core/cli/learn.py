@@ -8,14 +8,17 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from prefix_core.artifacts import artifacts
+from prefix_core.artifacts import artifacts, hub
 from prefix_core.cli import options
 from prefix_core.cli.options import count, named_base, named_examples, named_precision, named_task, show, too_long
+from prefix_core.data.examples import Example
 from prefix_core.data.split import data_card, draw, one_text_each, split
 from prefix_core.errors import InputError
 from prefix_core.methods import METHODS, TRAINED
-from prefix_core.methods.settings import PAPER, VARIANTS, defaults, through_mlp
+from prefix_core.methods.demonstrations import written_out
+from prefix_core.methods.settings import PAPER, VARIANTS, Settings, defaults, through_mlp
 from prefix_core.tasks import TASKS, custom, get_task
+from prefix_core.tasks.task import Task
 from prefix_core.training.progress import follow
 from prefix_core.training.train import train
 from prefix_core.training.workers import join
@@ -31,8 +34,10 @@ def run_train(asked: argparse.Namespace) -> None:
         learned = examples if asked.examples is None else draw(examples, asked.examples, asked.seed)
     else:
         learned, held_out = split(examples, asked.examples, asked.seed)
-    held_out = one_text_each(held_out)[: asked.held_out_limit]
     settings = PAPER if asked.preset == "paper" else defaults(asked.method, task.initial_words)
+    if asked.like:
+        settings, learned, held_out = as_before(asked, task, learned, held_out)
+    held_out = one_text_each(held_out)[: asked.held_out_limit]
     if asked.mlp_width is not None:
         settings = through_mlp(settings, asked.mlp_width or None)
     settings = settings.replaced(
@@ -82,6 +87,24 @@ def run_train(asked: argparse.Namespace) -> None:
     print(f"saved to {out}: {card.bytes:,} bytes after {card.steps} steps, {card.seconds:.0f} s", file=sys.stderr)
 
 
+def as_before(
+    asked: argparse.Namespace, task: Task, learned: list[Example], held_out: list[Example]
+) -> tuple[Settings, list[Example], list[Example]]:
+    """The settings of another artifact, and the examples divided as for it: learned from, and held out."""
+    folder = hub.located(asked.like)
+    card = artifacts.read_card(folder)
+    try:
+        settings = Settings(**card.settings)
+    except TypeError as error:
+        raise InputError(f"{folder}: its card's settings are not those of a training here ({error})") from None
+    if card.method != asked.method:
+        raise InputError(f"{folder} holds a {card.method}; name it with --method {card.method}")
+    count = card.data.get("held_out", len(held_out))
+    learned, held_out = learned + held_out[count:], held_out[:count]
+    shown = set(settings.demonstrations)  # what a prefix starts from, it does not learn from
+    return settings, [example for example in learned if written_out(task, example) not in shown], held_out
+
+
 @contextmanager
 def until_interrupted() -> Iterator[Callable[[], bool]]:
     """Ctrl-C asks the work to stop and keep what it has; a second one ends it at once."""
@@ -126,6 +149,7 @@ def add(commands: options.Commands) -> None:
         "--seed", type=int, default=0, help="of all that is drawn; same seed, same result (default: 0)"
     )
     options.add_cut(command)
+    command.add_argument("--like", help="with the settings of another: " + options.ARTIFACT_HELP)
     command.add_argument("--preset", choices=["paper"], help="the paper's settings instead of those tuned on the base")
     command.add_argument("--steps", type=count, help="optimizer steps (default: from --epochs)")
     command.add_argument("--epochs", type=float, help="how often to read all examples (default: the method's)")
