@@ -21,6 +21,9 @@ element.addEventListener("click", async (event) => {
     await copy(pane.querySelector(".output").dataset.text);
     button.textContent = "Copied";
     setTimeout(() => (button.textContent = "Copy"), 1500);
+  } else if (button.dataset.do === "acts") {
+    trigger("expand", { method: pane.dataset.method });
+    window.go("Look inside", "#acting", (found) => found.offsetParent, (found) => found.scrollIntoView({ block: "center" }));
   } else {
     pressed = pane.dataset.method;
     const chosen = button.getAttribute("aria-pressed") === "true";

@@ -19,6 +19,7 @@ from prefix_core.methods.prefix_encoder import (
     learning_layers,
     parameters_trained,
     random_start,
+    said,
     units_of,
     word_start,
 )
@@ -106,6 +107,17 @@ def start(base: Base, settings: Settings) -> PrefixTuning:
 def start_of(base: Base, settings: Settings) -> Prefix:
     """The prefix at step 0 of a training with these settings."""
     return PrefixTuning(base, replace(settings, precision="fp32")).prefix()  # where nothing is trained, bf16 is no gain
+
+
+def start_words(base: Base, settings: Settings) -> list[str]:
+    """The tokens that such a prefix starts as, a token a position, as spelled; none if it starts at random."""
+    words, length = settings.initial_words, length_of(base, settings)
+    if settings.demonstrations:
+        tokens = start_tokens(base, words, settings.demonstrations)
+    else:
+        first = [] if settings.variant == "infix" else base.before
+        tokens = [*first, *said(base, words, length)][:length] if words else []
+    return [str(base.tokenizer.decode([token])) for token in tokens]
 
 
 def costs(base: Base, settings: Settings) -> tuple[int, int]:

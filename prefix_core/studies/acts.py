@@ -6,7 +6,7 @@ prefix's share counts beyond that of its own start, the same words untrained, at
 """
 
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
@@ -33,9 +33,10 @@ class Next(NamedTuple):
 class Acts:
     """What a prefix does at T places of a text: before each of its tokens, and behind the last.
 
-    tokens: the T - 1 tokens as spelled. divergence: (T,), KL from what comes next without the prefix to what comes next
-    with it, in nats. likeliest, without: for each place the likeliest next tokens with and without it. gained: (T, P,
-    layers, heads), the share of attention at each of its positions beyond that of its start, which is there, too.
+    tokens: the T - 1 tokens as `spelled`. divergence: (T,), KL from what comes next without the prefix to what comes
+    next with it, in nats. likeliest, without: for each place the likeliest next tokens with and without it. gained:
+    (T, P, layers, heads), the share of attention at each of its positions beyond that of its start, which is there,
+    too.
     """
 
     tokens: list[str]
@@ -55,10 +56,10 @@ class Acts:
         """(T, layers, heads), gained by the first position."""
         return self.gained[:, 0]
 
-    def vectors(self, count: int = 3) -> list[list[int]]:
-        """For each place the positions of the prefix, from 0, that gained most over all layers and heads."""
-        by_position = self.gained.mean((2, 3))
-        return by_position.topk(min(count, by_position.shape[1])).indices.tolist()
+    def vectors(self, count: int = 3) -> list[list[tuple[int, float]]]:
+        """For each place the positions of the prefix, from 0, that gained most, and what: the mean over all heads."""
+        best, positions = self.gained.mean((2, 3)).topk(min(count, self.gained.shape[1]))
+        return [list(zip(*row, strict=True)) for row in zip(positions.tolist(), best.tolist(), strict=True)]
 
 
 @torch.inference_mode()
@@ -88,7 +89,7 @@ def where_it_acts(base: Base, request: Request, text: str, start: Prefix) -> Act
     logits = steered.network.logits(states[: 2 * len(places)]).float().log_softmax(-1)
     with_it, without = logits.view(2, len(places), -1)
     return Acts(
-        tokens=[base.decode([token]) for token in written],
+        tokens=spelled(base, written),
         divergence=(with_it.exp() * (with_it - without)).sum(-1).clamp(min=0).cpu(),
         likeliest=_likeliest(base, with_it),
         without=_likeliest(base, without),
@@ -125,6 +126,13 @@ def _passed(
     return states, torch.stack(shares, 3)
 
 
+def spelled(base: Base, tokens: list[int]) -> list[str]:
+    """The tokens as they stand in their text: of a character that several share, all but the last have nothing."""
+    ends = [len(base.decode(tokens[:count]).rstrip("�")) for count in range(len(tokens))]
+    text = base.decode(tokens)
+    return [text[start:end] for start, end in zip(ends, [*ends[1:], len(text)], strict=True)]
+
+
 def _likeliest(base: Base, logits: Tensor) -> list[list[Next]]:
     """For each row of log-probabilities the likeliest tokens, the likeliest first."""
     best, tokens = logits.topk(LIKELIEST)
@@ -134,24 +142,29 @@ def _likeliest(base: Base, logits: Tensor) -> list[list[Next]]:
     ]
 
 
-def to_json(acts: Acts) -> list[dict[str, object]]:
+def to_json(acts: Acts, by_head: bool = False) -> list[dict[str, Any]]:
     """A place after another: the token there (None behind the last), what changes, and where the attention goes.
 
-    share, sink: gained beyond the start's, mean over all heads, a number a layer; vectors: positions from 1.
+    share, sink: gained beyond the start's, mean over the heads, a number a layer; by_head: a list of the heads a layer
+    instead. vectors: positions, from 1, and what they gained.
     """
 
-    def by_layer(shares: Tensor) -> list[float]:
-        return [round(share, 4) for share in shares.mean(-1).tolist()]
+    def by_layer(shares: Tensor) -> Any:
+        return _rounded(shares.tolist(), 3) if by_head else _rounded(shares.mean(-1).tolist())
 
     return [
         {
             "token": token,
-            "divergence": round(float(acts.divergence[place]), 4),
+            "divergence": _rounded(float(acts.divergence[place])),
             "next": [next_._asdict() for next_ in acts.likeliest[place]],
             "next_without": [next_._asdict() for next_ in acts.without[place]],
             "share": by_layer(acts.share[place]),
             "sink": by_layer(acts.sink[place]),
-            "vectors": [vector + 1 for vector in vectors],
+            "vectors": [{"vector": vector + 1, "gained": _rounded(gained)} for vector, gained in vectors],
         }
         for place, (token, vectors) in enumerate(zip([*acts.tokens, None], acts.vectors(), strict=True))
     ]
+
+
+def _rounded(numbers: Any, digits: int = 4) -> Any:
+    return [_rounded(number, digits) for number in numbers] if isinstance(numbers, list) else round(numbers, digits)

@@ -1,4 +1,7 @@
-"""Writes the comparisons the page opens on, wherever the weights have changed. Part of `rebuild`."""
+"""Writes what the page opens on, its comparisons and the first look inside, wherever the weights have changed.
+
+Part of `rebuild`.
+"""
 
 import os
 import platform
@@ -7,16 +10,30 @@ from collections.abc import Callable
 from pathlib import Path
 
 from prefix_core.artifacts.artifacts import folder_of
+from prefix_core.studies import first_look
+from prefix_core.studies.acts import to_json, where_it_acts
+from prefix_core.studies.first_look import FirstLook, load_first_look, save_first_look
+from prefix_core.studies.history import history_of
 from prefix_core.studies.opening import FILE, Opening, fingerprint, load_opening, save_openings
+from prefix_core.studies.token_space import Space
 from prefix_core.tasks import TASKS, Task
 from prefix_core.tasks.custom import NAME as CUSTOM
 from prefix_core.writing.comparison import compare, scored
 from prefix_core.writing.engine import Engine, load_engine
-from prefix_core.writing.generate import Decoding
+from prefix_core.writing.generate import Decoding, Request, write
 
 
-def precompute(base: str, root: Path | None, path: Path = FILE, report: Callable[[str], object] = print) -> None:
-    """Write every task's opening on `base` to `path`; one made with these weights and methods is kept as it is."""
+def precompute(
+    base: str,
+    root: Path | None,
+    path: Path = FILE,
+    report: Callable[[str], object] = print,
+    look_path: Path = first_look.FILE,
+) -> None:
+    """Write every task's opening on `base` to `path`, and the first look inside to `look_path`.
+
+    What was made with these weights and methods is kept as it is.
+    """
     engine = load_engine(base, root)
     openings = []
     for task in (task for name, task in TASKS.items() if name != CUSTOM):
@@ -27,6 +44,11 @@ def precompute(base: str, root: Path | None, path: Path = FILE, report: Callable
             openings.append(opening)
             report(f"{path.name}, {opening.task}: {'up to date' if fits else 'written anew'}")
     save_openings(openings, path)
+    if load_first_look(base, root, look_path):
+        report(f"{look_path.name}: up to date")
+    elif look := make_first_look(engine):
+        save_first_look(look, look_path)
+        report(f"{look_path.name}, {look.task}: written anew")
 
 
 def folders(engine: Engine, task: Task) -> tuple[str, ...]:
@@ -56,6 +78,39 @@ def make_opening(engine: Engine, task: Task) -> Opening | None:
         task=task.name,
         text=task.to_text(source),
         panes=tuple(scored(panes, task.references_of(source))),
-        machine=f"{os.cpu_count()} cores, {platform.machine()}",
+        machine=_machine(),
         created=time.strftime("%Y-%m-%d"),
     )
+
+
+def make_first_look(engine: Engine) -> FirstLook | None:
+    """The prefix of the first task that has one, at work in what it writes for the task's last featured example, and
+    its keys in the middle layer; None if no task has one."""
+    base = engine.base
+    task = next((task for task in TASKS.values() if not engine.obstacles(task)["prefix"]), None)
+    if task is None or base.begin:
+        return None
+    steered, card = engine.artifact(task, "prefix")
+    assert steered.prefix is not None
+    history = history_of(base, steered.prefix, card.settings, card.best_step or card.steps)
+    request = Request(steered, task, task.featured()[-1].source)
+    acts = where_it_acts(base, request, write(base, [request])[0], history.start)
+    folder = folder_of(base, task.name, "prefix", engine.root).relative_to(engine.root).as_posix()
+    space, name = Space(base), task.name
+    return FirstLook(
+        base=base.name,
+        folder=folder,
+        weights=fingerprint(engine.root, (folder,)),
+        task=name,
+        label=task.label(request.source),
+        machine=_machine(),
+        created=time.strftime("%Y-%m-%d"),
+        layers=base.shape.layers,
+        start=history.words,
+        places=to_json(acts, by_head=True),
+        view=space.view({name: steered.prefix}, base.shape.layers // 2, histories={name: history}),
+    )
+
+
+def _machine() -> str:
+    return f"{os.cpu_count()} cores, {platform.machine()}"

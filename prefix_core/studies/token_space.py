@@ -2,6 +2,8 @@
 
 A learned key competes with the keys of words in the same attention, and a learned value is added to theirs, so each is
 set against the same layer's keys or values of tokens, never against those of another layer or the bare embeddings.
+Where positions are rotary, keys are compared as they were before their positions turned them, a prefix's as well: a
+turned key depends on where its token stood, and a token's average would be smeared over all its places.
 
 Which tokens: those of our own sample text (assets/examples), the most frequent first, then the first that the tokenizer
 learned, which are the most frequent of its own text. The sample is read as it is, and again with every sixth token
@@ -10,37 +12,29 @@ places. (Lists of the missing tokens would do, too, but then the picture would m
 The end token that begins each row is context only.
 """
 
-import csv
-import io
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from functools import cached_property
 from itertools import cycle
 from random import Random
-from typing import Literal, NamedTuple, get_args
+from typing import NamedTuple
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from sklearn.decomposition import PCA
 from sklearn.neighbors import NearestNeighbors
 from torch import Tensor
 
 from prefix_core.errors import InputError
-from prefix_core.model.base import Base
+from prefix_core.model.base import AnyNetwork, Base
+from prefix_core.model.network import Network, turn
 from prefix_core.model.prefix import Prefix
 from prefix_core.model.reading import forward
 from prefix_core.places import ASSETS
+from prefix_core.studies.history import History
+from prefix_core.studies.view import FITS, PARTS, Fit, Neighbour, Part, Vectors, View, Way
 from prefix_core.tasks import TASKS
 
-Part = Literal["keys", "values"]
-Fit = Literal["tokens", "prefixes", "both"]
-Vectors = NDArray[np.float32]  # (vectors, kv_heads * head_dim)
-Points = NDArray[np.float32]  # (vectors, 3)
-
-PARTS: tuple[Part, ...] = get_args(Part)
-FITS: tuple[Fit, ...] = get_args(Fit)
 TOKENS = 2000
 NEIGHBOURS = 5
 DIRECTIONS = 3
@@ -50,39 +44,12 @@ APART, PLACES = 6, 3  # tokens that our text lacks: how far from one another the
 TOGETHER = 16  # rows
 
 
-class Neighbour(NamedTuple):
-    """A token (its place among the tokens) and its Euclidean distance."""
+class Neighbourhood(NamedTuple):
+    """Finds the tokens nearest to a vector in one layer. of_tokens: those nearest to each token, without itself."""
 
-    token: int
-    distance: float
-
-
-@dataclass(frozen=True)
-class View:
-    """Tokens and prefixes of one layer (from 0) along the directions of a PCA.
-
-    fit: what the PCA was fitted on; variance: share of that set's variance along each direction (3,).
-    texts: the tokens as spelled. tokens, prefixes: points, (tokens, 3) and, by name, (P, 3).
-    nearest: by name, P times the nearest tokens, measured in the layer's own space.
-    typical: the median distance from a token to the token nearest to it, a yardstick for those distances.
-    """
-
-    layer: int
-    part: Part
-    fit: Fit
-    bare: bool
-    texts: list[str]
-    tokens: Points
-    prefixes: dict[str, Points]
-    variance: NDArray[np.float32]
-    nearest: dict[str, list[list[Neighbour]]]
+    index: NearestNeighbors
+    of_tokens: list[list[Neighbour]]
     typical: float
-    pca: PCA
-
-    def place(self, prefix: Prefix) -> Points:
-        """Another prefix, such as an earlier step of the same training, along the same directions: (P, 3)."""
-        points: Points = self.pca.transform(prefix_vectors(prefix, self.layer, self.part))
-        return points
 
 
 class Space:
@@ -90,7 +57,7 @@ class Space:
 
     def __init__(self, base: Base, size: int = TOKENS) -> None:
         self.base, self.size = base, size
-        self._near: dict[tuple[int, Part, bool], tuple[NearestNeighbors, float]] = {}
+        self._near: dict[tuple[int, Part, bool], Neighbourhood] = {}
 
     @cached_property
     def ids(self) -> list[int]:
@@ -130,16 +97,24 @@ class Space:
         return project(self.base, self.ids)[PARTS.index(part)].numpy()
 
     def view(
-        self, prefixes: Mapping[str, Prefix], layer: int, part: Part = "keys", fit: Fit = "tokens", bare: bool = False
+        self,
+        prefixes: Mapping[str, Prefix],
+        layer: int,
+        part: Part = "keys",
+        fit: Fit = "tokens",
+        bare: bool = False,
+        histories: Mapping[str, History] | None = None,
     ) -> View:
         """The tokens and these prefixes of the base, in one layer (from 0).
 
-        Raises `InputError` for a choice that there is not, and for a fit on too few vectors.
+        histories: by name, of those prefixes whose history is known. Raises `InputError` for a choice that there is
+        not, and for a fit on too few vectors.
         """
         if fit not in FITS:
             raise InputError(f"There is no fit on '{fit}'. Choose one of: {', '.join(FITS)}.")
         tokens = self.vectors(layer, part, bare)
-        learned = {name: prefix_vectors(prefix, layer, part) for name, prefix in prefixes.items()}
+        network = self.base.network
+        learned = {name: prefix_vectors(network, prefix, layer, part) for name, prefix in prefixes.items()}
         sets = {"tokens": [tokens], "prefixes": [*learned.values()], "both": [tokens, *learned.values()]}
         fitted = np.concatenate([tokens[:0], *sets[fit]])
         if len(fitted) <= DIRECTIONS:
@@ -148,29 +123,38 @@ class Space:
                 f"{DIRECTIONS}. Choose more prefixes, or fit on the tokens."
             )
         pca = PCA(DIRECTIONS, random_state=0).fit(fitted)
-        neighbours, typical = self._neighbours(layer, part, bare, tokens)
+        near = self._neighbours(layer, part, bare, tokens)
         return View(
             layer=layer,
             part=part,
             fit=fit,
             bare=bare,
+            dimensions=tokens.shape[1],
             texts=self.texts,
             tokens=pca.transform(tokens),
             prefixes={name: pca.transform(vectors) for name, vectors in learned.items()},
             variance=pca.explained_variance_ratio_,
-            nearest={name: nearest(neighbours, vectors) for name, vectors in learned.items()},
-            typical=typical,
-            pca=pca,
+            nearest={name: nearest(near.index, vectors) for name, vectors in learned.items()},
+            near=near.of_tokens,
+            typical=near.typical,
+            ways={name: self._way(history, layer, part, pca) for name, history in (histories or {}).items()},
         )
 
-    def _neighbours(self, layer: int, part: Part, bare: bool, tokens: Vectors) -> tuple[NearestNeighbors, float]:
+    def _way(self, history: History, layer: int, part: Part, pca: PCA) -> Way:
+        """How a prefix came where it is, along the directions of a picture."""
+        steps = [(step, prefix_vectors(self.base.network, then, layer, part)) for step, then in history.steps]
+        moved = np.linalg.norm(steps[-1][1] - steps[0][1], axis=1)
+        placed = tuple((step, pca.transform(vectors)) for step, vectors in steps)
+        return Way(history.words, tuple(moved.tolist()), placed, history.whole)
+
+    def _neighbours(self, layer: int, part: Part, bare: bool, tokens: Vectors) -> Neighbourhood:
         """Euclidean, not cosine: attention does not change when one vector is added to every key, nor does the
         Euclidean distance, while the cosine between any two keys is mostly that of what all keys share."""
         wanted = (layer, part, bare)
         if wanted not in self._near:
             index = NearestNeighbors(n_neighbors=min(NEIGHBOURS, len(tokens) - 1), algorithm="brute").fit(tokens)
-            own, _ = index.kneighbors(n_neighbors=1)  # of the tokens themselves, each without itself
-            self._near[wanted] = index, float(np.median(own))
+            own = nearest(index)
+            self._near[wanted] = Neighbourhood(index, own, float(np.median([row[0].distance for row in own])))
         return self._near[wanted]
 
     @cached_property
@@ -203,7 +187,7 @@ def readable(text: str) -> bool:
 
 def altered(rows: Sequence[Sequence[int]], missing: Sequence[int]) -> list[list[int]]:
     """As many of the rows, over and over, as it takes to put each missing token in some places among other words."""
-    waiting = [token for turn in range(PLACES) for token in Random(turn).sample(missing, len(missing))]
+    waiting = [token for round_ in range(PLACES) for token in Random(round_).sample(missing, len(missing))]
     long_rows = cycle(row for row in rows if len(row) >= APART)
     changed = []
     while waiting:
@@ -217,7 +201,10 @@ def altered(rows: Sequence[Sequence[int]], missing: Sequence[int]) -> list[list[
 
 @torch.no_grad()
 def average_keys_values(base: Base, rows: Sequence[Sequence[int]], tokens: Sequence[int]) -> Tensor:
-    """Mean keys and values of `tokens` wherever they stand in `rows`: (2, layers, tokens, kv_heads * head_dim)."""
+    """Mean keys and values of `tokens` wherever they stand in `rows`: (2, layers, tokens, kv_heads * head_dim).
+
+    Keys as they are before their positions turn them.
+    """
     shape, device = base.shape, base.device
     place = torch.full((shape.vocabulary,), len(tokens), device=device)  # all others go to one last place
     place[torch.tensor(tokens, device=device)] = torch.arange(len(tokens), device=device)
@@ -226,9 +213,10 @@ def average_keys_values(base: Base, rows: Sequence[Sequence[int]], tokens: Seque
     for start in range(0, len(rows), TOGETHER):
         batch = rows[start : start + TOGETHER]
         where = place[torch.tensor([token for row in batch for token in row], device=device)]
+        positions = torch.cat([torch.arange(len(row), device=device) for row in batch])
 
-        def add(layer: int, keys: Tensor, values: Tensor, where: Tensor = where) -> None:
-            for part, heads in enumerate((keys, values)):
+        def add(layer: int, keys: Tensor, values: Tensor, where: Tensor = where, at: Tensor = positions) -> None:
+            for part, heads in enumerate((turned_back(base.network, keys, at), values)):
                 sums[part, layer].index_add_(0, where, heads.flatten(1).float())
 
         counts.index_add_(0, where, torch.ones_like(where, dtype=counts.dtype))
@@ -249,37 +237,30 @@ def project(base: Base, tokens: Sequence[int]) -> Tensor:
     return torch.stack([keys.flatten(1), values.flatten(1)]).float().cpu()
 
 
-def prefix_vectors(prefix: Prefix, layer: int, part: Part) -> Vectors:
-    """One layer's keys or values of a prefix: (P, kv_heads * head_dim)."""
-    vectors: Tensor = (prefix.keys if part == "keys" else prefix.values)[layer]
-    return vectors.flatten(1).detach().float().cpu().numpy()
+def prefix_vectors(network: AnyNetwork, prefix: Prefix, layer: int, part: Part) -> Vectors:
+    """One layer's keys or values of a prefix, keys before their positions turn them: (P, kv_heads * head_dim)."""
+    chosen = (prefix.keys if part == "keys" else prefix.values)[layer].detach().float()
+    if part == "keys":
+        chosen = turned_back(network, chosen, torch.arange(prefix.length, device=chosen.device))
+    vectors: Vectors = chosen.flatten(1).cpu().numpy()
+    return vectors
 
 
-def nearest(index: NearestNeighbors, vectors: Vectors) -> list[list[Neighbour]]:
-    """The nearest tokens of each vector, the nearest first."""
+def turned_back(network: AnyNetwork, keys: Tensor, positions: Tensor) -> Tensor:
+    """Keys (N, kv_heads, head_dim) as they were before rotary positions turned them.
+
+    Those of a base that runs by the modules of `transformers` stay as these keep them.
+    """
+    if not isinstance(network, Network):
+        return keys
+    turns = network.positions.turns(-positions.to(network.device))
+    return keys if turns is None else turn(keys.to(network.device).float(), turns)
+
+
+def nearest(index: NearestNeighbors, vectors: Vectors | None = None) -> list[list[Neighbour]]:
+    """The nearest tokens of each vector, the nearest first; without vectors, those of each token but itself."""
     distances, tokens = index.kneighbors(vectors)
     return [
         [Neighbour(int(token), float(distance)) for token, distance in zip(*row, strict=True)]
         for row in zip(tokens, distances, strict=True)
     ]
-
-
-def to_csv(view: View) -> str:
-    """Every point of a view: kind, name (of the prefix), number (from 1), token, x, y, z; for a prefix's vector the
-    nearest token and its distance, too."""
-    out = io.StringIO()
-    table = csv.writer(out, lineterminator="\n")
-    table.writerow(["kind", "name", "number", "token", "x", "y", "z", "nearest", "distance"])
-    for number, (text, point) in enumerate(zip(view.texts, view.tokens, strict=True), 1):
-        table.writerow(["token", "", number, text, *_rounded(point), "", ""])
-    for name, points in view.prefixes.items():
-        for number, (point, near) in enumerate(zip(points, view.nearest[name], strict=True), 1):
-            closest = near[0]
-            table.writerow(
-                ["prefix", name, number, "", *_rounded(point), view.texts[closest.token], f"{closest.distance:.5g}"]
-            )
-    return out.getvalue()
-
-
-def _rounded(point: NDArray[np.float32]) -> list[str]:
-    return [f"{value:.5g}" for value in point]

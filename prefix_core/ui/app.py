@@ -77,11 +77,11 @@ def page(demo: gr.Blocks, loading: Loading, all_of_them: Sequence[Loading]) -> N
     opened.then(None, running, None, js="(running) => openTab(running)", **QUICK)
     with gr.Tabs(elem_id="tabs"):
         with gr.Tab("Compare", id="compare") as tab:
-            compare.build(loading, visitors, arrival, tab)
+            compared = compare.build(loading, visitors, arrival, tab)
         with gr.Tab("Train", id="train"):
             train.build(demo, loading, visitors, arrival)
         with gr.Tab("Look inside", id="inside") as tab:
-            inside.build(loading, visitors, arrival, tab)
+            inside.build(loading, visitors, arrival, tab, compared)
         with gr.Tab("One batch", id="batch-tab") as tab:
             batch.build(loading, visitors, arrival, tab)
         with gr.Tab("Evidence", id="evidence-tab"):

@@ -12,7 +12,10 @@ from prefix_core.tasks.custom import NAME as CUSTOM
 from prefix_core.ui.labels import TASK_KINDS
 
 if TYPE_CHECKING:  # at run time they would import torch
+    from prefix_core.artifacts.artifacts import Card
     from prefix_core.methods.method import Steered
+    from prefix_core.model.base import Base
+    from prefix_core.studies.history import History
     from prefix_core.ui.visitors import Moment, OwnPrefix, Visitor
     from prefix_core.writing.engine import Engine
 
@@ -88,7 +91,19 @@ class PrefixChoice:
     title: str
     task: Task
     steered: Steered
+    card: Card | None
     moments: tuple[Moment, ...] = ()
+
+    def history(self, base: Base) -> History:
+        """Where it comes from. Raises `InputError` if nothing is known of that."""
+        from prefix_core.model.prefix import Prefix
+        from prefix_core.studies.history import history_of
+
+        if self.steered.prefix is None:
+            raise InputError(f"{self.title} is no prefix.")
+        noted = [(then.step, Prefix(then.keys.float(), then.values.float())) for then in self.moments]
+        settings, last = (self.card.settings, self.card.best_step or self.card.steps) if self.card else ({}, 0)
+        return history_of(base, self.steered.prefix, settings, last or (noted[-1][0] if noted else 0), noted)
 
 
 def prefix_choices(engine: Engine, visitor: Visitor | None = None) -> dict[str, PrefixChoice]:
@@ -96,10 +111,10 @@ def prefix_choices(engine: Engine, visitor: Visitor | None = None) -> dict[str, 
     choices = {}
     for task in TASKS.values():
         if not engine.obstacles(task)["prefix"]:
-            choices[task.name] = PrefixChoice(task.name, task.title, task, engine.steer(task, "prefix"))
+            choices[task.name] = PrefixChoice(task.name, task.title, task, *engine.artifact(task, "prefix"))
     for own in list(visitor.prefixes.values()) if visitor else ():
         name = OWN + own.name
-        choices[name] = PrefixChoice(name, f"{own.name} (yours)", own.task, own.steered, own.moments)
+        choices[name] = PrefixChoice(name, f"{own.name} (yours)", own.task, own.steered, own.card, own.moments)
     return choices
 
 

@@ -20,6 +20,7 @@ METHOD_LABELS = {
     "adapter": MethodLabel("Adapter", "model frozen; small new layers inside"),
     "prompt": MethodLabel("Prompted", "nothing trained; asked in words"),
 }
+PREFIXES = ("own", "prefix")  # the methods that are one
 ALL_METHODS = tuple(METHOD_LABELS)  # in the order of the panes
 METHODS = tuple(method for method in ALL_METHODS if method != "own")  # those that do not depend on the visitor
 

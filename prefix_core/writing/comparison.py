@@ -29,13 +29,14 @@ def compare(
     own: Steered | None = None,
     should_stop: Callable[[], bool] = lambda: False,
     strength: float = 1.0,
+    span: range | None = None,
 ) -> Iterator[list[Pane]]:
     """The panes, again and again as they fill; in the last list none is waiting or writing.
 
-    shots: examples in the prompt; own: what the method "own" runs; strength: of the prefix (see `Prefix`). A method
-    that cannot run fails in its own pane. Raises `InputError` for an unknown method.
+    shots: examples in the prompt; own: what the method "own" runs; strength, span: of the prefix (see `Prefix`).
+    A method that cannot run fails in its own pane. Raises `InputError` for an unknown method.
     """
-    yield from compare_all(engine, task, [source], methods, decoding, shots, own, should_stop, strength)
+    yield from compare_all(engine, task, [source], methods, decoding, shots, own, should_stop, strength, span)
 
 
 def compare_all(
@@ -48,12 +49,13 @@ def compare_all(
     own: Steered | None = None,
     should_stop: Callable[[], bool] = lambda: False,
     strength: float = 1.0,
+    span: range | None = None,
 ) -> Iterator[list[Pane]]:
     """As `compare`, for several inputs together: the panes of the first input, then those of the second, and so on."""
     known = (OWN, *METHODS) if own else tuple(METHODS)
     if unknown := set(methods) - set(known):
         raise InputError(f"There is no method '{min(unknown)}'. Choose from: {', '.join(known)}.")
-    ready = [_ready(engine, task, method, shots, own, strength) for method in methods]
+    ready = [_ready(engine, task, method, shots, own, strength, span) for method in methods]
     panes = [pane for _ in sources for _, pane in ready]
     requests = {  # index of the pane -> what runs there
         place * len(ready) + index: Request(steered, task, source)
@@ -81,16 +83,22 @@ def compare_all(
 
 
 def _ready(
-    engine: Engine, task: Task, method: str, shots: int, own: Steered | None, strength: float
+    engine: Engine, task: Task, method: str, shots: int, own: Steered | None, strength: float, span: range | None
 ) -> tuple[Steered | None, Pane]:
     """A method loaded and set, with its empty pane; or why it cannot run, in a failed one."""
     began = time.perf_counter()
     try:
         steered = own if own and method == OWN else engine.steer(task, method, shots)
-        steered = steered.acting(strength) if steered.method == "prefix" else steered
+        steered = steered.acting(strength, span) if steered.method == "prefix" else steered
     except PrefixError as error:
         return None, Pane(method, "failed", error=str(error), base=engine.base.parameters)
-    return steered, _waiting(engine, method, steered, time.perf_counter() - began)
+    pane = _waiting(engine, method, steered, time.perf_counter() - began)
+    return steered, replace(pane, strength=strength, layers=counted(span)) if steered.method == "prefix" else pane
+
+
+def counted(span: range | None) -> str:
+    """Layers as people count them, from 1: "5-12"; "" for all."""
+    return f"{span.start + 1}-{span.stop}" if span else ""
 
 
 def scored(panes: Sequence[Pane], references: Sequence[str]) -> list[Pane]:

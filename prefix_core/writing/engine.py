@@ -4,7 +4,7 @@ import threading
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from prefix_core.artifacts.artifacts import CARD, folder_of, read_card
+from prefix_core.artifacts.artifacts import CARD, Card, folder_of, read_card
 from prefix_core.artifacts.shelf import Shelf
 from prefix_core.errors import ArtifactError
 from prefix_core.methods import METHODS, prompt
@@ -39,8 +39,12 @@ class Engine:
         """The base steered by `method`; shots: examples in a prompt. Raises `PrefixError`."""
         if method == "prompt":
             return prompt.steer(self.base, task, shots)
+        return self.artifact(task, method)[0]
+
+    def artifact(self, task: Task, method: str) -> tuple[Steered, Card]:
+        """What was trained for a task, and its card. Raises `PrefixError`."""
         with self._lock:
-            return self.shelf.get(folder_of(self.base, task.name, method, self.root))[0]
+            return self.shelf.get(folder_of(self.base, task.name, method, self.root))
 
     def _obstacle(self, task: Task, method: str) -> str:
         if method == "prompt":

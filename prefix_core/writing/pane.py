@@ -15,6 +15,7 @@ class Pane:
     copy: of a whole copy of the base in 16 bits, where the method is one and is stored as its difference; else 0.
     context: tokens of the context that the method takes up before any input; cut: input tokens that did not fit.
     loading: seconds it took before that to have the method's weights, next to none where they are in memory.
+    strength, layers: of a prefix; layers as people count them, "5-12", or "" for all.
     scores: metric -> 0 to 100 against the references; see `comparison.scored`.
     """
 
@@ -34,6 +35,8 @@ class Pane:
     context: int = 0
     base: int = 0
     error: str = ""
+    strength: float = 1.0
+    layers: str = ""
     scores: dict[str, float] = field(default_factory=dict)
 
     @property

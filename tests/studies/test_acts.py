@@ -12,7 +12,7 @@ from prefix_core.methods.settings import Settings
 from prefix_core.model.base import Base
 from prefix_core.model.prefix import Prefix
 from prefix_core.model.reading import forward
-from prefix_core.studies.acts import Acts, to_json, where_it_acts
+from prefix_core.studies.acts import Acts, spelled, to_json, where_it_acts
 from prefix_core.tasks.task import Task
 from prefix_core.writing.generate import Request
 from tests.model.test_packed_batch import filled_cache, loud_prefixes
@@ -77,8 +77,28 @@ def test_as_json_there_is_a_place_for_each_token_and_one_behind(tiny: Base, e2e:
     assert learned is not None
     places = to_json(acted(tiny, e2e, learned, start))
     assert "".join(str(place["token"]) for place in places[:-1]) == TEXT and places[-1]["token"] is None
-    assert all(len(place["next"]) == len(place["next_without"]) == 5 for place in places)  # type: ignore[arg-type]
-    assert all(set(place["vectors"]) <= {1, 2, 3, 4, 5} for place in places)  # type: ignore[call-overload]
+    assert all(len(place["next"]) == len(place["next_without"]) == 5 for place in places)
+    assert all({best["vector"] for best in place["vectors"]} <= {1, 2, 3, 4, 5} for place in places)
+
+
+def test_tokens_are_spelled_as_they_stand_in_their_text(tiny: Base) -> None:
+    text = "Café £5 – naïve�"
+    tokens = tiny.encode(text)
+    pieces = spelled(tiny, tokens)
+    assert len(pieces) == len(tokens) and "".join(pieces) == text and pieces.count("é") == 1
+
+
+def test_heads_are_told_apart_and_their_mean_is_the_layers(tiny: Base, e2e: Task, start: Prefix) -> None:
+    learned = loud_prefixes(tiny)[0]
+    assert learned is not None
+    acts = acted(tiny, e2e, learned, start)
+    for whole, heads in zip(to_json(acts), to_json(acts, by_head=True), strict=True):
+        assert [len(layer) for layer in heads["share"]] == [4, 4]
+        for part in ("share", "sink"):
+            assert whole[part] == pytest.approx([sum(layer) / 4 for layer in heads[part]], abs=1e-3)
+    gained = acts.gained[2].mean((1, 2))
+    best = to_json(acts)[2]["vectors"][0]
+    assert (best["vector"], best["gained"]) == (int(gained.argmax()) + 1, pytest.approx(float(gained.max()), abs=1e-4))
 
 
 def test_what_cannot_be_seen_is_refused(tiny: Base, e2e: Task, start: Prefix) -> None:

@@ -6,8 +6,9 @@ from pathlib import Path
 
 from prefix_core.artifacts.artifacts import folder_of
 from prefix_core.model.base import Base
+from prefix_core.studies.first_look import load_first_look, save_first_look
 from prefix_core.studies.opening import load_opening, save_openings
-from prefix_core.studies.precompute import make_opening, precompute
+from prefix_core.studies.precompute import make_first_look, make_opening, precompute
 from prefix_core.tasks import get_task
 from prefix_core.writing.engine import load_engine
 
@@ -35,14 +36,32 @@ def test_fresh_then_stale(tiny: Base, artifacts: Path, tmp_path: Path) -> None:
 
 def test_only_what_does_not_fit_is_written_anew(tiny: Base, artifacts: Path, tmp_path: Path) -> None:
     root, path, said = Path(shutil.copytree(artifacts, tmp_path / "root")), tmp_path / "precomputed.json", []
+    look = tmp_path / "first_look.json"
     for _ in range(2):
-        precompute(tiny.name, root, path, said.append)
+        precompute(tiny.name, root, path, said.append, look)
     shutil.rmtree(folder_of(tiny, "e2e", "top_layers", root))  # one method fewer
-    precompute(tiny.name, root, path, said.append)
+    precompute(tiny.name, root, path, said.append, look)
     told = [line.partition(": ")[2] for line in said]
-    assert told == ["written anew", "up to date", "written anew"]
+    assert told == ["written anew", "written anew", "up to date", "up to date", "written anew", "up to date"]
     opened = load_opening(tiny.name, root, "e2e", path)
     assert opened is not None and [pane.method for pane in opened.panes] == ["prefix", "fine_tune", "prompt"]
+
+
+def test_the_first_look_is_of_these_weights(tiny: Base, artifacts: Path, tmp_path: Path) -> None:
+    root, path = Path(shutil.copytree(artifacts, tmp_path / "root")), tmp_path / "first_look.json"
+    look = make_first_look(load_engine(tiny.name, root))
+    assert look is not None and (look.task, look.layers) == ("e2e", 2)
+    assert look.start == () and len(look.view.prefixes["e2e"]) == len(look.view.ways["e2e"].moved)  # a random start
+    assert [len(heads) for heads in look.places[0]["share"]] == [4, 4] and look.places[-1]["token"] is None
+    save_first_look(look, path)
+    read_back = load_first_look(tiny.name, root, path)
+    assert read_back is not None and read_back.places == look.places and read_back.view.texts == look.view.texts
+    assert load_first_look("gpt2", root, path) is None
+    weights = next((root / look.folder).glob("*.safetensors"))
+    weights.write_bytes(weights.read_bytes()[:-4] + b"\0\0\0\0")
+    assert load_first_look(tiny.name, root, path) is None  # other weights
+    assert load_first_look(tiny.name, artifacts, tmp_path / "none.json") is None
+    assert make_first_look(load_engine(tiny.name, tmp_path)) is None  # nothing is trained
 
 
 def test_the_base_is_packed_before_anyone_asks(tiny_folder: Path, tmp_path: Path) -> None:

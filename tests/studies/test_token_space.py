@@ -2,15 +2,19 @@
 
 import csv
 import io
+import json
 
 import numpy as np
 import pytest
 import torch
 
 from prefix_core.errors import InputError
+from prefix_core.methods.prefix import start_of, start_words
 from prefix_core.methods.prefix_encoder import random_start
+from prefix_core.methods.settings import Settings
 from prefix_core.model.base import Base
 from prefix_core.model.prefix import Prefix
+from prefix_core.studies.history import History, history_of
 from prefix_core.studies.token_space import (
     NEIGHBOURS,
     PLACES,
@@ -18,10 +22,12 @@ from prefix_core.studies.token_space import (
     altered,
     average_keys_values,
     frequent_tokens,
+    prefix_vectors,
     project,
     readable,
-    to_csv,
 )  # fmt: skip
+from prefix_core.studies.view import View, from_fields, to_csv, to_fields
+from tests.architectures import make_bases
 
 SIZE = 120
 
@@ -130,10 +136,68 @@ def test_a_prefix_made_of_tokens_lies_on_them(tiny: Base, space: Space) -> None:
     np.testing.assert_allclose(view.prefixes["words"], view.tokens[[4, 2, 9]], atol=1e-4)
 
 
-def test_an_earlier_step_is_placed_along_the_same_directions(space: Space, prefixes) -> None:
-    view = space.view({"a": prefixes["a"]}, 1, "values", "both")
-    np.testing.assert_allclose(view.place(prefixes["a"]), view.prefixes["a"], atol=1e-5)
-    assert view.place(prefixes["b"]).shape == (3, 3)
+def test_keys_are_compared_before_rotation(tmp_path_factory: pytest.TempPathFactory) -> None:
+    """In a rotary base the first layer's keys are those of the bare embeddings then, wherever a token stands."""
+    base = make_bases(tmp_path_factory.mktemp, ["llama"])["llama"]
+    tokens = [5, 9, 6]
+    found = average_keys_values(base, [[0, 5, 9, 6, 7, 9], [0, 3, 4, 6, 5]], tokens)
+    torch.testing.assert_close(found[:, 0], project(base, tokens), atol=1e-4, rtol=1e-4)
+    start = start_of(base, Settings(prefix_length=6, mlp_width=None, initial_words="the place is near"))
+    words = [*base.before, *base.encode("the place is near") * 6][:6]
+    keys, values = project(base, words)
+    np.testing.assert_allclose(prefix_vectors(base.network, start, 0, "keys"), keys.numpy(), atol=1e-4)
+    np.testing.assert_allclose(prefix_vectors(base.network, start, 0, "values"), values.numpy(), atol=1e-4)
+
+
+def test_a_prefix_says_what_it_began_as_and_how_far_it_came(tiny: Base, space: Space) -> None:
+    settings = Settings(prefix_length=4, mlp_width=None, initial_words="the pub")
+    start = start_of(tiny, settings)
+    learned = Prefix(start.keys + 3, start.values)
+    halfway = Prefix(start.keys + 1, start.values)
+    history = history_of(tiny, learned, vars(settings), 8, [(0, start), (4, halfway), (8, learned), (12, start)])
+    assert [step for step, _ in history.steps] == [0, 4, 8] and history.whole
+    view = space.view({"a": learned}, 1, "keys", histories={"a": history})
+    way = view.ways["a"]
+    assert list(way.words) == start_words(tiny, settings) and way.words[0] == "<|endoftext|>"
+    assert way.moved == pytest.approx([3 * view.dimensions**0.5] * 4, rel=1e-4)
+    np.testing.assert_allclose(way.steps[-1][1], view.prefixes["a"], atol=1e-4)
+    np.testing.assert_allclose(2 * way.steps[0][1] + way.steps[2][1], 3 * way.steps[1][1], atol=1e-3)  # a third on
+    assert space.view({"a": learned}, 1, "values", histories={"a": history}).ways["a"].moved == (0,) * 4
+
+
+def test_a_prefix_that_began_as_rows_says_so(tiny: Base) -> None:
+    settings = Settings(mlp_width=None, initial_words="the pub", demonstrations=("name : A\nA is a pub.",))
+    words, start = start_words(tiny, settings), start_of(tiny, settings)
+    assert len(words) == start.length and "A is a pub." in "".join(words)
+
+
+def test_a_history_needs_a_card_or_a_noted_start(tiny: Base, prefixes) -> None:
+    prefix = prefixes["a"]
+    noted = history_of(tiny, prefix, {}, 2, [(0, prefixes["b"]), (2, prefix)])
+    assert noted == History((), ((0, prefixes["b"]), (2, prefix)))
+    with pytest.raises(InputError, match="came without a card"):
+        history_of(tiny, prefix, {}, 2)
+    with pytest.raises(InputError, match="not those of a training here"):
+        history_of(tiny, prefix, {"colour": "red"}, 2)
+    assert history_of(tiny, prefix, {"prefix_length": 7, "mlp_width": None}, 2).words == ()  # a random start
+
+
+def test_a_view_is_kept_as_json(space: Space, prefixes) -> None:
+    histories = {"a": History(("x",) * 7, ((0, prefixes["a"]), (3, prefixes["a"])))}
+    view = space.view(prefixes, 1, "values", histories=histories)
+    read_back: View = from_fields(json.loads(json.dumps(to_fields(view))))
+    assert (read_back.texts, read_back.layer, read_back.part) == (view.texts, 1, "values")
+    np.testing.assert_allclose(read_back.prefixes["a"], view.prefixes["a"], atol=1e-4)
+    np.testing.assert_allclose(read_back.ways["a"].steps[0][1], view.ways["a"].steps[0][1], atol=1e-4)
+    assert [near.token for near in read_back.near[5]] == [near.token for near in view.near[5]]
+    assert to_fields(read_back) == to_fields(view)
+
+
+def test_each_token_knows_its_own_neighbours(space: Space) -> None:
+    view, tokens = space.view({}, 1), space.vectors(1, "keys")
+    distances = np.linalg.norm(tokens[7] - tokens, axis=1)
+    order = [place for place in np.argsort(distances) if place != 7][:NEIGHBOURS]
+    np.testing.assert_allclose([near.distance for near in view.near[7]], distances[order], rtol=1e-3)
 
 
 @pytest.mark.parametrize(

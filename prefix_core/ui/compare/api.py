@@ -13,7 +13,7 @@ import gradio as gr
 from prefix_core.tasks import Task
 from prefix_core.ui.choices import find_card
 from prefix_core.ui.common import refusals
-from prefix_core.ui.compare.runs import DecodingOptions, decoding_of
+from prefix_core.ui.compare.runs import DecodingOptions, decoding_of, steering_of
 from prefix_core.ui.labels import METHODS
 from prefix_core.ui.loading import Loading
 from prefix_core.ui.room import bounded, line_for
@@ -39,6 +39,7 @@ def add(loading: Loading) -> None:
         shots: int = 0,
         task: TaskName = "e2e",
         strength: float = 1.0,
+        layers: str = "",
     ) -> Iterator[dict[str, Any]]:
         """Write the text for one input in several ways. Streams; a call that is cancelled stops the work.
 
@@ -53,7 +54,8 @@ def add(loading: Loading) -> None:
             cut: shorten an input that does not fit, instead of refusing it; by default only articles are shortened
             shots: examples in the prompt of the method prompt, 0 to 5
             task: e2e or innkeeper (a table), webnlg or dart (triples), summarization (an article)
-            strength: of the prefix, 0 to 2: 0 hides it, 1 is as learned, 2 counts as if it stood there twice
+            strength: of the prefix, 0 to 8: 0 hides it, 1 is as learned, 2 counts as if it stood there twice
+            layers: those in which the prefix acts, such as 5-12; empty for all
         Returns:
             {"task", "table": the input's rows, "ahead": comparisons to wait for,
             "outputs": [{"method", "state", "text", "said", "missing", "seconds", ..}, ..]}; what a text says and misses
@@ -63,7 +65,8 @@ def add(loading: Loading) -> None:
             chosen = find_card(task).task
             source = chosen.parse(bounded(text))
             shorten = chosen.cut if cut is None else cut
-            options = DecodingOptions(decoding, temperature, top_p, seed, max_new_tokens, shorten, shots, strength)
+            writing = (decoding, temperature, top_p, seed, max_new_tokens, shorten, shots)
+            options = DecodingOptions(*writing, strength, layers)
             answer = {"task": task, "table": chosen.to_grid(source), "ahead": 0, "outputs": []}
             for ahead, panes in _stream(loading, chosen, source, list(dict.fromkeys(methods)), options):
                 yield answer | {"ahead": ahead, "outputs": [pane_json(chosen, source, pane) for pane in panes]}
@@ -79,15 +82,14 @@ def _stream(
     from prefix_core.writing import comparison
 
     decoding = decoding_of(options)
+    steering = steering_of(options)
     line = line_for(engine.base, [(task, source)], len(methods), decoding)
     with line.join() as place:  # given up when the call is cancelled: Gradio closes the generator
         for ahead in place.countdown(every=SEND):
             yield ahead, []
         sent = time.perf_counter()
         panes: list[Pane] = []
-        for panes in comparison.compare(
-            engine, task, source, methods, decoding, options.shots, strength=options.strength
-        ):
+        for panes in comparison.compare(engine, task, source, methods, decoding, options.shots, **steering):
             if time.perf_counter() - sent > SEND:
                 yield 0, panes
                 sent = time.perf_counter()

@@ -35,6 +35,16 @@ KEYS = "<p>Shift+Enter or Ctrl+Enter in the input runs it, too.</p>"
 # What "once more" means: only sampling writes another text.
 AGAIN = {"greedy": "Run again (same text)", "beam": "Run again (same text)", "sampling": "Regenerate"}
 
+STRENGTH = """
+<label><span>Prefix strength</span><input type="range" min="-7" max="6" step="1"></label>
+<output></output><button type="button" aria-label="Strength as trained" hidden>reset</button>
+"""
+LAYERS = """
+<span>in layers</span><span class="span"><input type="range" min="1" aria-label="First layer the prefix acts in"><input
+  type="range" min="1" aria-label="Last layer the prefix acts in"></span>
+<output></output><button type="button" aria-label="All layers" hidden>reset</button>
+"""
+
 
 @dataclass(frozen=True)
 class InputComponents:
@@ -63,6 +73,13 @@ class DecodingComponents:
     max_new_tokens: gr.Slider
     cut: gr.Checkbox
     shots: gr.Slider
+    strength: gr.HTML
+    layers: gr.HTML
+
+    @property
+    def dials(self) -> list[gr.HTML]:
+        """What the prefix panes alone depend on."""
+        return [self.strength, self.layers]
 
     @property
     def all(self) -> list[gr.components.Component]:
@@ -100,6 +117,11 @@ class CompareTab:
         return [self.run, self.again, self.stop, *self.input.examples]
 
     @property
+    def run_parts(self) -> list[gr.components.Component]:
+        """What changes as a run begins."""
+        return [self.input.problem, self.status, self.references, *self.buttons]
+
+    @property
     def form(self) -> list[gr.components.Component]:
         """What a comparison is made of: the card, the draft, the methods, the settings."""
         return [self.tasks, *self.input.draft, self.methods, *self.decoding.all]
@@ -128,7 +150,7 @@ def lay_out(card: TaskCard, opening: Opening | None) -> CompareTab:
         with gr.Column(scale=4, min_width=340, elem_id="input"):
             entry = _lay_out_input(card, draft_of(card, source))
             several = lay_out_pasted()
-            decoding = _lay_out_decoding(card.task)
+            settings = _lay_out_settings(card.task)
             several |= lay_out_file()
         with gr.Column(scale=8, min_width=340, elem_id="output"):
             with gr.Row(elem_id="actions"):
@@ -151,16 +173,18 @@ def lay_out(card: TaskCard, opening: Opening | None) -> CompareTab:
                 again = gr.Button(AGAIN["greedy"], size="sm", scale=0, min_width=0, elem_id="again")
                 link = gr.Button("Copy link", size="sm", scale=0, min_width=0, elem_id="link")
                 gr.HTML('<span role="status"></span>', elem_id="linked")
+            with gr.Row(elem_id="dials"):
+                dials = [_dial(1.0, STRENGTH, "strength"), _dial("", LAYERS, "layers")]
             script = (ASSETS / "panes.js").read_text(encoding="utf-8")
             drawn = gr.HTML(draw_panes(card.task, source, panes), elem_id="panes", js_on_load=script)
             references = gr.HTML(
                 references_html(panes, card.references_of(source)) if opening else "", elem_id="people"
             )
     return CompareTab(
-        tasks=tasks, input=entry, decoding=decoding, methods=methods, without=without, run=run, stop=stop, again=again,
-        link=link, query=gr.Textbox(visible=False), kept=gr.Textbox(visible="hidden"), status=status, panes=drawn,
-        references=references,
-        state=gr.State(PageState(card.key)), many=ManyParts(**several),
+        tasks=tasks, input=entry, decoding=DecodingComponents(*settings, *dials), methods=methods, without=without,
+        run=run, stop=stop, again=again, link=link, query=gr.Textbox(visible=False), kept=gr.Textbox(visible="hidden"),
+        status=status, panes=drawn, references=references, state=gr.State(PageState(card.key)),
+        many=ManyParts(**several),
     )  # fmt: skip
 
 
@@ -178,7 +202,8 @@ def _lay_out_input(card: TaskCard, draft: Draft) -> InputComponents:
     )
 
 
-def _lay_out_decoding(task: Task) -> DecodingComponents:
+def _lay_out_settings(task: Task) -> list[Any]:
+    """The settings but for the prefix's dials."""
     with gr.Accordion("Decoding and prompt settings", open=False, elem_id="settings"):
         decoding = gr.Radio(
             [("Greedy", "greedy"), ("Beam search, 5 beams", "beam"), ("Sampling", "sampling")],
@@ -197,7 +222,20 @@ def _lay_out_decoding(task: Task) -> DecodingComponents:
     decoding.change(
         lambda kind: gr.Group(visible=kind == "sampling"), decoding, sampling, queue=False, api_visibility="private"
     )
-    return DecodingComponents(decoding, temperature, top_p, seed, longest, cut, shots)
+    return [decoding, temperature, top_p, seed, longest, cut, shots]
+
+
+def _dial(value: float | str, template: str, name: str) -> gr.HTML:
+    """A dial of the prefix; its `input` event fires while it is moved. `most`: layers of the base, once it is known."""
+    return gr.HTML(
+        value,
+        html_template=template,
+        js_on_load=(ASSETS / "dials.js").read_text(encoding="utf-8"),
+        apply_default_css=False,
+        elem_id=name,
+        most=1,
+        visible="hidden",
+    )
 
 
 def _grid(columns: Sequence[str], rows: list[list[str]], visible: bool) -> gr.HTML:

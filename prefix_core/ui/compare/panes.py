@@ -11,7 +11,7 @@ from typing import Any
 
 from prefix_core.scores.slots import Coverage
 from prefix_core.tasks import Task
-from prefix_core.ui.labels import METHOD_LABELS, METRICS, number, seconds, share, size
+from prefix_core.ui.labels import METHOD_LABELS, METRICS, PREFIXES, number, seconds, share, size
 from prefix_core.writing.pane import Pane
 
 SCORES = ("bleu", "rouge_l")  # those of a single text
@@ -67,7 +67,7 @@ def pane_html(
     return (
         f'<article class="pane" data-method="{pane.method}" data-state="{pane.state}" aria-label="{kind.title}">'
         f"<header><h2>{kind.title}</h2>{_tools(pane, kind.title, chosen, several)}"
-        f'<p class="how">{kind.how}</p></header>'
+        f'<p class="how">{kind.how}{_steered(pane)}</p></header>'
         f'<p class="output" data-text="{escape(pane.text)}">{_output(pane, coverage, beside)}</p>'
         f"{_said(pane, coverage)}{numbers if pane.state != 'failed' else ''}</article>"
     )
@@ -102,6 +102,15 @@ def _legend(beside: Pane | None, values: bool) -> str:
     return f'<p class="legend">{words}{" · " if words else ""}{bars}</p>'
 
 
+def _steered(pane: Pane) -> str:
+    """How the prefix was steered, where it does not act as it was trained."""
+    strength = f"strength {pane.strength:g}" if pane.strength != 1 else ""
+    first, _, last = pane.layers.partition("-")
+    layers = f"in layers {first} to {last} alone" if first != last else f"in layer {first} alone" if first else ""
+    words = " ".join(filter(None, (strength, layers)))
+    return f" · <b>{words}</b>" if words else ""
+
+
 def _tools(pane: Pane, title: str, chosen: bool, several: bool) -> str:
     """Buttons that assets/panes.js answers."""
     if pane.state not in ("finished", "stopped") or not pane.text:
@@ -111,7 +120,9 @@ def _tools(pane: Pane, title: str, chosen: bool, several: bool) -> str:
         f'<button type="button" data-do="against" aria-pressed="{str(chosen).lower()}"'
         f' aria-label="Differences of the others from {title}">Differences</button>'
     )
-    return f'<div class="tools">{copy}{against if several else ""}</div>'
+    acts = f'<button type="button" data-do="acts" aria-label="Where {title} acts in this text">Where it acts</button>'
+    shown = f"{acts if pane.method in PREFIXES else ''}{copy}{against if several else ''}"
+    return f'<div class="tools">{shown}</div>'
 
 
 def _output(pane: Pane, coverage: Coverage | None, beside: Pane | None) -> str:

@@ -19,7 +19,7 @@ from prefix_core.ui.choices import TaskCard
 from prefix_core.ui.common import MOST_TOKENS, status_html
 from prefix_core.ui.compare.entry import Draft
 from prefix_core.ui.compare.panes import draw_panes, outcome, references_html, written
-from prefix_core.ui.labels import ALL_METHODS, seconds
+from prefix_core.ui.labels import ALL_METHODS, PREFIXES, seconds
 from prefix_core.ui.loading import Loading
 from prefix_core.ui.room import line_for
 from prefix_core.ui.waiting_line import waiting_words
@@ -34,13 +34,17 @@ DECODINGS = ("greedy", "beam", "sampling")
 BEAMS = 5  # the paper's
 HIGHEST_TEMPERATURE = 5.0
 MOST_SHOTS = 5  # examples in a prompt
-STRONGEST = 2.0  # of a prefix; as learned: 1
+# Of a prefix; as learned: 1. At 2 most texts of a shipped prefix stay as they are, at 8 none, at 16 they fall apart.
+STRONGEST = 8.0
 
 Redraw = tuple[str, Any, Any]  # the status, the panes, what people wrote
 
 
 class DecodingOptions(NamedTuple):
-    """How to write, in the order of the page's components. shots: examples in the prompt; strength: of the prefix."""
+    """How to write, in the order of the page's components. shots: examples in the prompt.
+
+    strength: of the prefix; layers: those in which it acts, "5-12", or "" for all.
+    """
 
     decoding: str = "greedy"
     temperature: float = 0.8
@@ -50,19 +54,28 @@ class DecodingOptions(NamedTuple):
     cut: bool = False
     shots: int = 0
     strength: float = 1.0
+    layers: str = ""
 
 
 @dataclass
 class Comparison:
-    """What one run is to write, as the page stood when it was asked for. Whoever holds `taken` writes it."""
+    """What one run is to write, as the page stood when it was asked for. Whoever holds `taken` writes it.
+
+    kept: panes that stay as they are beside those that are written.
+    """
 
     card: TaskCard
     source: Any
     methods: list[str]
     options: DecodingOptions
     note: str = ""
+    kept: list[Pane] = field(default_factory=list)
     stopped: bool = False
     taken: Lock = field(default_factory=Lock)
+
+    def all(self, panes: list[Pane]) -> list[Pane]:
+        """These and those kept, in the order of the page."""
+        return sorted([*panes, *self.kept], key=lambda pane: ALL_METHODS.index(pane.method))
 
 
 @dataclass
@@ -87,6 +100,23 @@ class PageState:
         if not methods:
             raise InputError("No method is ticked. Tick at least one.")
         self.latest = Comparison(card, source, methods, options, note)
+
+    def steer(self, options: DecodingOptions) -> bool:
+        """Ask for the prefix's texts anew, while the other panes stay; while these are being written, for all.
+
+        Returns whether there is something to write.
+        """
+        if self.latest:
+            now = self.latest
+        elif self.shown:
+            card, source, panes = self.shown
+            methods = [pane.method for pane in panes if pane.method in PREFIXES]
+            kept = [pane for pane in panes if pane.method not in PREFIXES]
+            now = Comparison(card, source, methods, options, kept=kept)
+        else:
+            return False
+        self.latest = Comparison(now.card, now.source, now.methods, options, kept=now.kept)
+        return bool(now.methods)
 
     def end(self) -> None:
         """A run is over, or could not begin."""
@@ -140,6 +170,22 @@ def decoding_of(options: DecodingOptions) -> Decoding:
     return replace(decoding, temperature=options.temperature, top_p=options.top_p, seed=int(options.seed))
 
 
+def span_of(layers: str) -> range | None:
+    """Layers as people count them, "5-12", counted from 0; None for all. Raises `InputError` for anything else."""
+    if not layers:
+        return None
+    first, _, last = layers.partition("-")
+    try:
+        return range(int(first) - 1, int(last or first))
+    except ValueError:
+        raise InputError(f"The layers are “{layers[:40]}”; write them as 5-12, or leave them out for all.") from None
+
+
+def steering_of(options: DecodingOptions) -> dict[str, Any]:
+    """How the prefix is steered, by the names that `comparison.compare` has. Raises `InputError`."""
+    return {"strength": options.strength, "span": span_of(options.layers)}
+
+
 def run(loading: Loading, state: PageState) -> Iterator[Redraw]:
     """Redraws of the latest comparison while the model writes; nothing more once a later one was asked for."""
     comparison = state.latest
@@ -190,13 +236,14 @@ def _written(
     references = card.references_of(source)
     began = drawn = time.perf_counter()
     panes: list[Pane] = []
-    shots, strength = int(options.shots), options.strength
-    for panes in compare(engine, card.task, source, methods, decoding, shots, own, unwanted, strength):
+    shots = int(options.shots)
+    for panes in compare(engine, card.task, source, methods, decoding, shots, own, unwanted, **steering_of(options)):
         if time.perf_counter() - drawn > REDRAW:
-            yield status_html("busy", "Writing …"), state.draw(card, source, panes), gr.skip()
+            yield status_html("busy", "Writing …"), state.draw(card, source, comparison.all(panes)), gr.skip()
             drawn = time.perf_counter()
     summary = f"{written(panes)} for {card.task.label(source)} in {seconds(time.perf_counter() - began)}"
     line = status_html(outcome(panes), summary, comparison.note or options.decoding)
+    panes = comparison.all(panes)
     yield line, state.draw(card, source, panes), references_html(panes, references)
     if references:
         yield line, gr.skip(), references_html(scored(panes, references), references)

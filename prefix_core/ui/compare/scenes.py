@@ -4,10 +4,10 @@ A link is the page's address with a query that says what to show; nothing about 
 """
 
 import json
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from html import escape
-from typing import Any
+from typing import Any, Literal
 from urllib.parse import urlencode
 
 import gradio as gr
@@ -21,7 +21,7 @@ from prefix_core.ui.compare.entry import Draft, plain_kind
 from prefix_core.ui.compare.layout import CompareTab, input_updates, opening_status
 from prefix_core.ui.compare.panes import references_html
 from prefix_core.ui.compare.runs import DecodingOptions, PageState
-from prefix_core.ui.labels import ALL_METHODS, METHOD_LABELS
+from prefix_core.ui.labels import ALL_METHODS, METHOD_LABELS, PREFIXES
 from prefix_core.ui.loading import Loading
 from prefix_core.ui.visitors import Visitor, Visitors
 
@@ -30,6 +30,7 @@ Updates = dict[Any, Any]  # component -> its update
 LONGEST_QUERY = 7000  # characters of a query; some servers on the way take no more than 8 kB
 OPTION_TYPES = {
     "decoding": str, "temperature": float, "top_p": float, "seed": int, "max_new_tokens": int, "cut": int, "shots": int,
+    "strength": float, "layers": str,
 }  # fmt: skip
 
 
@@ -156,10 +157,16 @@ class Scenes:
         state.drafts[state.key] = left
         return self.show(state, visitor, card, state.drafts.get(key) or self._first_draft(card))
 
-    def offer(self, card: TaskCard, wanted: list[str] | None = None) -> Updates:
-        """The methods that can run on this base, with a word on the others. wanted: those to tick; None for all."""
+    def offer(
+        self, card: TaskCard, wanted: list[str] | None = None, settings: dict[str, Any] | None = None
+    ) -> Updates:
+        """The methods that can run on this base, with a word on the others. wanted: those to tick; None for all.
+
+        The prefix's dials are there where it can run, as `settings` say or else at rest.
+        """
         try:
-            obstacles = card.obstacles(self.loading.wait())
+            engine = self.loading.wait()
+            obstacles = card.obstacles(engine)
         except PrefixError:
             return {}  # the header says why
         free = [method for method in ALL_METHODS if not obstacles.get(method, "no")]
@@ -167,6 +174,14 @@ class Scenes:
         return {
             self.page.methods: gr.CheckboxGroup([(METHOD_LABELS[name].title, name) for name in free], value=ticked),
             self.page.without: _without(obstacles),
+        } | self._dials(engine.base.shape.layers, set(PREFIXES) & set(free), settings or {})
+
+    def _dials(self, layers: int, needed: Collection[str], settings: dict[str, Any]) -> Updates:
+        shown: bool | Literal["hidden"] = True if needed else "hidden"
+        at_rest, decoding = {"strength": 1.0, "layers": ""}, self.page.decoding
+        return {
+            getattr(decoding, name): gr.HTML(settings.get(name, rest), most=layers, visible=shown)
+            for name, rest in at_rest.items()
         }
 
     def tasks(self, token: str, state: PageState) -> gr.Radio:
@@ -194,7 +209,7 @@ class Scenes:
         updates = input_updates(page.input, card, draft, entry.check_html(card, draft))
         updates |= page.decoding.updates(card.task, settings)
         updates |= {page.tasks: gr.Radio([(other.label, other.key) for other in task_cards(visitor)], value=card.key)}
-        updates |= {page.references: ""} | self.offer(card, methods)
+        updates |= {page.references: ""} | self.offer(card, methods, settings)
         try:
             source = draft.source(card)
         except InputError:

@@ -44,8 +44,8 @@ KEEP_FORM = '(...form) => keepForm("{part}", ...form)'
 RECALL_FORM = "(state, token) => [state, token, recallForm()]"
 
 
-def build(loading: Loading, visitors: Visitors, arrival: Arrival, tab: gr.Tab) -> None:
-    """Lay out the tab and connect it."""
+def build(loading: Loading, visitors: Visitors, arrival: Arrival, tab: gr.Tab) -> CompareTab:
+    """Lay out the tab and connect it; returns it, since its texts are looked at elsewhere, too."""
     card = SHIPPED_CARDS[FIRST]
     opening = load_opening(loading.name, loading.root, card.key)
     page = lay_out(card, opening)
@@ -57,6 +57,7 @@ def build(loading: Loading, visitors: Visitors, arrival: Arrival, tab: gr.Tab) -
     many.connect(page.many, scenes, arrival)
     api.add(loading)
     many_api.add(loading, visitors)
+    return page
 
 
 def _connect_input(scenes: Scenes, arrival: Arrival) -> None:
@@ -117,6 +118,14 @@ class RunEvents:
         references = references_html([], card.references_of(source))
         return _buttons(page, state) | checked | {page.status: status, page.references: references}
 
+    def steer(self, state: PageState, *options: Any) -> Updates:
+        """Ask for the prefix's texts anew, as its dials say."""
+        page = self.scenes.page
+        state.running += 1  # `end` follows, whatever happens here
+        if not state.steer(DecodingOptions(*options)):
+            return _buttons(page, state)
+        return _buttons(page, state) | {page.status: status_html("busy", "Writing …")}
+
     def end(self, state: PageState) -> Updates:
         state.end()
         return _buttons(self.scenes.page, state)
@@ -142,12 +151,11 @@ def _connect_runs(scenes: Scenes, arrival: Arrival, note: str) -> None:
     page, events = scenes.page, RunEvents(scenes)
 
     def run_on(event: Callable[..., Any], due: bool = False, note: str = "", form: list[Any] | None = None) -> None:
-        begun = event(
-            partial(events.begin, due, note),
-            [page.state, arrival.token, *(form or page.form)],
-            [page.input.problem, page.status, page.references, *page.buttons],
-            **QUICK,
-        )
+        given = [page.state, arrival.token, *(form or page.form)]
+        begun = event(partial(events.begin, due, note), given, page.run_parts, **QUICK)
+        go_on(begun)
+
+    def go_on(begun: gr.events.Dependency) -> None:
         ran = begun.then(
             partial(run, scenes.loading),
             page.state,
@@ -169,6 +177,8 @@ def _connect_runs(scenes: Scenes, arrival: Arrival, note: str) -> None:
     run_on(page.again.click(_another_seed, page.decoding.decoding, page.decoding.seed, **QUICK).then)
     decoding = page.decoding.decoding
     decoding.change(lambda kind: gr.Button(AGAIN[kind]), decoding, page.again, **QUICK)
+    for dial in page.decoding.dials:
+        go_on(dial.input(events.steer, [page.state, *page.decoding.all], page.run_parts, **LATEST))
     page.stop.click(events.stop, page.state, page.stop, **QUICK)
     page.panes.select(events.against, page.state, page.panes, **QUICK)
     left = [page.state, arrival.token, page.tasks, *page.input.draft]

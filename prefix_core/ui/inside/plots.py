@@ -1,6 +1,7 @@
 """What "Look inside" shows of a view: the plot, a line about it, and the nearest tokens. Pure functions.
 
-assets/space.js knows the traces by their order: the tokens, those that were searched for, then the prefixes.
+assets/space.js knows the traces by their order: the tokens, those that were searched for, then the prefixes, then
+the lines from where they began.
 """
 
 from __future__ import annotations
@@ -14,35 +15,37 @@ import plotly.graph_objects as go
 
 from prefix_core.ui.style import COLOURS, GREY, SYMBOLS, figure
 
-if TYPE_CHECKING:  # at run time it would import torch
-    from prefix_core.studies.token_space import Neighbour, Points, View
+if TYPE_CHECKING:
+    from prefix_core.studies.view import Neighbour, Points, View, Way
 
 AXES = ("x", "y", "z")
+FIRST_PREFIX = 2  # the place of its trace
 
 
-def plot(view: View, titles: Mapping[str, str], three: bool, path: Sequence[tuple[int, Points]] = ()) -> go.Figure:
-    """The tokens as a grey cloud, each prefix in a colour. titles: prefix -> its title.
+def plot(view: View, titles: Mapping[str, str], three: bool) -> go.Figure:
+    """The tokens as a grey cloud, each prefix in a colour, with lines from where it began. titles: prefix -> its title.
 
-    path: (step, points) of the last prefix as it was trained; assets/space.js plays it.
+    A dot's `customdata` are the tokens nearest to it; assets/space.js shows them, and plays the ways of the prefixes.
     """
     words = [escape(visible_space(text)) for text in view.texts]
-    cloud = _trace(view.tokens, three, words, "tokens")
+    cloud = _trace(view.tokens, three, words, "tokens", view.near)
     cloud.marker = {"color": GREY, "symbol": "circle", "size": 3 if three else 5, "opacity": 0.45}
     searched = _trace(view.tokens[:0], three, [], "found")
     searched.marker = {"color": COLOURS[1], "symbol": "circle-open", "size": 6 if three else 11, "line": {"width": 2}}
     searched.update(
         mode="markers+text", textposition="top center", showlegend=False, hoverinfo="skip", hovertemplate=None
     )
-    learned = []
+    learned, lines = [], []
     for place, (name, points) in enumerate(view.prefixes.items()):
-        title = escape(titles[name])
-        texts = [f"{title}, vector {number}<br>nearest: {near}" for number, near in enumerate(_nearest(view, name), 1)]
-        trace = _trace(points, three, texts, title)
-        symbol, colour = SYMBOLS[place % len(SYMBOLS)], COLOURS[place % len(COLOURS)]
+        title, colour = escape(titles[name]), COLOURS[place % len(COLOURS)]
+        texts = [f"{title}, {said}" for said in _said(view, name)]
+        trace = _trace(points, three, texts, title, view.nearest[name])
+        symbol = SYMBOLS[place % len(SYMBOLS)]
         trace.marker = {"color": colour, "symbol": symbol, "size": 5 if three else 10, "opacity": 0.95}
         learned.append(trace)
+        lines += [_line(view.ways[name], three, colour)] if name in view.ways else []
     margin = {"l": 52, "r": 8, "t": 8, "b": 48}
-    drawn = figure(cloud, searched, *learned, dragmode="orbit" if three else "pan", margin=margin)
+    drawn = figure(cloud, searched, *learned, *lines, dragmode="orbit" if three else "pan", margin=margin)
     labels = [f"direction {number}, {100 * part:.1f}%" for number, part in enumerate(view.variance, 1)]
     if three:
         axis = {"showbackground": False, "gridcolor": GREY, "gridwidth": 1, "zeroline": False, "color": GREY}
@@ -50,9 +53,8 @@ def plot(view: View, titles: Mapping[str, str], three: bool, path: Sequence[tupl
         drawn.update_layout(scene=scene | {"aspectmode": "cube"}, margin={"l": 0, "r": 0, "t": 8, "b": 0})
     else:
         drawn.update_layout(xaxis_title=labels[0], yaxis_title=labels[1])
-    if path:
-        steps = [{"step": step, "points": points.round(4).T.tolist()} for step, points in path]
-        drawn.update_layout(meta={"trace": len(drawn.data) - 1, "steps": steps}, **_room(view, path, three))
+    if view.ways:
+        drawn.update_layout(meta=_movement(view), **_room(view, three))
     return drawn
 
 
@@ -69,8 +71,9 @@ def nearest_html(view: View, titles: Mapping[str, str]) -> str:
     """A table for each prefix: every vector with the tokens nearest to it and their distances."""
     tables = "".join(_table(view, name, titles[name]) for name in view.prefixes)
     word = (
-        f"Euclidean distance in all {view.pca.n_features_in_} dimensions of the layer, not in the picture. From a "
-        f"token to the one nearest to it, it is typically <b>{view.typical:.1f}</b>."
+        f"Distances are Euclidean, in all {view.dimensions} dimensions of the layer. From one token to the next it is "
+        f"typically <b>{view.typical:.1f}</b>; a token that a vector is <span class='close'><code>as near to</code>"
+        "</span> stands out, and one of the <span class='own'><code>words it began as</code></span> is underlined."
     )
     return f'<div class="nearest"><p>{word}</p><div class="tables">{tables}</div></div>' if tables else ""
 
@@ -95,45 +98,103 @@ def view_json(view: View) -> dict[str, Any]:
         ],
         "prefixes": {
             name: [
-                {"point": point, "nearest": [[view.texts[near.token], round(near.distance, 4)] for near in row]}
-                for point, row in zip(points.round(4).tolist(), view.nearest[name], strict=True)
+                {
+                    "point": point,
+                    "nearest": [[view.texts[near.token], round(near.distance, 4)] for near in row],
+                    **_began(view.ways.get(name), place),
+                }
+                for place, (point, row) in enumerate(zip(points.round(4).tolist(), view.nearest[name], strict=True))
             ]
             for name, points in view.prefixes.items()
         },
     }
 
 
-def _trace(points: Points, three: bool, texts: list[str], name: str) -> go.Scatter | go.Scatter3d:
+def _began(way: Way | None, place: int) -> dict[str, Any]:
+    return {
+        "began_as": way.words[place] if way and way.words else None,
+        "moved": round(way.moved[place], 4) if way else None,
+    }
+
+
+def _trace(
+    points: Points, three: bool, texts: list[str], name: str, near: Sequence[Sequence[Neighbour]] | None = None
+) -> go.Scatter | go.Scatter3d:
     kind = go.Scatter3d if three else go.Scatter
-    axes = {axis: points[:, place].round(4).tolist() for place, axis in enumerate(AXES[: 3 if three else 2])}
-    return kind(**axes, text=texts, name=name, mode="markers", hovertemplate="%{text}<extra></extra>")
+    axes = {axis: points[:, place].round(3).tolist() for place, axis in enumerate(AXES[: 3 if three else 2])}
+    flat = [[each for token, distance in row for each in (token, round(distance, 1))] for row in near or ()]
+    data = {"customdata": flat} if flat else {}
+    return kind(**axes, **data, text=texts, name=name, mode="markers", hovertemplate="%{text}<extra></extra>")
 
 
-def _nearest(view: View, name: str) -> list[str]:
-    return [f"{escape(visible_space(view.texts[row[0].token]))} {row[0].distance:.1f}" for row in view.nearest[name]]
+def _line(way: Way, three: bool, colour: str) -> go.Scatter | go.Scatter3d:
+    """From where each vector began, over the steps that are known, to where it is."""
+    steps = np.stack([points for _, points in way.steps])  # (steps, P, 3)
+    gap = np.full((1, *steps.shape[1:]), np.nan, np.float32)
+    path = np.concatenate([steps, gap]).transpose(1, 0, 2).reshape(-1, 3)
+    trace = _trace(path, three, [], "way")
+    trace.update(mode="lines", showlegend=False, hoverinfo="skip", hovertemplate=None, opacity=0.5)
+    trace.line = {"color": colour, "width": 2 if three else 1}
+    return trace
+
+
+def _movement(view: View) -> dict[str, Any]:
+    """What assets/space.js plays: for each way its trace and its steps' points."""
+    names = list(view.prefixes)
+    return {
+        "whole": all(way.whole for way in view.ways.values()),
+        "ways": [
+            {
+                "trace": FIRST_PREFIX + names.index(name),
+                "steps": [{"step": step, "points": points.round(3).T.tolist()} for step, points in way.steps],
+            }
+            for name, way in view.ways.items()
+        ],
+    }
+
+
+def _said(view: View, name: str) -> list[str]:
+    """A few words on each vector."""
+    way = view.ways.get(name)
+    lines = []
+    for number, row in enumerate(view.nearest[name], 1):
+        began = f", began as {escape(visible_space(way.words[number - 1]))}" if way and way.words else ""
+        moved = f"<br>moved by {way.moved[number - 1]:.1f}" if way else ""
+        nearest = f"{escape(visible_space(view.texts[row[0].token]))} {row[0].distance:.1f}"
+        lines.append(f"vector {number}{began}{moved}<br>nearest: {nearest}")
+    return lines
 
 
 def _table(view: View, name: str, title: str) -> str:
-    rows = "".join(
-        f'<tr><th scope="row">{number}</th><td>{"".join(_chip(view, near) for near in row)}</td></tr>'
-        for number, row in enumerate(view.nearest[name], 1)
-    )
+    way = view.ways.get(name)
+    own = set(way.words) if way else set()
+    rows = ""
+    for number, row in enumerate(view.nearest[name], 1):
+        began = f"<code>{escape(visible_space(way.words[number - 1]))}</code>" if way and way.words else "–"
+        moved = f"{way.moved[number - 1]:.1f}" if way else "–"
+        chips = "".join(_chip(view, near, own) for near in row)
+        rows += f'<tr><th scope="row">{number}</th><td>{began}</td><td>{moved}</td><td class="chips">{chips}</td></tr>'
+    named = ("vector", "began as", "has moved", "nearest tokens now")
+    heads = "".join(f'<th scope="col">{head}</th>' for head in named)
     return (
         f'<div class="scroll" tabindex="0" role="region" aria-label="Nearest tokens: {escape(title)}"><table>'
         f"<caption>{escape(title)}</caption>"
-        f'<thead><tr><th scope="col">vector</th><th scope="col">nearest tokens</th></tr></thead>'
+        f"<thead><tr>{heads}</tr></thead>"
         f"<tbody>{rows}</tbody></table></div>"
     )
 
 
-def _chip(view: View, near: Neighbour) -> str:
-    close = ' class="close"' if near.distance <= view.typical else ""
-    return f"<span{close}><code>{escape(visible_space(view.texts[near.token]))}</code>{near.distance:.1f}</span>"
+def _chip(view: View, near: Neighbour, own: set[str]) -> str:
+    text = view.texts[near.token]
+    kinds = " ".join(["close"] * (near.distance <= view.typical) + ["own"] * (text in own))
+    title = ' title="one of the words that it began as"' if text in own else ""
+    return f'<span class="{kinds}"{title}><code>{escape(visible_space(text))}</code>{near.distance:.1f}</span>'
 
 
-def _room(view: View, path: Sequence[tuple[int, Points]], three: bool) -> dict[str, Any]:
+def _room(view: View, three: bool) -> dict[str, Any]:
     """Axes wide enough for every step, so that they stand still while the prefix moves."""
-    everything = np.concatenate([view.tokens, *view.prefixes.values(), *(points for _, points in path)])
+    steps = [points for way in view.ways.values() for _, points in way.steps]
+    everything = np.concatenate([view.tokens, *view.prefixes.values(), *steps])
     low, high = everything.min(0), everything.max(0)
     margin = 0.05 * (high - low)
     spans = [[float(a), float(b)] for a, b in zip(low - margin, high + margin, strict=True)]

@@ -1,195 +1,133 @@
-"""The tab "Look inside": where a prefix's vectors lie among the model's own tokens.
-
-`studies.token_space` needs torch and scikit-learn, so it is imported only once the base is loaded.
-"""
+"""The tab "Look inside": where a prefix acts in a text, and where its vectors lie among the model's own tokens."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import partial
-from threading import Lock
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 import gradio as gr
 
-from prefix_core.errors import InputError, PrefixError
-from prefix_core.places import ASSETS
-from prefix_core.ui.choices import PrefixChoice, pick_prefixes, prefix_choices
-from prefix_core.ui.common import QUICK, problem_html, refusals, status_html
-from prefix_core.ui.inside import plots
+from prefix_core.errors import PrefixError
+from prefix_core.studies.first_look import load_first_look
+from prefix_core.tasks import get_task
+from prefix_core.ui.choices import OWN, prefix_choices
+from prefix_core.ui.common import QUICK, problem_html, status_html
+from prefix_core.ui.compare.layout import CompareTab
+from prefix_core.ui.compare.runs import PageState
+from prefix_core.ui.inside import acts, api, plots
+from prefix_core.ui.inside.inspector import MOST_PREFIXES, QUEUED, Inspector
+from prefix_core.ui.inside.layout import SAVE, InsideTab, lay_out
 from prefix_core.ui.loading import Loading
 from prefix_core.ui.visitors import Arrival, Visitors
 
 if TYPE_CHECKING:
-    from prefix_core.studies.token_space import Space, View
-    from prefix_core.writing.engine import Engine
-
-MOST_PREFIXES = 6  # in one picture
-QUEUED: dict[str, Any] = {"concurrency_limit": 2, "concurrency_id": "inside"}
-
-ABOUT = """
-<div class="words"><p>In every layer, each token of a text offers a <b>key</b>, by which later tokens find it, and a
-<b>value</b>, which they take from it. A prefix is simply more of these, learned instead of computed, so it can be
-drawn among those of ordinary tokens: 2,000 frequent ones, each averaged over its places in a sample text of our own
-(tokens that the sample lacks are put in place of other words). Out of hundreds of dimensions, the picture keeps the
-directions in which the set you choose varies most (PCA); everything else is flattened, so two points may look close and
-be far apart. The table below measures in all dimensions: a vector far from every token says something that no word of
-the vocabulary says.</p></div>
-"""
-
-FINDER = """
-<div class="finder">
-  <label>Find tokens <input type="search" data-find placeholder="pub, restaurant" autocomplete="off" spellcheck="false">
-  </label><output data-count aria-live="polite"></output>
-  <div class="movement" data-movement hidden>
-    <span>Its way here</span><button type="button">Play</button>
-    <input type="range" min="0" step="any" aria-label="Step of the training"><output></output>
-  </div>
-</div>
-"""
-
-COMING = """<div class="coming"><p>You will see here</p><ul>
-<li><b>a picture</b> of the prefixes among the model's own tokens: point at a dot for its token, or search for one</li>
-<li><b>the tokens nearest</b> to each learned vector, with their distance</li>
-<li><b>the way</b> a prefix took while it was trained, for one that you trained here</li></ul></div>"""
-
-# Saves a text as a file; nothing of it stays on the server.
-SAVE = """(text) => {
-  if (!text) return [];
-  const link = document.createElement("a");
-  link.href = URL.createObjectURL(new Blob([text], { type: "text/csv" }));
-  link.download = "coordinates.csv";
-  link.click();
-  setTimeout(() => URL.revokeObjectURL(link.href), 1000);
-  return [];
-}"""
+    from prefix_core.studies.view import View
 
 
 @dataclass
-class Inspector:
-    """The base's tokens, whose vectors are computed when the first visitor asks for a picture."""
+class Opened:
+    """Whether a visitor's page shows something already, in each of the tab's two halves."""
 
-    loading: Loading
-    visitors: Visitors
-    _space: Space | None = None
-    _lock: Lock = field(default_factory=Lock)
-
-    def view(
-        self, token: str, wanted: list[str], layer: int, part: Any, fit: Any, bare: bool
-    ) -> tuple[View, list[PrefixChoice]]:
-        """layer: counted from 1. Raises `PrefixError`; waits while another visitor has the vectors computed."""
-        engine = self.loading.wait()
-        picked = pick_prefixes(prefix_choices(engine, self.visitors.get(token) if token else None), wanted)
-        if len(picked) > MOST_PREFIXES:
-            raise InputError(
-                f"{len(picked)} prefixes are ticked; one picture holds up to {MOST_PREFIXES}. Untick some."
-            )
-        prefixes = {choice.name: choice.steered.prefix for choice in picked if choice.steered.prefix}
-        with self._lock:
-            view = self.space(engine).view(prefixes, int(layer) - 1, part, fit, bare)
-        return view, picked
-
-    def space(self, engine: Engine) -> Space:
-        from prefix_core.studies.token_space import Space
-
-        if self._space is None:
-            self._space = Space(engine.base)
-        return self._space
-
-    @property
-    def ready(self) -> bool:
-        return self._space is not None
+    acts: bool = False
+    picture: bool = False
 
 
-@dataclass(frozen=True)
-class InsideTab:
-    """The components that events touch. choices: what a picture is made of; three: 2-D or 3-D."""
-
-    prefixes: gr.CheckboxGroup
-    layer: gr.Radio
-    part: gr.Radio
-    fit: gr.Radio
-    bare: gr.Checkbox
-    three: gr.Radio
-    look: gr.Button
-    save: gr.Button
-    status: gr.HTML
-    space: gr.Plot
-    near: gr.HTML
-
-    @property
-    def choices(self) -> list[Any]:
-        return [self.prefixes, self.layer, self.part, self.fit, self.bare]
-
-
-def build(loading: Loading, visitors: Visitors, arrival: Arrival, tab: gr.Tab) -> None:
-    """Lay out the tab and connect it."""
-    inspector, page = Inspector(loading, visitors), lay_out()
-    csv = gr.Textbox(visible=False)
-    queued = QUEUED | {"api_visibility": "private"}
+def build(loading: Loading, visitors: Visitors, arrival: Arrival, tab: gr.Tab, compare: CompareTab) -> None:
+    """Lay out the tab and connect it. compare: whose texts can be looked at."""
+    inspector, page, opened = Inspector(loading, visitors), lay_out(), gr.State(Opened())
+    queued = QUEUED | {"api_visibility": "private", "show_progress": "hidden"}
+    latest = queued | {"trigger_mode": "always_last"}
     prefixes = [arrival.token, page.prefixes]
-    tab.select(partial(offer, inspector), prefixes, [page.prefixes, page.layer], **QUICK)
-    choices = [arrival.token, *page.choices]
-    for event in (page.look.click, *(choice.input for choice in (*page.choices, page.three))):
-        event(
-            partial(draw, inspector),
-            [*choices, page.three],
-            [page.status, page.space, page.near],
-            show_progress="hidden",
-            trigger_mode="always_last",
-            **queued,
-        )
-    page.layer.input(lambda layer: gr.Checkbox(visible=layer == "1"), page.layer, page.bare, **QUICK)
-    made = page.save.click(partial(coordinates, inspector), choices, [csv, page.status], **queued)
+    offered = tab.select(partial(offer, inspector), [*prefixes, page.layer], [page.prefixes, page.layer], **QUICK)
+    given = [opened, compare.state, arrival.token, *page.choices, page.three]
+    tab.select(partial(open_acts, inspector), given[:2], page.explained, **queued)
+    offered.then(partial(open_picture, inspector), [opened, *given[2:]], [page.layer, *page.picture], **queued)
+    asked = [opened, compare.state]
+    page.explain.click(partial(explain, inspector), asked, page.explained, **latest)
+
+    def of_pane(opened: Opened, state: PageState, event: gr.EventData) -> Iterator[tuple[Any, Any]]:
+        yield from explain(inspector, opened, state, str(event.method))
+
+    compare.panes.expand(of_pane, asked, page.explained, **latest)
+    _connect_picture(inspector, page, arrival, opened, latest)
+    api.add(inspector)
+
+
+def _connect_picture(
+    inspector: Inspector, page: InsideTab, arrival: Arrival, opened: gr.State, latest: dict[str, Any]
+) -> None:
+    csv, choices = gr.Textbox(visible=False), [arrival.token, *page.choices]
+    for choice in (*page.choices, page.three):
+        choice.input(partial(redraw, inspector), [opened, *choices, page.three], page.picture, **latest)
+    page.layer.input(lambda layer: gr.Checkbox(visible=layer == 1), page.layer, page.bare, **QUICK)
+    made = page.save.click(partial(coordinates, inspector), choices, [csv, page.status], **latest)
     made.then(None, csv, None, js=SAVE, **QUICK)
-    _endpoints(inspector)
 
 
-def lay_out() -> InsideTab:
-    with gr.Column(elem_id="inside"):
-        gr.HTML(ABOUT, apply_default_css=False)
-        with gr.Row():
-            with gr.Column(scale=4, min_width=300, elem_classes="choices"):
-                prefixes = gr.CheckboxGroup([], label="Prefixes", elem_id="inside-prefixes")
-                layer = gr.Radio(["1"], value="1", label="Layer", elem_id="inside-layer")
-                part = gr.Radio([("Keys", "keys"), ("Values", "values")], value="keys", label="Keys or values")
-                bare = gr.Checkbox(label="Bare embeddings: tokens without text or position, as layer 1 reads them")
-                fit = gr.Radio(
-                    [("Tokens", "tokens"), ("Prefixes", "prefixes"), ("Both", "both")],
-                    value="tokens",
-                    label="Directions fitted on",
-                    info="the picture spreads these out the most",
-                )
-                three = gr.Radio([("2-D", False), ("3-D", True)], value=False, label="Picture")
-                look = gr.Button("Look inside", variant="primary", elem_id="look")
-                save = gr.Button("Download coordinates (CSV)", elem_id="save-coordinates")
-            with gr.Column(scale=9, min_width=340):
-                status = gr.HTML(status_html("idle", "Nothing is computed until you press “Look inside”."))
-                gr.HTML(COMING, apply_default_css=False)
-                space = gr.Plot(show_label=False, container=False, elem_id="space")
-                script = (ASSETS / "space.js").read_text(encoding="utf-8")
-                gr.HTML(FINDER, js_on_load=script, apply_default_css=False)
-        near = gr.HTML("", apply_default_css=False)
-    return InsideTab(prefixes, layer, part, fit, bare, three, look, save, status, space, near)
-
-
-def offer(inspector: Inspector, token: str, ticked: list[str]) -> tuple[Any, Any]:
-    """The prefixes and layers to choose from; at first the shipped prefixes are ticked."""
+def offer(inspector: Inspector, token: str, ticked: list[str], layer: int) -> tuple[Any, Any]:
+    """The prefixes and layers to choose from; at first the first shipped prefix and the visitor's own are ticked."""
     try:
         engine = inspector.loading.wait()
         choices = prefix_choices(engine, inspector.visitors.visit(token))
     except PrefixError:
         return gr.skip(), gr.skip()  # the header says why
-    kept = [name for name in ticked if name in choices] or list(choices)[:MOST_PREFIXES]
+    shipped = [name for name in choices if not name.startswith(OWN)]
+    own = [name for name in choices if name.startswith(OWN)]
+    kept = [name for name in ticked if name in choices] or [*shipped[:1], *own][:MOST_PREFIXES]
     titles = [(choice.title, choice.name) for choice in choices.values()]
-    layers = [str(number) for number in range(1, engine.base.shape.layers + 1)]
     nothing = None if choices else "not trained yet: train one on the tab “Train”"
-    return gr.CheckboxGroup(titles, value=kept, info=nothing), gr.Radio(layers)
+    most = engine.base.shape.layers
+    layers = gr.Slider(maximum=max(2, most), value=min(layer, most))  # a slider needs two ends
+    return gr.CheckboxGroup(titles, value=kept, info=nothing), layers
+
+
+def open_acts(inspector: Inspector, opened: Opened, state: PageState) -> Iterator[tuple[Any, Any]]:
+    """What was precomputed or, where that is of other weights, the text in Compare; nothing to one who comes back."""
+    if opened.acts:
+        yield gr.skip(), gr.skip()
+        return
+    opened.acts = True
+    look = load_first_look(inspector.loading.name, inspector.loading.root)
+    if look:
+        yield acts.of_first_look(look, get_task(look.task).title)
+    else:
+        yield from acts.explain(inspector.loading, state)
+
+
+def explain(inspector: Inspector, opened: Opened, state: PageState, method: str = "") -> Iterator[tuple[Any, Any]]:
+    """Where the prefix acts in a text that stands in Compare. method: of its pane (any prefix's if "")."""
+    opened.acts = True
+    yield from acts.explain(inspector.loading, state, method)
+
+
+def open_picture(
+    inspector: Inspector, opened: Opened, token: str, names: list[str], layer: int, *form: Any
+) -> Iterator[tuple[Any, ...]]:
+    """What was precomputed, if it is of the prefixes ticked, or else the picture of these; once for each visitor."""
+    if opened.picture:
+        yield gr.skip(), gr.skip(), gr.skip(), gr.skip()
+        return
+    opened.picture = True
+    look = load_first_look(inspector.loading.name, inspector.loading.root)
+    if look and (not names or set(names) == set(look.view.prefixes)):
+        titles = {look.task: get_task(look.task).title}
+        note = f"precomputed on {look.created}, {look.machine}"
+        yield look.view.layer + 1, *_drawn(look.view, titles, look.layers, False, note)
+        return
+    middle = layer if layer > 1 or not names else (inspector.loading.wait().base.shape.layers // 2) + 1
+    for redrawn in draw(inspector, token, names, middle, *form):
+        yield middle, *redrawn
+
+
+def redraw(inspector: Inspector, opened: Opened, *form: Any) -> Iterator[tuple[Any, Any, Any]]:
+    opened.picture = True
+    yield from draw(inspector, *form)
 
 
 def draw(
-    inspector: Inspector, token: str, names: list[str], layer: str, part: str, fit: str, bare: bool, three: bool
+    inspector: Inspector, token: str, names: list[str], layer: int, part: str, fit: str, bare: bool, three: bool
 ) -> Iterator[tuple[Any, Any, Any]]:
     """The picture and the table for what is chosen."""
     if not inspector.loading.ready:
@@ -197,82 +135,27 @@ def draw(
     elif not inspector.ready:
         yield status_html("busy", "Reading the sample text, once for all layers …"), gr.skip(), gr.skip()
     try:
-        view, picked = inspector.view(token, names, int(layer), part, fit, bare and layer == "1")
+        view, picked = inspector.view(token, names, int(layer), part, fit, bare and int(layer) == 1)
     except PrefixError as error:
         yield problem_html(error), gr.skip(), gr.skip()
         return
-    from prefix_core.model.prefix import Prefix
-
     titles = {choice.name: choice.title for choice in picked}
-    moving = [choice for choice in picked if choice.moments]
-    if moving:  # the one that moves is drawn last, on top of the others
-        view.prefixes[moving[-1].name] = view.prefixes.pop(moving[-1].name)
-    moments = moving[-1].moments if moving else ()
-    path = [(moment.step, view.place(Prefix(moment.keys, moment.values))) for moment in moments]
-    layers = inspector.loading.wait().base.shape.layers
-    yield (
-        status_html("done", plots.summary(view, layers, three)),
-        plots.plot(view, titles, three, path),
-        plots.nearest_html(view, titles),
-    )
+    yield _drawn(view, titles, inspector.loading.wait().base.shape.layers, three)
+
+
+def _drawn(view: View, titles: dict[str, str], layers: int, three: bool, note: str = "") -> tuple[Any, Any, Any]:
+    status = status_html("done", plots.summary(view, layers, three), note)
+    return status, plots.plot(view, titles, three), plots.nearest_html(view, titles)
 
 
 def coordinates(
-    inspector: Inspector, token: str, names: list[str], layer: str, part: str, fit: str, bare: bool
+    inspector: Inspector, token: str, names: list[str], layer: int, part: str, fit: str, bare: bool
 ) -> tuple[str, Any]:
     """The points as CSV, for the browser to save."""
     try:
-        view, _ = inspector.view(token, names, int(layer), part, fit, bare and layer == "1")
+        view, _ = inspector.view(token, names, int(layer), part, fit, bare and int(layer) == 1)
     except PrefixError as error:
         return "", problem_html(error)
-    from prefix_core.studies.token_space import to_csv
+    from prefix_core.studies.view import to_csv
 
     return to_csv(view), gr.skip()
-
-
-def _endpoints(inspector: Inspector) -> None:
-    """Add `/inside` and `/coordinates` to the Blocks being built."""
-
-    def view(prefixes: list[str], layer: int, part: str, fit: str, bare: bool, visitor: str) -> View:
-        with refusals():
-            return inspector.view(visitor, list(dict.fromkeys(prefixes)), layer, part, fit, bare)[0]
-
-    def inside(
-        prefixes: list[str],
-        layer: int = 1,
-        part: Literal["keys", "values"] = "keys",
-        fit: Literal["tokens", "prefixes", "both"] = "tokens",
-        bare: bool = False,
-        visitor: str = "",
-    ) -> dict[str, Any]:
-        """Where prefixes lie among the model's tokens, in one layer.
-
-        Parameters:
-            prefixes: names of tasks whose shipped prefix is meant, or "own: " and the name of a prefix of the visitor's
-            layer: from 1
-            part: keys or values
-            fit: what the three directions are fitted on: tokens, prefixes or both
-            bare: token embeddings alone, through layer 1's own projection
-            visitor: the token of the visitor whose own prefixes are meant
-        Returns:
-            {"variance": [..], "typical_distance", "tokens": [{"token", "point"}, ..], "prefixes": {name: [{"point",
-            "nearest": [[token, distance], ..]}, ..]}, ..}
-        """
-        return plots.view_json(view(prefixes, layer, part, fit, bare, visitor))
-
-    def coordinates(
-        prefixes: list[str],
-        layer: int = 1,
-        part: Literal["keys", "values"] = "keys",
-        fit: Literal["tokens", "prefixes", "both"] = "tokens",
-        bare: bool = False,
-        visitor: str = "",
-    ) -> str:
-        """The same points as CSV: kind, name, number, token, x, y, z, nearest, distance. Parameters as /inside."""
-        seen = view(prefixes, layer, part, fit, bare, visitor)
-        from prefix_core.studies.token_space import to_csv
-
-        return to_csv(seen)
-
-    for endpoint in (inside, coordinates):
-        gr.api(endpoint, api_name=endpoint.__name__, **QUEUED)

@@ -20,7 +20,7 @@ from prefix_core.ui.choices import find_card
 from prefix_core.ui.common import QUICK, problem_html, status_html
 from prefix_core.ui.compare import entry
 from prefix_core.ui.compare.panes import references_html, written
-from prefix_core.ui.compare.runs import DecodingOptions, PageState, decoding_of
+from prefix_core.ui.compare.runs import DecodingOptions, PageState, decoding_of, steering_of
 from prefix_core.ui.compare.scenes import Scenes, Updates
 from prefix_core.ui.labels import duration
 from prefix_core.ui.loading import Loading
@@ -233,7 +233,7 @@ def written_rows(loading: Loading, run: ManyRun) -> Iterator[str]:
                 return
             for panes in compare_all(
                 engine, run.card.task, sources, run.methods, decoding, int(options.shots), own, lambda: run.stopped,
-                options.strength,
+                **steering_of(options),
             ):  # fmt: skip
                 run.panes[start : start + len(sources)] = [
                     panes[row * width : (row + 1) * width] for row in range(len(sources))

@@ -21,8 +21,7 @@ from prefix_core.ui.visitors import REMEMBER, Arrival, OwnPrefix, Visitor, Visit
 # `go` in assets/page.js opens a tab and presses what is meant as soon as it appears there.
 USE = """(name) => { go("Compare", "#tasks input", (card) => card.value === "own: " + name); return [] }"""
 LOOK_INSIDE = """(name) => {
-  const box = (label) => label.querySelector("input");
-  const look = (label) => (box(label).checked ? document.querySelector("#look") : box(label)).click();
+  const look = (label) => label.querySelector("input:not(:checked)")?.click();
   go("Look inside", "#inside-prefixes label", (label) => label.textContent.trim() === name + " (yours)", look);
   return [];
 }"""
