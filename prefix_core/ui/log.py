@@ -15,7 +15,7 @@ def log(event: str, **fields: Any) -> None:
 
 def fault(*_: object, **__: object) -> None:
     """The exception that is being handled, by its kind and its last places: its words may be a visitor's."""
-    kind, _, trace = sys.exc_info()
+    kind, _error, trace = sys.exc_info()
     places = traceback.extract_tb(trace)[-3:]
     where = [f"{place.filename.rpartition('/')[2]}:{place.lineno} {place.name}" for place in places]
     log("fault", kind=kind.__name__ if kind else "", where=where)
