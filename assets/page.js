@@ -78,6 +78,7 @@ document.addEventListener("keydown", (event) => {
 // Gradio gives every radio button a name of its own, so that arrow keys lead nowhere: one name makes a group of them.
 let groups = 0;
 function group() {
+  for (const image of document.querySelectorAll("footer button img")) image.alt = ""; // the button says the same in words
   for (const first of document.querySelectorAll(".wrap > label:first-child > input[type=radio]")) {
     const box = first.closest(".wrap");
     if (box.role !== "radiogroup") {

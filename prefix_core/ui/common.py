@@ -50,7 +50,8 @@ def table_html(columns: Iterable[str], rows: Iterable[Sequence[str]], caption: s
         "" if all(map(NUMBER.match, filter(None, cells))) else ' class="words"' for cells in zip(*rows, strict=True)
     ]
     head = "".join(
-        f'<th scope="col"{side}>{escape(column)}</th>' for column, side in zip_longest(columns, sides, fillvalue="")
+        f'<th scope="col"{side}>{escape(column)}</th>' if column else f"<td{side}></td>"  # no heading, no words to say
+        for column, side in zip_longest(columns, sides, fillvalue="")
     )
     body = "".join(
         f'<tr><th scope="row">{escape(first)}</th>'

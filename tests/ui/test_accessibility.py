@@ -1,4 +1,4 @@
-"""Every tab in light and dark, checked by axe: no serious finding."""
+"""Every tab in light and dark, checked by axe: no finding."""
 
 from typing import Literal
 
@@ -12,7 +12,7 @@ RULES = {"resultTypes": ["violations"], "runOnly": ["wcag2a", "wcag2aa", "wcag21
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_no_tab_has_a_serious_fault(app: App, browser: Browser, scheme: Literal["light", "dark"]) -> None:
+def test_no_tab_has_a_fault(app: App, browser: Browser, scheme: Literal["light", "dark"]) -> None:
     faults = []
     for page in visit(app, browser, color_scheme=scheme):
         page.emulate_media(reduced_motion="reduce")
@@ -25,7 +25,6 @@ def test_no_tab_has_a_serious_fault(app: App, browser: Browser, scheme: Literal[
             faults += [
                 f"{name}: {fault['id']} ({fault['help']}): {node['html'][:160]}"
                 for fault in found
-                if fault["impact"] in ("serious", "critical")
                 for node in fault["nodes"]
             ]
     assert faults == []
