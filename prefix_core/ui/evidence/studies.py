@@ -233,6 +233,40 @@ def topics(table: Table) -> Measured:
     )
 
 
+def prompts(table: Table) -> Measured:
+    """prompts.json: the score of every wording by which the base was asked, by task; the best of each is filled."""
+    rows = [{**row, "metric": "bleu" if "bleu" in row else "rouge_l"} for row in table["rows"]]
+    by_task: dict[str, list[Row]] = {}
+    for row in rows:
+        by_task.setdefault(row["task"], []).append(row)
+    best = {task: max(some, key=lambda row: float(row[row["metric"]])) for task, some in by_task.items()}
+    drawn = figure(
+        go.Scatter(
+            y=[row["task"] for row in rows],
+            x=[row[row["metric"]] for row in rows],
+            text=[f"{row['instruction']}<br>{row['system']}" for row in rows],
+            mode="markers",
+            marker={
+                "color": COLOURS[0],
+                "size": 10,
+                "symbol": ["circle" if row is best[row["task"]] else "circle-open" for row in rows],
+            },
+            hovertemplate="%{x:.1f}: %{text}<extra></extra>",
+        ),
+        xaxis={"title": "BLEU; of summarization ROUGE-L", "rangemode": "tozero"},
+        height=110 + 50 * len(by_task),
+    )
+    drawn.update_yaxes(automargin=True, type="category")
+    cells = [[row["task"], row["instruction"], row["system"], f"{row[row['metric']]:.1f}"] for row in rows]
+    said = "; ".join(
+        f"{task} {row[row['metric']]:.1f} {METRICS[row['metric']]}, asked “{row['instruction']}”"
+        for task, row in best.items()
+    )
+    columns = ["task", "instruction", "system line", "score"]
+    note = f"{display_name(table['base'])}; a mark is one instruction under one system line; python -m prefix_core study"
+    return Measured(f"Best without examples: {said}.", drawn, columns, cells, f"{note} prompts.")
+
+
 def main_metric(table: Table) -> str:
     """BLEU, or ROUGE-L where a study is of summaries."""
     scores: Row = next(iter(table["rows"][0]["scores"].values()))

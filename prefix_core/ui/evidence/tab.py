@@ -29,6 +29,7 @@ FIGURES: dict[str, tuple[str, Callable[[Any], Measured]]] = {
     "lengths_news": ("How long a prefix for news should be", studies.lengths),
     "topics": ("A topic never learned from", studies.topics),
     "within_news": ("From business and politics to technology and entertainment", studies.topics),
+    "prompts": ("How the model is asked", studies.prompts),
     "sweep": ("How the defaults were chosen", plots.sweep),
     "bench": ("Speed and memory", plots.speed),
 }
