@@ -263,7 +263,7 @@ def prompts(table: Table) -> Measured:
         for task, row in best.items()
     )
     columns = ["task", "instruction", "system line", "score"]
-    note = f"{display_name(table['base'])}; a mark is one instruction under one system line; python -m prefix_core study"
+    note = f"{display_name(table['base'])}; a mark is an instruction under a system line; python -m prefix_core study"
     return Measured(f"Best without examples: {said}.", drawn, columns, cells, f"{note} prompts.")
 
 
