@@ -9,7 +9,7 @@ function show(name) {
 // Opens a tab and presses what is meant there, of all that `selector` finds, as soon as it is offered.
 window.go = (name, selector, meant, press = (found) => found.click()) => {
   show(name);
-  const until = Date.now() + 10000;
+  const until = Date.now() + 60000;
   const timer = setInterval(() => {
     const found = [...document.querySelectorAll(selector)].find(meant);
     if (found) press(found);
