@@ -139,7 +139,7 @@ class Loop:
         self.sampled = held_out[:samples]
         self.batches, self.steps = Batches(self.pairs, settings), settings.steps_for(len(self.pairs))
         self.every = held_out_every or max(1, self.steps // MEASUREMENTS)
-        self.checkpoint = checkpoint
+        self.checkpoint, self.save_every = checkpoint, CHECKPOINT_SECONDS
         self.run = self._begin_or_go_on()
         self.ended = self.progress.ended
         self.first_step, self.first_seconds = self.progress.step, self.progress.seconds
@@ -165,12 +165,16 @@ class Loop:
         return self.run.progress
 
     def events(self, should_stop: Callable[[], bool]) -> Iterator[TrainingEvent]:
-        """Run to the end, or until asked to stop; yields what `train` yields."""
-        while self.progress.step < self.steps and not self.ended:
-            if self.workers.agree(should_stop(), self.base.device):
-                self.ended = "stopped"
-            elif self.step():
-                yield self.event()
+        """Run to the end, or until asked to stop; yields what `train` yields. One who stops listening loses nothing."""
+        try:
+            while self.progress.step < self.steps and not self.ended:
+                if self.workers.agree(should_stop(), self.base.device):
+                    self.ended = "stopped"
+                elif self.step():
+                    yield self.event()
+        except GeneratorExit:
+            self.save_at_end()
+            raise
         self.save_at_end()
         yield self.event(self.result())
 
@@ -195,7 +199,7 @@ class Loop:
             self.measure()
         now = time.perf_counter()
         progress.seconds = self.first_seconds + now - self.started
-        if self.checkpoint is not None and self.workers.first and now - self.saved >= CHECKPOINT_SECONDS:
+        if self.checkpoint is not None and self.workers.first and now - self.saved >= self.save_every:
             save_run(self.checkpoint, self.run)
             self.saved = now
         return True

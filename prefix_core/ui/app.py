@@ -32,6 +32,7 @@ from prefix_core.ui.log import fault, log
 from prefix_core.ui.server import around
 from prefix_core.ui.style import theme
 from prefix_core.ui.train import tab as train
+from prefix_core.ui.train.runs import end_trainings
 from prefix_core.ui.visitors import Visitors, recognise
 
 if TYPE_CHECKING:
@@ -49,6 +50,7 @@ STEPS = """
     <small>at what it has learned</small></li>
 </ol></nav>
 """
+SAVING = 6.0  # seconds that trainings have to save where they are, when a host ends the program
 GO = (ASSETS / "page.js").read_text(encoding="utf-8")
 
 
@@ -126,8 +128,9 @@ def main() -> None:
 
 
 def end(files: tempfile.TemporaryDirectory[str]) -> NoReturn:
-    """End at once, as a host wants it: visitors' files are deleted, and no thread is waited for."""
+    """End as a host wants it: trainings save where they are, visitors' files go, and no thread is waited for."""
     log("end")
+    end_trainings(SAVING)
     files.cleanup()
     os._exit(0)
 

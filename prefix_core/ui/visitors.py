@@ -124,6 +124,7 @@ class Visitors:
         kept: Kept | None = None,
     ) -> None:
         self.most, self.most_bytes, self.clock, self.kept = most, most_bytes, clock, kept
+        self.returning: list[Callable[[Visitor], None]] = []  # what else is to be found again of a visitor
         self._here: dict[str, Visitor] = {}
         self._lock = threading.RLock()
         self._base: Base | None = None  # with which prefixes are kept on disk
@@ -157,7 +158,9 @@ class Visitors:
             for prefix in self.kept.prefixes(token, base):
                 visitor.prefixes[prefix.name] = prefix
             with self._lock:
-                self._here.setdefault(token, visitor)
+                self._here[token] = visitor
+            for find_again in self.returning:
+                find_again(visitor)
 
     def visit(self, token: str = "") -> Visitor:
         """The visitor with that token, or a new one with a new token; an unknown token is never accepted."""

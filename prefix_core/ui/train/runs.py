@@ -13,14 +13,17 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from prefix_core.errors import InputError, PrefixError
+from prefix_core.ui.kept import told
 from prefix_core.ui.loading import Loading
+from prefix_core.ui.train import on_disk
 from prefix_core.ui.train.estimate import Pace, threads
 from prefix_core.ui.train.limits import Limits
 from prefix_core.ui.train.plan import TrainingPlan
@@ -39,6 +42,23 @@ FAULT = "This run was broken off by a fault in the program. Your rows and settin
 OUT_OF_TIME = "the time limit was reached"
 OUT_OF_MEMORY = "broken off: it took more memory than there was; the prefix goes on alone"
 FIRST_SAMPLES = 3  # held-out inputs that are written for before anything is learned
+
+
+PROCESSES: set[subprocess.Popen[str]] = set()  # those that train
+ENDING = threading.Event()  # the program is about to end
+
+
+def end_trainings(seconds: float) -> None:
+    """Let every training save where it is, so that it goes on when the program is back; `seconds` at most."""
+    ENDING.set()
+    deadline = time.monotonic() + seconds
+    for process in list(PROCESSES):
+        process.terminate()
+    for process in list(PROCESSES):
+        try:
+            process.wait(max(0.0, deadline - time.monotonic()))
+        except subprocess.TimeoutExpired:
+            process.kill()
 
 
 @dataclass
@@ -186,6 +206,9 @@ class TrainingRun:
         known = self.method(event["method"])
         if known is not None:
             known.losses, known.times, known.ended = known.losses[: event["step"]], known.times[: event["step"]], ""
+            # a step whose checkpoint was saved, but of which nothing was told before the program was killed
+            for numbers in (known.losses, known.times):
+                numbers += numbers[-1:] * (event["step"] - len(numbers))
         else:
             known = MethodProgress(*(event[name] for name in ("method", "steps", "trained", "kept", "bytes")))
             known.held_out[0] = event["held_out_loss"]
@@ -194,7 +217,10 @@ class TrainingRun:
 
 
 class TrainingQueue:
-    """The trainings of a process: each waits in line for its turn, in a thread of its own."""
+    """The trainings of a process: each waits in line for its turn, in a thread of its own.
+
+    Where a host keeps what visitors have, a training that was on when the program ended goes on from its checkpoint.
+    """
 
     def __init__(self, loading: Loading, visitors: Visitors, limits: Limits) -> None:
         self.loading, self.visitors, self.limits = loading, visitors, limits
@@ -202,6 +228,7 @@ class TrainingQueue:
         self.pace: Pace | None = None
         self._runs: list[TrainingRun] = []
         self._adding = threading.Lock()
+        visitors.returning.append(self.resume)
 
     def add(self, plan: TrainingPlan, visitor: Visitor) -> TrainingRun:
         """Put a plan at the end of the line. Raises `InputError` for a visitor's second one, and when it is full."""
@@ -214,8 +241,54 @@ class TrainingQueue:
             run = TrainingRun(plan, self.line.enter(), estimate=self.expected(plan), before=tuple(self._runs))
             self._runs.append(run)
             visitor.training = run
+            folder = self._kept_folder(visitor)
+            if folder is not None:
+                on_disk.begin(folder, plan, self._job(plan, self.loading.wait().base, folder, plan.methods))
         threading.Thread(target=self._wait_and_run, args=(run, visitor), name="train", daemon=True).start()
         return run
+
+    def resume(self, visitor: Visitor) -> None:
+        """Find the training that a visitor had before the program was started; if it was not over, it goes on."""
+        folder = self._kept_folder(visitor)
+        found = on_disk.find(folder) if folder is not None else None
+        if found is None:
+            return
+        plan, events = found
+        run = TrainingRun(plan, Place(self.line))
+        for event in events:
+            if event["at"] == "kept":
+                run.prefix = event["prefix"]
+            elif event["at"] == "over":
+                run.change(event["state"], event["error"])
+            else:
+                run.take(event)
+        visitor.training = run
+        if run.over:
+            run.began = run.ended
+            return
+        run.change("waiting")
+        with self._adding:
+            run.place, run.before = self.line.enter(), tuple(self._runs)
+            self._runs.append(run)
+        threading.Thread(target=self._wait_and_run, args=(run, visitor), name="train", daemon=True).start()
+
+    def _kept_folder(self, visitor: Visitor) -> Path | None:
+        kept = self.visitors.kept
+        if kept is None:
+            return None
+        with told("a training"):
+            return kept.begin(visitor.token) / "training"
+        return None
+
+    @contextmanager
+    def _folder(self, visitor: Visitor) -> Iterator[Path]:
+        """Where a training leaves its files: kept for a restart, or as long as it goes."""
+        kept = self._kept_folder(visitor)
+        if kept is not None and kept.exists():
+            yield kept
+        else:
+            with tempfile.TemporaryDirectory(prefix="training-") as folder:
+                yield Path(folder)
 
     def expected(self, plan: TrainingPlan) -> float:
         """Seconds that a plan will take, by what this machine was seen to do."""
@@ -242,11 +315,14 @@ class TrainingQueue:
                 run.change("loading")
             base = self.loading.wait().base
             threading.Thread(target=self._write_first, args=(run,), daemon=True).start()
-            with tempfile.TemporaryDirectory(prefix="training-") as folder:
-                keep = partial(self._keep_best, run, visitor, base, Path(folder))
-                self._follow_process(run, base, Path(folder), keep)
+            with self._folder(visitor) as folder:
+                keep = partial(self._keep_best, run, visitor, base, folder)
+                self._follow_process(run, base, folder, keep)
                 if run.state != "failed":
                     keep()
+                if not ENDING.is_set():
+                    state = run.state if run.over else "stopped" if run.stopped else "done"
+                    on_disk.note(folder, {"at": "over", "state": state, "error": run.error})
         except PrefixError as error:
             run.change("failed", str(error))
         except Exception:
@@ -307,6 +383,7 @@ class TrainingQueue:
                 if last == "loaded" and self.pace is not None:
                     self.pace.start = time.monotonic() - began
                 run.take(event)
+                on_disk.note(folder, event)
                 if last == "end" and event["method"] == "prefix":
                     keep()
                     if self.pace is not None and (progress := run.method("prefix")):
@@ -316,6 +393,7 @@ class TrainingQueue:
         finally:
             process.kill()
             process.wait()
+            PROCESSES.discard(process)
             with run.lock:
                 run.process = None
         return last
@@ -333,6 +411,7 @@ class TrainingQueue:
                 encoding="utf-8",
                 env=os.environ | {"OMP_NUM_THREADS": str(threads()), "PYTHONPATH": paths},
             )
+            PROCESSES.add(run.process)
             return run.process
 
     def _job(self, plan: TrainingPlan, base: Base, folder: Path, methods: dict[str, Settings]) -> str:
@@ -383,3 +462,4 @@ class TrainingQueue:
         held_out = tuple(run.plan.held_out[:HELD_OUT])
         own = OwnPrefix(run.plan.name, run.plan.task, card, steered, tuple(moments), held_out)
         run.prefix = self.visitors.keep(visitor, own).name
+        on_disk.note(folder, {"at": "kept", "prefix": run.prefix})

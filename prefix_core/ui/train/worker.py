@@ -11,10 +11,12 @@ that is to stop.
 import ctypes
 import json
 import os
+import signal
 import sys
 import threading
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Generator, Iterable, Iterator, Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -40,6 +42,7 @@ NICENESS = 5  # a comparison beside it gets about three quarters of a core that 
 SAMPLES = 3  # held-out inputs whose outputs are shown as they change
 SCORED = 20  # held-out inputs that are scored at the end
 CHECKPOINT = "prefix.checkpoint"
+SAVE_EVERY = 10.0  # seconds of training that a program which is killed may lose
 
 
 @dataclass(frozen=True)
@@ -70,6 +73,7 @@ class Racer:
             base, task, method, job.learn, settings, job.held_out[:WATCHED],
             held_out_every=None, samples=SAMPLES, checkpoint=checkpoint, too_long=None, workers=ALONE,
         )  # fmt: skip
+        self.loop.save_every = SAVE_EVERY
         self.loop.every = measured_every(job.pace, self.loop.steps)
         self.before = self.loop.module.steer(base, self.loop.adaptation.kept()) if method == "prefix" else None
         self.steered: Steered | None = None  # once it is trained
@@ -123,7 +127,7 @@ class Racer:
         }
 
 
-def work(job: Job, asked: Iterable[str] = ()) -> Iterator[dict[str, Any]]:
+def work(job: Job, asked: Iterable[str] = ()) -> Generator[dict[str, Any]]:
     """Everything that happens, as it happens. asked: methods to stop.
 
     Raises `PrefixError` for what cannot be trained.
@@ -215,12 +219,17 @@ def from_json(text: str) -> Job:
 def main() -> None:
     if hasattr(os, "nice"):
         os.nice(NICENESS)
+    ending = threading.Event()
+    signal.signal(signal.SIGTERM, lambda *_: ending.set())
     events = os.fdopen(os.dup(1), "w", encoding="utf-8")
     os.dup2(2, 1)  # anything that a library prints goes to standard error
     try:
         job = from_json(sys.stdin.readline())
-        for event in work(job, (line.strip() for line in sys.stdin)):
-            print(json.dumps(event), file=events, flush=True)
+        with closing(work(job, (line.strip() for line in sys.stdin))) as happenings:
+            for event in happenings:
+                print(json.dumps(event), file=events, flush=True)
+                if ending.is_set():
+                    return  # and what is being trained is saved
     except PrefixError as error:
         print(json.dumps({"at": "failed", "error": str(error)}), file=events, flush=True)
     except BrokenPipeError:  # the app is gone
