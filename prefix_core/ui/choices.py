@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -37,7 +38,7 @@ class TaskCard:
         if self.own is None:
             return f"{self.task.title}\n{TASK_KINDS[self.task.kind]}"
         data = self.own.card.data if self.own.card else {}
-        inputs, target = data.get("inputs"), data.get("target")
+        inputs, target = data.get("inputs") or re.findall(r"{([^{}]*)}", self.form), data.get("target")
         columns = f"{', '.join(map(str, inputs))} → {target}" if inputs and target else TASK_KINDS[self.task.kind]
         return f"{self.own.name}\nyours · {columns}"
 

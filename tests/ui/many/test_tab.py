@@ -7,6 +7,7 @@ import pytest
 from gradio_client import Client
 from gradio_client.exceptions import AppError
 from openpyxl import Workbook, load_workbook
+from openpyxl.cell.cell import ILLEGAL_CHARACTERS_RE
 from playwright.sync_api import Page, expect
 
 from tests.ui.conftest import TEXT, App, paste
@@ -68,7 +69,8 @@ def test_a_workbook_is_written_sorted_filtered_opened_and_taken_home(page: Page,
     downloading.value.save_as(tmp_path / "written.xlsx")
     sheet = load_workbook(tmp_path / "written.xlsx").active
     head, *lines = sheet.iter_rows(values_only=True)
-    assert head[:4] == ("name", "area", "food", "prefix") and len(lines) == 3 and lines[2][3] == (text or None)
+    assert head[:4] == ("name", "area", "food", "prefix") and len(lines) == 3
+    assert lines[2][3] == ILLEGAL_CHARACTERS_RE.sub("", text)  # a workbook cannot hold all that random weights write
 
 
 def test_several_records_that_were_pasted_are_offered_as_many_inputs(page: Page) -> None:
