@@ -37,10 +37,9 @@ class TaskCard:
         """Two lines: the name, and what goes in and comes out; of a visitor's own, which columns."""
         if self.own is None:
             return f"{self.task.title}\n{TASK_KINDS[self.task.kind]}"
-        data = self.own.card.data if self.own.card else {}
-        inputs, target = data.get("inputs") or re.findall(r"{([^{}]*)}", self.form), data.get("target")
-        columns = f"{', '.join(map(str, inputs))} → {target}" if inputs and target else TASK_KINDS[self.task.kind]
-        return f"{self.own.name}\nyours · {columns}"
+        columns = ", ".join(re.findall(r"{([^{}]*)}", self.form))
+        goes = f"{columns} → {self.own.card.data.get('target')}" if columns else TASK_KINDS[self.task.kind]
+        return f"{self.own.name}\nyours · {goes}"
 
     @property
     def form(self) -> str:
