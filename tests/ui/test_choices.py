@@ -34,6 +34,10 @@ def test_a_card_of_ones_own_names_its_columns_and_shows_its_held_out_rows(tiny: 
     assert rows == [["name", "A"], ["area", ""]] and said == ""  # each field once
 
 
+def test_a_prefix_that_was_brought_has_its_fields_to_fill(tiny: Base) -> None:
+    assert entry.draft_from(own_card(tiny), "") == entry.Draft("text", [["name", ""], ["area", ""]], "")
+
+
 def test_its_hint_never_leads_to_another_task(tiny: Base) -> None:
     said = entry.check_html(own_card(tiny), entry.Draft("text", [], "a : b : c | d : e : f"))
     assert "not written like the inputs" in said and "WebNLG" not in said

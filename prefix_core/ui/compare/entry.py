@@ -57,7 +57,12 @@ def draft_from(card: TaskCard, text: str) -> Draft:
     try:
         return Draft("text", card.task.to_grid(card.task.parse(text)), text)
     except InputError:
-        return Draft("text", [], text)
+        return Draft("text", empty_grid(card), text)
+
+
+def empty_grid(card: TaskCard) -> list[list[Any]]:
+    """No rows, but the fields of a form."""
+    return card.task.to_grid("") if card.form else []
 
 
 def check_html(card: TaskCard, draft: Draft) -> str:

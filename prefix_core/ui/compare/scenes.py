@@ -237,7 +237,7 @@ class Scenes:
         """The precomputed input, or the last example; a visitor's own task may have neither."""
         if opening := self._opening(card):
             return entry.draft_of(card, opening.source)
-        return entry.draft_of(card, card.examples[-1].source) if card.examples else Draft("text", [], "")
+        return entry.draft_of(card, card.examples[-1].source) if card.examples else entry.draft_from(card, "")
 
     def _kind(self, key: str, visitor: Visitor | None) -> str:
         try:
