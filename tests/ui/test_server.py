@@ -96,7 +96,8 @@ def test_a_log_tells_no_text_of_a_visitor(host: App, log: Path) -> None:
     secret = "Zanzibar Teahouse"
     Client(host.url, verbose=False).predict(text=f"name[{secret}]", max_new_tokens=2, api_name="/compare")
     called = connection(host)
-    called.request("POST", "/gradio_api/call/compare", json.dumps({"data": [f"name[{secret}]"]}))
+    body, kind = json.dumps({"data": [f"name[{secret}]"]}), {"Content-Type": "application/json"}
+    called.request("POST", "/gradio_api/call/compare", body, kind)
     event = json.load(called.getresponse())["event_id"]
     called.request("GET", f"/gradio_api/call/compare/{event}")
     assert b"error" in called.getresponse().read()  # too few parameters, which Gradio would print

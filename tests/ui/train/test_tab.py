@@ -162,18 +162,19 @@ def look_at_its_card(page: Page) -> None:
 
 
 def watch_it_move(page: Page) -> None:
-    """From the trained prefix to its picture, where Play shows the way it went, all of it from this very run."""
-    place = "document.querySelector('#space .js-plotly-plot').data.at(-1).x[0]"
+    """From the trained prefix to its picture, where Play shows the way it went, beside a shipped one's."""
+    place = "(plot => plot.data[plot.layout.meta.ways.at(-1).trace].x[0])(document.querySelector('#space .js-plotly-plot'))"
     page.locator("#training-inside").click()
-    expect(page.locator("#inside .status[data-state=done]")).to_contain_text("Keys of layer 1", timeout=PATIENCE)
+    done = page.locator("#inside .status[data-state=done]", has_text="Keys of layer")
+    expect(done).to_contain_text("tokens", timeout=PATIENCE)
     way = page.locator("[data-movement]")
-    expect(way.locator("output")).to_have_text("step 10 of 10")
+    expect(way.locator("output")).to_have_text("100% of each training")
     there = page.evaluate(place)
     way.locator("input").fill("0")
-    expect(way.locator("output")).to_have_text("step 0 of 10")
+    expect(way.locator("output")).to_have_text("0% of each training")
     assert page.evaluate(place) != there
     way.get_by_role("button", name="Play").click()
-    expect(way.locator("output")).to_have_text("step 10 of 10")
+    expect(way.locator("output")).to_have_text("100% of each training")
     expect(way.get_by_role("button", name="Play")).to_be_visible()
     assert abs(page.evaluate(place) - there) < 0.01
 
