@@ -82,6 +82,8 @@ def test_what_is_too_large_is_refused_with_the_limit_whatever_the_headers_say(ho
 
 
 def test_many_open_streams_leave_it_well(host: App) -> None:
+    while health(host)[0] != 200:  # its base is being loaded
+        time.sleep(0.2)
     with ExitStack() as open_ones:
         for number in range(200):
             stream = connection(host)

@@ -127,6 +127,7 @@ def test_from_a_csv_to_a_prefix_taken_home_and_brought_back(
     expect(other.locator("#training-own")).to_contain_text("mine")
     other.locator("#training-use").click()  # and it is compared there like any other
     expect(other.locator("#tasks input:checked")).to_have_value("own: mine")
+    other.locator(TEXT).fill("name : The Wooden Leg | kind : tavern")
     run(other)
     expect(other.locator("#status [data-state=done]")).to_be_visible()
     expect(other.locator(".pane[data-method=prefix]").first).to_contain_text(re.compile(r"\w"))
@@ -163,7 +164,8 @@ def look_at_its_card(page: Page) -> None:
 
 def watch_it_move(page: Page) -> None:
     """From the trained prefix to its picture, where Play shows the way it went, beside a shipped one's."""
-    place = "(plot => plot.data[plot.layout.meta.ways.at(-1).trace].x[0])(document.querySelector('#space .js-plotly-plot'))"
+    plot = "document.querySelector('#space .js-plotly-plot')"
+    place = f"{plot}.data[{plot}.layout.meta.ways.at(-1).trace].x[0]"
     page.locator("#training-inside").click()
     done = page.locator("#inside .status[data-state=done]", has_text="Keys of layer")
     expect(done).to_contain_text("tokens", timeout=PATIENCE)
