@@ -130,7 +130,7 @@ def test_from_a_csv_to_a_prefix_taken_home_and_brought_back(
     other.locator(TEXT).fill("name : The Wooden Leg | kind : tavern")
     run(other)
     expect(other.locator("#status [data-state=done]")).to_be_visible()
-    expect(other.locator(".pane[data-method=prefix]").first).to_contain_text(re.compile(r"\w"))
+    expect(other.locator(".pane[data-method=own]").first).to_contain_text(re.compile(r"\w"))
     other.get_by_role("tab", name="Train", exact=True).click()
     other.locator("#training-delete").click()
     expect(other.locator("#training-own")).to_be_hidden()
