@@ -5,6 +5,7 @@ import json
 import os
 import signal
 import socket
+import threading
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack
@@ -138,7 +139,9 @@ def test_one_who_sends_too_slowly_is_hung_up_on(monkeypatch: pytest.MonkeyPatch)
         return {}
 
     scope = {"type": "http", "path": "/gradio_api/upload", "method": "POST", "headers": []}
-    asyncio.run(server.Limits(app)(scope, never, None))
+    waiting = threading.Thread(target=lambda: asyncio.run(server.Limits(app)(scope, never, None)))
+    waiting.start()  # a thread of its own: in this one a browser's loop may be running
+    waiting.join(10)
     assert seen == ["http.disconnect"]
 
 
