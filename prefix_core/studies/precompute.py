@@ -69,7 +69,7 @@ def make_opening(engine: Engine, task: Task) -> Opening | None:
         return None
     source = task.featured()[-1].source
     for _ in range(2):  # the second run counts: by then everything is loaded
-        *_, panes = compare(engine, task, source, offered(engine, task), Decoding())
+        *_, panes = compare(engine, task, [source], offered(engine, task), Decoding())
     return Opening(
         base=engine.base.name,
         base_hash=engine.base.weights_hash,

@@ -1,4 +1,4 @@
-"""A comparison: one input written by several methods at once, as panes that fill while the model writes."""
+"""A comparison: inputs written by several methods at once, as panes that fill while the model writes."""
 
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -22,7 +22,7 @@ OWN = "own"  # the method of a prefix that is handed in rather than found among 
 def compare(
     engine: Engine,
     task: Task,
-    source: Any,
+    sources: Sequence[Any],
     methods: Sequence[str],
     decoding: Decoding,
     shots: int = 0,
@@ -33,25 +33,10 @@ def compare(
 ) -> Iterator[list[Pane]]:
     """The panes, again and again as they fill; in the last list none is waiting or writing.
 
+    sources: the inputs, written together: the panes of the first one, then those of the second, and so on.
     shots: examples in the prompt; own: what the method "own" runs; strength, span: of the prefix (see `Prefix`).
     A method that cannot run fails in its own pane. Raises `InputError` for an unknown method.
     """
-    yield from compare_all(engine, task, [source], methods, decoding, shots, own, should_stop, strength, span)
-
-
-def compare_all(
-    engine: Engine,
-    task: Task,
-    sources: Sequence[Any],
-    methods: Sequence[str],
-    decoding: Decoding,
-    shots: int = 0,
-    own: Steered | None = None,
-    should_stop: Callable[[], bool] = lambda: False,
-    strength: float = 1.0,
-    span: range | None = None,
-) -> Iterator[list[Pane]]:
-    """As `compare`, for several inputs together: the panes of the first input, then those of the second, and so on."""
     known = (OWN, *METHODS) if own else tuple(METHODS)
     if unknown := set(methods) - set(known):
         raise InputError(f"There is no method '{min(unknown)}'. Choose from: {', '.join(known)}.")

@@ -15,7 +15,7 @@ def test_panes_say_how_long_loading_took_and_what_a_copy_would_take(tiny: Base, 
     engine, source = Engine(tiny, Shelf(tiny), artifacts, Desk(tiny)), e2e.pool()[0].source
 
     def last() -> dict[str, tuple[float, int]]:
-        *_, panes = compare(engine, e2e, source, ["prefix", "fine_tune", "adapter"], Decoding(max_new_tokens=2))
+        *_, panes = compare(engine, e2e, [source], ["prefix", "fine_tune", "adapter"], Decoding(max_new_tokens=2))
         assert [pane.state for pane in panes] == ["finished", "finished", "failed"]
         return {pane.method: (pane.loading, pane.copy) for pane in panes}
 

@@ -89,7 +89,7 @@ def _stream(
             yield ahead, []
         sent = time.perf_counter()
         panes: list[Pane] = []
-        for panes in comparison.compare(engine, task, source, methods, decoding, options.shots, **steering):
+        for panes in comparison.compare(engine, task, [source], methods, decoding, options.shots, **steering):
             if time.perf_counter() - sent > SEND:
                 yield 0, panes
                 sent = time.perf_counter()

@@ -237,7 +237,7 @@ def _written(
     began = drawn = time.perf_counter()
     panes: list[Pane] = []
     shots = int(options.shots)
-    for panes in compare(engine, card.task, source, methods, decoding, shots, own, unwanted, **steering_of(options)):
+    for panes in compare(engine, card.task, [source], methods, decoding, shots, own, unwanted, **steering_of(options)):
         if time.perf_counter() - drawn > REDRAW:
             yield status_html("busy", "Writing …"), state.draw(card, source, comparison.all(panes)), gr.skip()
             drawn = time.perf_counter()

@@ -218,7 +218,7 @@ def write(loading: Loading, state: ManyState) -> Iterator[tuple[Any, Any]]:
 def written_rows(loading: Loading, run: ManyRun) -> Iterator[str]:
     """Fills `run.panes`, some rows at a time; in between, whoever came meanwhile goes first. Yields words to show."""
     engine = loading.wait()
-    from prefix_core.writing.comparison import compare_all
+    from prefix_core.writing.comparison import compare
 
     options, own = run.options, run.card.own.steered if run.card.own else None
     decoding, width = decoding_of(options), len(run.methods)
@@ -231,7 +231,7 @@ def written_rows(loading: Loading, run: ManyRun) -> Iterator[str]:
                 yield waiting_words(ahead)
             if run.stopped:
                 return
-            for panes in compare_all(
+            for panes in compare(
                 engine, run.card.task, sources, run.methods, decoding, int(options.shots), own, lambda: run.stopped,
                 **steering_of(options),
             ):  # fmt: skip

@@ -72,7 +72,7 @@ def test_every_method_writes_every_row_as_it_writes_it_alone(loading: Loading, m
     assert any("0 of 3 rows" in str(line) for line, _ in some) and any("2 of 3 rows" in str(line) for line, _ in some)
     assert [method["key"] for method in value["methods"]] == ["prefix", "prompt"]
     for row, one in zip(value["rows"], state.run.inputs.rows, strict=True):
-        *_, panes = compare(loading.wait(), E2E, one.source, ["prefix", "prompt"], Decoding(12))
+        *_, panes = compare(loading.wait(), E2E, [one.source], ["prefix", "prompt"], Decoding(12))
         assert [cell["text"] for cell in row["cells"]] == [pane.text for pane in panes]
         assert all(cell["state"] == "finished" and cell["values"] == 2 for cell in row["cells"])
         assert 0 <= row["apart"] <= 100
