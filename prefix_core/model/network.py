@@ -178,9 +178,7 @@ class Network(NamedTuple):
         if not begin:
             x = self.positions.add(tokens if tokens.is_floating_point() else self.embed(tokens), positions)
         turns = self.positions.turns(positions)
-        for index, layer in enumerate(self.layers[:end]):
-            if index < begin:
-                continue
+        for index, layer in enumerate(self.layers[begin:end], begin):
             y = attend(index, *layer.queries_keys_values(x, self.heads, self.kv_heads, turns))
             if keep is not None and index == len(self.layers) - 1:
                 x, y = x[keep], y[keep]
