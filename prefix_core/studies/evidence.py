@@ -51,9 +51,14 @@ def record(path: Path, header: Mapping[str, Any], row: Mapping[str, Any]) -> Non
     """
     rows = rows_of(path, header["base_hash"]) | {row["row"]: dict(row)}
     ordered = sorted(rows.values(), key=lambda known: ROWS.index(known["row"]))
+    save(path, {**header, "rows": ordered}, indent=2)
+
+
+def save(path: Path, content: Mapping[str, Any], indent: int = 1) -> None:
+    """Write JSON whole or not at all: what is measured is written again and again, and may be stopped at any time."""
     path.parent.mkdir(parents=True, exist_ok=True)
     unfinished = path.with_name(f"{path.name}.{os.getpid()}")
-    unfinished.write_text(json.dumps({**header, "rows": ordered}, indent=2) + "\n", encoding="utf-8")
+    unfinished.write_text(json.dumps(content, indent=indent) + "\n", encoding="utf-8")
     os.replace(unfinished, path)
 
 

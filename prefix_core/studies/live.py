@@ -8,7 +8,6 @@ on a machine does not count; loading the model is in none of them.
 Requires `peft`.
 """
 
-import json
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -29,6 +28,7 @@ from prefix_core.methods.settings import Settings, defaults
 from prefix_core.model.base import AnyNetwork, Base, native_bf16
 from prefix_core.model.prefix import Prefix
 from prefix_core.places import ASSETS, evidence_of
+from prefix_core.studies import evidence
 from prefix_core.studies.evaluate import evaluate
 from prefix_core.studies.measurement import padded
 from prefix_core.tasks import get_task
@@ -92,7 +92,6 @@ def live(
         "base": base.name, "base_hash": base.weights_hash, "seed": seed, "threads": torch.get_num_threads(), "runs": [],
     }  # fmt: skip
     path = (folder or evidence_of(base.name)) / RECORD
-    path.parent.mkdir(parents=True, exist_ok=True)
     given_sets = (one for each in sets for one in materials(each, rows, inputs, seed))
     for name, task, learned, scored in given_sets:
         given = give(base, task, learned)
@@ -102,7 +101,7 @@ def live(
             row |= {score: scores[score] for score in SCORES if score in scores}
             result["runs"].append(row)
             print(row, file=sys.stderr)
-            path.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
+            evidence.save(path, result)
     return result
 
 

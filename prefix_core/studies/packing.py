@@ -16,6 +16,7 @@ from prefix_core.data.examples import Example
 from prefix_core.methods import get_trained
 from prefix_core.methods.method import Steered
 from prefix_core.model.base import Base
+from prefix_core.studies.evaluate import headline_of
 from prefix_core.tasks.task import Task
 from prefix_core.training.train import Trained
 from prefix_core.writing.generate import Decoding, Request, write
@@ -31,7 +32,7 @@ def smallest(base: Base, task: Task, result: Trained, examples: Sequence[Example
 
     That is both scores, the share of tokens that are the same in percent, and every way's bytes and score, if tried.
     """
-    module, headline = get_trained(result.method), "rouge_l" if task.kind == "text" else "bleu"
+    module, headline = get_trained(result.method), headline_of(task)
     origin = module.origin(base)
     packed = {way: delta.compress(result.kept, origin, way) for way in WAYS}
     sizes = {way: size_of(tensors) for way, tensors in packed.items()}

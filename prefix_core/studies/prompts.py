@@ -4,7 +4,6 @@ What is found here stands in the tasks (`instruction`) and in `methods/prompt.py
 with them an instruction matters less.
 """
 
-import json
 import sys
 from collections.abc import Sequence
 from dataclasses import replace
@@ -15,7 +14,8 @@ from prefix_core.data.examples import Example
 from prefix_core.methods import prompt
 from prefix_core.model.base import Base
 from prefix_core.places import evidence_of
-from prefix_core.studies.evaluate import evaluate
+from prefix_core.studies import evidence
+from prefix_core.studies.evaluate import evaluate, headline_of
 from prefix_core.studies.material import drawn, material
 from prefix_core.tasks import get_task
 from prefix_core.tasks.task import Task
@@ -48,7 +48,6 @@ INSTRUCTIONS = {
         "Summarize the following article in a single sentence of at most 25 words.",
     ),
 }
-CHOSEN_BY = {"table": "bleu", "triples": "bleu", "text": "rouge_l"}  # a task's kind -> the score that decides
 
 
 def wordings(base: Base, task: Task, examples: Sequence[Example]) -> list[dict[str, Any]]:
@@ -59,7 +58,7 @@ def wordings(base: Base, task: Task, examples: Sequence[Example]) -> list[dict[s
             steered = prompt.steer(base, replace(task, instruction=instruction), system=system)
             scores, outputs = evaluate(base, task, steered, examples, DECODING)
             rows.append({"task": task.name, "instruction": instruction, "system": system, **scores})
-            print(f"{instruction!r}, {system!r}: {scores[CHOSEN_BY[task.kind]]}; {outputs[0]!r}", file=sys.stderr)
+            print(f"{instruction!r}, {system!r}: {scores[headline_of(task)]}; {outputs[0]!r}", file=sys.stderr)
     return rows
 
 
@@ -70,7 +69,7 @@ def best(rows: Sequence[dict[str, Any]]) -> tuple[str, dict[str, str]]:
     """
 
     def score(row: dict[str, Any]) -> float:
-        return float(row[CHOSEN_BY[get_task(row["task"]).kind]])
+        return float(row[headline_of(get_task(row["task"]))])
 
     tasks = list(dict.fromkeys(row["task"] for row in rows))
     most = {task: max(score(row) for row in rows if row["task"] == task) for task in tasks}
@@ -92,6 +91,5 @@ def record(base: Base, limit: int | None = None, folder: Path | None = None) -> 
         rows += wordings(base, get_task(name), drawn(material(base, name).sets["dev"], limit))
     system, instructions = best(rows)
     path = (folder or evidence_of(base.name)) / f"{NAME}.json"
-    path.parent.mkdir(parents=True, exist_ok=True)
     head = {"base": base.name, "base_hash": base.weights_hash, "system": system, "instructions": instructions}
-    path.write_text(json.dumps({**head, "rows": rows}, indent=1) + "\n", encoding="utf-8")
+    evidence.save(path, {**head, "rows": rows})

@@ -1,6 +1,5 @@
 """What many tasks take on disk, in measured bytes: the base once, and beside it what each method keeps of a task."""
 
-import json
 from pathlib import Path
 from statistics import mean
 from typing import Any
@@ -8,6 +7,7 @@ from typing import Any
 from prefix_core.artifacts import artifacts
 from prefix_core.model.base import Base
 from prefix_core.places import evidence_of
+from prefix_core.studies import evidence
 
 NAME = "storage"
 TASKS = (1, 10, 100, 1000)
@@ -33,6 +33,5 @@ def row(name: str, measured: int, a_task: int, once: int) -> dict[str, Any]:
 def record(base: Base, folder: Path | None = None, root: Path | None = None) -> None:
     """Write the rows into storage.json in `folder` (None: the base's own evidence)."""
     path = (folder or evidence_of(base.name)) / f"{NAME}.json"
-    path.parent.mkdir(parents=True, exist_ok=True)
     head = {"base": base.name, "base_hash": base.weights_hash, "base_bytes": base.bytes}
-    path.write_text(json.dumps({**head, "rows": storage(base, root)}, indent=1) + "\n", encoding="utf-8")
+    evidence.save(path, {**head, "rows": storage(base, root)})

@@ -21,6 +21,7 @@ from prefix_core.methods.method import Steered
 from prefix_core.methods.settings import LAYERS, VARIANTS, Settings, defaults
 from prefix_core.model.base import Base, fastest_precision
 from prefix_core.places import evidence_of
+from prefix_core.studies import evidence
 from prefix_core.studies.evaluate import evaluate
 from prefix_core.studies.material import drawn, drawn_inputs, material, shortened
 from prefix_core.studies.rebuild import SMALL_SHARE, TRAINED_ROWS
@@ -239,10 +240,7 @@ def study(base: Base, name: str, limit: int | None = None, folder: Path | None =
         result = follow(events, f"{name}: {', '.join(map(str, run.label.values()))}")
         results, outputs = scores(base, task, result.steered, run.scored)
         rows.append({**asked, **costs(result), "scores": results, "outputs": outputs})
-        path.parent.mkdir(parents=True, exist_ok=True)
-        unfinished = path.with_name(f"{path.name}.{os.getpid()}")
-        unfinished.write_text(json.dumps({**head, "rows": rows}, indent=1) + "\n", encoding="utf-8")
-        os.replace(unfinished, path)
+        evidence.save(path, {**head, "rows": rows})
     return rows
 
 
