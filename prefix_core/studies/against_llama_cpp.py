@@ -30,9 +30,8 @@ def ask(job: dict[str, Any]) -> Any:
     """The answer to a job, from a process of its own. Raises `RuntimeError` with its last line if it fails.
 
     model: the GGUF file; state: an exported prefix or None; kind: of its numbers; inputs: rows of token ids; tokens: to
-    write. Answers, a row each: tokens, the greedy ones, and margins, by how much each one's logit was the best. With
-    `rows` and `seconds`, too: milliseconds a token of so many rows at once, the first token apart. With `save`: the
-    first row is read, and what llama.cpp keeps of it saved in that file.
+    write. Answers, a row each: the greedy tokens. With `rows` and `seconds`: milliseconds a token of so many rows at
+    once, the first token apart. With `save`: the first row is read, and what llama.cpp keeps of it saved in that file.
     """
     done = subprocess.run(
         [python() or sys.executable, __file__], input=json.dumps(job), capture_output=True, text=True, check=False
@@ -122,24 +121,21 @@ class Context:
         self.api.llama_memory_seq_rm(self.memory, -1, self.length, -1)
 
 
-def write(job: dict[str, Any]) -> list[dict[str, Any]]:
+def write(job: dict[str, Any]) -> list[list[int]]:
     """Every row alone, greedily."""
-    import numpy
-
     room = 64 + max(len(row) for row in job["inputs"]) + job["tokens"]
     context = Context(job["model"], job["state"], job["kind"], 1, room, threads())
     answers = []
     for row in job["inputs"]:
         context.forget()
-        tokens, margins, fed, position = [], [], row, context.length
+        tokens: list[int] = []
+        fed, position = row, context.length
         for _ in range(job["tokens"]):
             (logits,) = context.decode([fed], position)
             position += len(fed)
-            second, first = numpy.sort(numpy.partition(logits, -2)[-2:])
             tokens.append(int(logits.argmax()))
-            margins.append(float(first - second))
             fed = tokens[-1:]
-        answers.append({"tokens": tokens, "margins": margins})
+        answers.append(tokens)
     return answers
 
 

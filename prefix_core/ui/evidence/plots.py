@@ -130,7 +130,7 @@ KINDS = {
 
 def speed(table: Mapping[str, Any]) -> Measured:
     """bench.json: times against PEFT and transformers on the same weights, in the same run."""
-    faster = table["times_faster"]
+    faster = _faster(table)
     drawn = figure(
         go.Bar(
             y=_wrapped(faster)[::-1],
@@ -151,7 +151,27 @@ def speed(table: Mapping[str, Any]) -> Measured:
     ]
     note = f"{display_name(table['base'])}, {table['threads']} threads, a prefix of {table['prefix_length']}"
     note += "; against PEFT and transformers on the same weights, in the same run; python -m prefix_core bench."
+    note += _shares(table["times_faster"])
+    if theirs := table.get("llama.cpp"):
+        rows.append(["llama.cpp, the 4 bits of the base's file", *(_cell(theirs, kind) for kind in KINDS)])
+        one, eight = (theirs[f"milliseconds_per_token_{count}"] for count in (1, 8))
+        note += f" llama.cpp, reading 4 bits a weight, takes {one:.1f} ms a token for one row, {eight:.1f} for eight."
     return Measured(f"{_times(faster)}.", drawn, ["", *KINDS.values()], rows, note)
+
+
+def _faster(table: Mapping[str, Any]) -> dict[str, float]:
+    """Of a benchmark's ratios those that say how many times as fast it is; the others are shares of something."""
+    return {name: times for name, times in table["times_faster"].items() if ", of " not in name}
+
+
+def _shares(ratios: Mapping[str, float]) -> str:
+    """What training takes of PEFT's memory, four panes of one's time, and a token of what memory allows; in fp32."""
+    measures = {
+        "training memory, fp32, of PEFT's": "Training takes {:.0%} of PEFT's memory.",
+        "time of four panes, fp32, of one": "Four panes written together take {:g} times as long as one.",
+        "decoding 1 row, fp32, of the floor": "A token takes {:g} times what it takes to read the weights from memory.",
+    }
+    return "".join(f" {said.format(ratios[name])}" for name, said in measures.items() if name in ratios)
 
 
 def _times(faster: Mapping[str, float]) -> str:
@@ -166,7 +186,7 @@ def _times(faster: Mapping[str, float]) -> str:
 
 def full_size(table: Mapping[str, Mapping[str, Any]]) -> Measured:
     """full_size.json: what models of full size take, ours beside PEFT and transformers where they run."""
-    compared = {shape: result["times_faster"] for shape, result in table.items() if "times_faster" in result}
+    compared = {shape: _faster(result) for shape, result in table.items() if "times_faster" in result}
     measures = list(dict.fromkeys(name for faster in compared.values() for name in faster))[::-1]
     traces = [
         go.Scatter(
