@@ -143,7 +143,8 @@ function draw() {
     find.value = "";
     show.value = "all";
     offer();
-    element.closest("#output")?.scrollIntoView({ block: "start" });
+    const begun = !props.value.rows.some((row) => row.cells.some(over));
+    if (begun) element.closest("#output")?.scrollIntoView({ block: "start" }); // not when the page was loaded again
   }
   drawHead();
   props.value.rows.forEach((row, place) => drawRow(place, row));

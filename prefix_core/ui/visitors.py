@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from prefix_core.tasks import Task
     from prefix_core.ui.kept import Kept
     from prefix_core.ui.loading import Loading
+    from prefix_core.ui.many.rows import ManyRun
     from prefix_core.ui.train.runs import TrainingRun
     from prefix_core.ui.train.sheet import Answers
 
@@ -88,7 +89,8 @@ class Upload(NamedTuple):
 class Visitor:
     """One visitor's things. `training`: the latest run, waiting, going on or over. `seen`: the last contact.
 
-    uploads: by what they are for, a file with what its visitor answered where reading stopped.
+    uploads: by what they are for, a file with what its visitor answered where reading stopped; many: the latest run
+    over many inputs.
     """
 
     token: str
@@ -96,6 +98,7 @@ class Visitor:
     prefixes: dict[str, OwnPrefix] = field(default_factory=dict)
     training: TrainingRun | None = None
     uploads: dict[str, Upload] = field(default_factory=dict)
+    many: ManyRun | None = None
     _folder: str = field(default_factory=secrets.token_urlsafe)
 
     @property
@@ -106,11 +109,12 @@ class Visitor:
     @property
     def bytes(self) -> int:
         files = sum(len(upload.content[1]) for upload in self.uploads.values())
+        files += self.many.inputs.bytes if self.many else 0
         return sum(prefix.bytes for prefix in self.prefixes.values()) + files
 
     @property
     def empty(self) -> bool:
-        return not self.prefixes and not self.uploads and self.training is None
+        return not (self.prefixes or self.uploads or self.training or self.many)
 
 
 class Visitors:
@@ -252,6 +256,13 @@ class Visitors:
                 visitor.uploads[name] = upload
                 self._make_room(visitor)
 
+    def keep_many(self, token: str, run: ManyRun) -> None:
+        """Remember the run over many inputs for when the page is loaded again."""
+        with self._lock:
+            visitor = self.visit(token)
+            visitor.many = run
+            self._make_room(visitor)
+
     def _make_room(self, visitor: Visitor) -> None:
         """Remove whoever is away longest, until what is left takes no more than it may."""
         while sum(other.bytes for other in self._here.values()) > self.most_bytes:
@@ -268,6 +279,8 @@ class Visitors:
                 return
             if visitor.training is not None:
                 visitor.training.stop()
+            if visitor.many is not None:
+                visitor.many.stopped = True
             visitor.prefixes.clear()
             visitor.uploads.clear()
             shutil.rmtree(visitor.folder, ignore_errors=True)

@@ -12,11 +12,11 @@ from prefix_core.errors import InputError
 from prefix_core.tasks import Task
 from prefix_core.ui.choices import find_card
 from prefix_core.ui.common import refusals
-from prefix_core.ui.compare.runs import DecodingOptions, decoding_of
+from prefix_core.ui.compare.runs import DecodingOptions, decoding_of, steering_of
 from prefix_core.ui.labels import METHODS
 from prefix_core.ui.loading import Loading
 from prefix_core.ui.many.rows import MOST_ROWS, Inputs, ManyRun, begin, check_of
-from prefix_core.ui.many.tab import written_rows
+from prefix_core.ui.many.runs import written_rows
 from prefix_core.ui.visitors import Visitors
 from prefix_core.ui.waiting_line import MOST_WAITING
 
@@ -38,6 +38,7 @@ def add(loading: Loading, visitors: Visitors) -> None:
         shots: int = 0,
         task: str = "e2e",
         strength: float = 1.0,
+        layers: str = "",
         visitor: str = "",
     ) -> Iterator[dict[str, Any]]:
         """Write many inputs, each in several ways. Streams; a call that is cancelled stops the work.
@@ -45,7 +46,7 @@ def add(loading: Loading, visitors: Visitors) -> None:
         Parameters:
             rows: 1 to 200 inputs, each a text in any notation of its task, or an object of columns and their cells
             methods: some of prefix, fine_tune, top_layers, adapter, prompt; own for a prefix of yours
-            decoding, temperature, top_p, seed, max_new_tokens, cut, shots, strength: as for /compare
+            decoding, temperature, top_p, seed, max_new_tokens, cut, shots, strength, layers: as for /compare
             task: e2e, innkeeper, webnlg, dart, summarization, or "own: " and the name of a prefix of yours
             visitor: your token, for a prefix of yours
         Returns:
@@ -56,8 +57,9 @@ def add(loading: Loading, visitors: Visitors) -> None:
             card = find_card(task, visitors.get(visitor) if visitor else None)
             inputs = Inputs("rows", read_rows(card.task, rows), Report("rows"))
             shorten = card.task.cut if cut is None else cut
-            options = DecodingOptions(decoding, temperature, top_p, seed, max_new_tokens, shorten, shots, strength)
-            decoding_of(options)  # a wrong option is refused before the line
+            writing = (decoding, temperature, top_p, seed, max_new_tokens, shorten, shots)
+            options = DecodingOptions(*writing, strength, layers)
+            decoding_of(options), steering_of(options)  # a wrong option is refused before the line
             run = begin(card, inputs, methods, options)
             sent = time.perf_counter()
             for _ in written_rows(loading, run):

@@ -37,6 +37,7 @@ ABOUT = (
 class ManyParts:
     """The components that events touch."""
 
+    box: gr.Accordion
     file: gr.File
     problem: gr.HTML
     sheets: gr.Radio
@@ -70,7 +71,7 @@ def lay_out_pasted() -> dict[str, Any]:
 
 def lay_out_file() -> dict[str, Any]:
     """In the input's column."""
-    with gr.Accordion("Many inputs: a file of rows", open=False, elem_id="many-input"):
+    with gr.Accordion("Many inputs: a file of rows", open=False, elem_id="many-input") as box:
         gr.HTML(ABOUT)
         file = gr.File(label="CSV, Excel, JSON, Parquet", file_types=[*SUFFIXES], height=84, elem_id="many-file")
         problem = gr.HTML("", elem_id="many-problem", elem_classes="problem-place")
@@ -79,7 +80,7 @@ def lay_out_file() -> dict[str, Any]:
         report = gr.HTML("", elem_id="many-report", elem_classes="report-place")
         run = gr.Button("Write all rows", variant="primary", visible=False, elem_id="many-run")
     return {
-        "file": file, "problem": problem, "sheets": sheets, "offer": offer, "report": report, "run": run,
+        "box": box, "file": file, "problem": problem, "sheets": sheets, "offer": offer, "report": report, "run": run,
         "content": gr.State(None), "answers": gr.State(UNASKED), "state": gr.State(ManyState()),
     }  # fmt: skip
 

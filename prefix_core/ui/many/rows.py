@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
+from threading import Lock
 from typing import TYPE_CHECKING, Any
 
 from prefix_core.data.inputs import Input, inputs_of
@@ -33,12 +35,18 @@ class Inputs:
     rows: tuple[Input, ...]
     report: Report
 
+    @cached_property
+    def bytes(self) -> int:
+        """Memory it takes, about."""
+        return sum(len(str(one.record)) for one in self.rows)
+
 
 @dataclass
 class ManyRun:
     """One run over all rows. panes: for each row, those of the methods; checks, apart: of rows and panes that are done.
 
-    `panes` is replaced row by row while the model writes; whoever draws reads it as it stands.
+    `panes` is replaced row by row while the model writes; whoever draws reads it as it stands. Whoever holds `taken`
+    writes it: when its page is loaded again, the new page waits for that, and goes on. seconds: of writing, so far.
     """
 
     card: TaskCard
@@ -47,6 +55,8 @@ class ManyRun:
     options: DecodingOptions
     panes: list[list[Pane]]
     stopped: bool = False
+    seconds: float = 0.0
+    taken: Lock = field(default_factory=Lock)
     checks: dict[tuple[int, int], Check | None] = field(default_factory=dict)
     apart: dict[int, float] = field(default_factory=dict)
 
@@ -58,9 +68,18 @@ class ManyRun:
             self.panes = [[row[index] for index in kept] for row in self.panes]
 
     @property
+    def left(self) -> list[int]:
+        """Places of the rows that some method has not written yet."""
+        return [place for place, row in enumerate(self.panes) if any(pane.state not in OVER for pane in row)]
+
+    @property
     def done(self) -> int:
         """Rows that every method has written."""
-        return sum(all(pane.state in OVER for pane in row) for row in self.panes)
+        return len(self.panes) - len(self.left)
+
+    @property
+    def over(self) -> bool:
+        return self.stopped or not self.left
 
     @property
     def written(self) -> list[Mapping[str, str]]:

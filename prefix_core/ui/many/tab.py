@@ -1,12 +1,7 @@
-"""Many inputs: here their events are connected, to the card, methods and settings of the tab "Compare".
-
-`prefix_core.writing` needs torch, so it is imported only once the base is loaded.
-"""
+"""Many inputs: here their events are connected, to the card, methods and settings of the tab "Compare"."""
 
 from __future__ import annotations
 
-import time
-from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -15,28 +10,23 @@ from typing import Any
 import gradio as gr
 
 from prefix_core.data.report import SeveralSheets
-from prefix_core.errors import InputError, PrefixError
+from prefix_core.errors import InputError
 from prefix_core.ui.choices import find_card
 from prefix_core.ui.common import QUICK, problem_html, status_html
 from prefix_core.ui.compare import entry
 from prefix_core.ui.compare.panes import references_html, written
-from prefix_core.ui.compare.runs import DecodingOptions, PageState, decoding_of, steering_of
+from prefix_core.ui.compare.runs import DecodingOptions, PageState
 from prefix_core.ui.compare.scenes import Scenes, Updates
-from prefix_core.ui.labels import duration
-from prefix_core.ui.loading import Loading
 from prefix_core.ui.many import rows as many
 from prefix_core.ui.many.layout import ManyParts
 from prefix_core.ui.many.rows import LIMITS, Inputs, ManyRun, ManyState, payload, read_inputs
-from prefix_core.ui.room import line_for
+from prefix_core.ui.many.runs import save_run, write
 from prefix_core.ui.train import views
 from prefix_core.ui.train.sheet import UNASKED, Answers, Offer, check_size
 from prefix_core.ui.visitors import Arrival, Upload
-from prefix_core.ui.waiting_line import MOST_WAITING, waiting_words
+from prefix_core.ui.waiting_line import MOST_WAITING
 
 UPLOAD = "many inputs"  # what the file that was brought here is kept for
-REDRAW = 0.3  # seconds between two redraws of the table
-TOGETHER = {"text": 2}  # inputs that are written in one go, by every method: of articles, which are long, fewer
-USUALLY_TOGETHER = 8
 
 Content = tuple[str, bytes]  # a file's name and what is in it
 
@@ -49,15 +39,13 @@ def connect(parts: ManyParts, scenes: Scenes, arrival: Arrival) -> None:
     parts.file.clear(events.clear, [parts.state, arrival.token], parts.read_parts, **QUICK)
     parts.sheets.input(events.choose_sheet, [parts.sheets, *given], parts.read_parts, **QUICK)
     parts.offer.click(events.allow, [parts.offer, *given], parts.read_parts, **QUICK)
-    arrival.come.then(events.recall, chosen, parts.read_parts, **QUICK)
+    arrival.come.then(events.recall, chosen, [*parts.read_parts, parts.box], **QUICK)
     page.tasks.change(events.read, given, parts.read_parts, **QUICK)  # another task reads the rows in its own way
     pasted = [arrival.token, page.tasks, page.input.edited, page.input.text]
     page.input.problem.change(events.offer_pasted, pasted, parts.pasted, **QUICK)
 
-    form = [parts.state, arrival.token, *page.form]
-    begun = [parts.problem, parts.status, parts.table, parts.run, parts.pasted, parts.stop, *parts.files]
-    for button, begin in ((parts.run, events.begin), (parts.pasted, events.begin_pasted)):
-        ran = button.click(begin, form, begun, **QUICK).then(
+    def go_on(asked: gr.events.Dependency) -> None:
+        ran = asked.then(
             partial(write, scenes.loading),
             parts.state,
             [parts.status, parts.table],
@@ -67,6 +55,12 @@ def connect(parts: ManyParts, scenes: Scenes, arrival: Arrival) -> None:
             api_visibility="private",
         )
         ran.then(events.end, [parts.state, arrival.token], [parts.run, parts.pasted, parts.stop, *parts.files], **QUICK)
+
+    form = [parts.state, arrival.token, *page.form]
+    begun = [parts.problem, parts.status, parts.table, parts.run, parts.pasted, parts.stop, *parts.files]
+    for button, begin in ((parts.run, events.begin), (parts.pasted, events.begin_pasted)):
+        go_on(button.click(begin, form, begun, **QUICK))
+    go_on(arrival.come.then(events.come_back, [parts.state, arrival.token], begun, **QUICK))
     parts.stop.click(events.stop, parts.state, parts.stop, **QUICK)
     parts.table.select(events.open_row, [parts.state, page.state, arrival.token], page.scene, **QUICK)
 
@@ -94,7 +88,12 @@ class ManyEvents:
         """The file that was brought before the page was loaded again."""
         brought = self.scenes.visitors.visit(token).uploads.get(UPLOAD)
         content, answers = brought or (None, UNASKED)
-        return self.read(content, answers, state, token, key)
+        return [*self.read(content, answers, state, token, key), gr.Accordion(open=True) if brought else gr.skip()]
+
+    def come_back(self, state: ManyState, token: str) -> Updates:
+        """The run that was on, or over, before the page was loaded again."""
+        run = self.scenes.visitors.visit(token).many
+        return self._show(state, run) if run else {self.parts.table: gr.skip()}
 
     def clear(self, state: ManyState, token: str) -> list[Any]:
         state.inputs = None
@@ -137,26 +136,35 @@ class ManyEvents:
 
     def begin(self, state: ManyState, token: str, key: str, *form: Any) -> Updates:
         """Check everything and ask for a run."""
-        parts, options = self.parts, DecodingOptions(*form[4:])
+        return self._begin(state.inputs, state, token, key, *form)
+
+    def begin_pasted(self, state: ManyState, token: str, key: str, *form: Any) -> Updates:
+        card = find_card(key, self.scenes.visitor(token))
+        return self._begin(many.pasted_inputs(card.task, form[2]), state, token, key, *form)
+
+    def _begin(self, inputs: Inputs | None, state: ManyState, token: str, key: str, *form: Any) -> Updates:
+        options = DecodingOptions(*form[4:])
         try:
             card = find_card(key, self.scenes.visitor(token))
-            state.run = state.due = many.begin(card, state.inputs, form[3], options)
+            run = many.begin(card, inputs, form[3], options)
         except InputError as error:
-            return {parts.status: status_html("failed", str(error))}
+            return {self.parts.status: status_html("failed", str(error))}
+        self.scenes.visitors.keep_many(token, run)
+        return self._show(state, run)
+
+    def _show(self, state: ManyState, run: ManyRun) -> Updates:
+        """The table as it stands; `write` goes on with it."""
+        state.run = state.due = run
+        parts = self.parts
         return {
             parts.problem: "",
             parts.status: status_html("busy", "Waiting for a free place …"),
-            parts.table: payload(state.run),
+            parts.table: payload(run),
             parts.run: gr.Button(interactive=False),
             parts.pasted: gr.Button(interactive=False),
             parts.stop: gr.Button(visible=True, interactive=True),
             **{file: gr.DownloadButton(visible=False) for file in parts.files},
         }
-
-    def begin_pasted(self, state: ManyState, token: str, key: str, *form: Any) -> Updates:
-        card = find_card(key, self.scenes.visitor(token))
-        state.inputs = many.pasted_inputs(card.task, form[2]) or state.inputs
-        return self.begin(state, token, key, *form)
 
     def stop(self, state: ManyState) -> Any:
         if state.run:
@@ -190,69 +198,6 @@ class ManyEvents:
             page.panes: page_state.draw(run.card, one.source, panes),
             page.references: references_html([], run.card.references_of(one.source)),
         }
-
-
-def write(loading: Loading, state: ManyState) -> Iterator[tuple[Any, Any]]:
-    """Status and table, again and again while the rows are written."""
-    run, state.due = state.due, None
-    if run is None:
-        yield gr.skip(), gr.skip()
-        return
-    began = time.perf_counter()
-    try:
-        yield status_html("busy", "Writing …" if loading.ready else "Loading the model …"), gr.skip()
-        run.keep_only([method for method, why in run.card.obstacles(loading.wait()).items() if not why])
-        for line in written_rows(loading, run):
-            yield status_html("busy", line), payload(run)
-    except PrefixError as error:
-        yield status_html("failed", str(error)), payload(run)
-        return
-    count, whole = run.done, len(run.panes)
-    if run.stopped:
-        yield status_html("stopped", f"Stopped: {count} of {whole} rows are written"), payload(run)
-        return
-    line = f"{whole} rows, each by {len(run.methods)} method{'s' * (len(run.methods) != 1)}"
-    yield status_html("done", line, f"in {duration(time.perf_counter() - began)}; click a row to open it"), payload(run)
-
-
-def written_rows(loading: Loading, run: ManyRun) -> Iterator[str]:
-    """Fills `run.panes`, some rows at a time; in between, whoever came meanwhile goes first. Yields words to show."""
-    engine = loading.wait()
-    from prefix_core.writing.comparison import compare
-
-    options, own = run.options, run.card.own.steered if run.card.own else None
-    decoding, width = decoding_of(options), len(run.methods)
-    together, drawn = TOGETHER.get(run.card.task.kind, USUALLY_TOGETHER), 0.0
-    for start in range(0, len(run.panes), together):
-        sources = [one.source for one in run.inputs.rows[start : start + together]]
-        line = line_for(engine.base, [(run.card.task, source) for source in sources], width, decoding)
-        with line.join() as place:
-            for ahead in place.countdown(lambda: run.stopped):
-                yield waiting_words(ahead)
-            if run.stopped:
-                return
-            for panes in compare(
-                engine, run.card.task, sources, run.methods, decoding, int(options.shots), own, lambda: run.stopped,
-                **steering_of(options),
-            ):  # fmt: skip
-                run.panes[start : start + len(sources)] = [
-                    panes[row * width : (row + 1) * width] for row in range(len(sources))
-                ]
-                if time.perf_counter() - drawn > REDRAW:
-                    yield f"Writing: {run.done} of {len(run.panes)} rows …"
-                    drawn = time.perf_counter()
-
-
-def save_run(run: ManyRun, folder: Path) -> list[Path]:
-    """What was written as CSV and as a workbook, under the name of the file that was brought."""
-    from prefix_core.writing.written import save, table
-
-    head, rows = table(run.card.task, run.inputs.rows, run.written)
-    stem = "".join(letter if letter.isalnum() else "-" for letter in Path(run.inputs.name).stem)[:40] or "rows"
-    paths = [folder / f"{stem}-written{suffix}" for suffix in (".csv", ".xlsx")]
-    for path in paths:
-        save(path, head, rows)
-    return paths
 
 
 def _run_button(inputs: Inputs) -> Any:

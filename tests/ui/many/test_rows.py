@@ -10,7 +10,7 @@ from prefix_core.tasks import get_task
 from prefix_core.ui.choices import SHIPPED_CARDS
 from prefix_core.ui.compare.runs import DecodingOptions
 from prefix_core.ui.loading import Loading
-from prefix_core.ui.many import tab
+from prefix_core.ui.many import runs
 from prefix_core.ui.many.rows import (
     MOST_ROWS,
     ManyState,
@@ -64,10 +64,10 @@ def test_records_pasted_where_one_is_expected_become_rows() -> None:
 
 
 def test_every_method_writes_every_row_as_it_writes_it_alone(loading: Loading, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(tab, "USUALLY_TOGETHER", 2)
-    monkeypatch.setattr(tab, "REDRAW", 0.0)
+    monkeypatch.setattr(runs, "USUALLY_TOGETHER", 2)
+    monkeypatch.setattr(runs, "REDRAW", 0.0)
     state = asked(["prompt", "prefix", "adapter"])
-    *some, (status, value) = tab.write(loading, state)
+    *some, (status, value) = runs.write(loading, state)
     assert "3 rows, each by 2 methods" in status  # there is no adapter here
     assert any("0 of 3 rows" in str(line) for line, _ in some) and any("2 of 3 rows" in str(line) for line, _ in some)
     assert [method["key"] for method in value["methods"]] == ["prefix", "prompt"]
@@ -76,14 +76,14 @@ def test_every_method_writes_every_row_as_it_writes_it_alone(loading: Loading, m
         assert [cell["text"] for cell in row["cells"]] == [pane.text for pane in panes]
         assert all(cell["state"] == "finished" and cell["values"] == 2 for cell in row["cells"])
         assert 0 <= row["apart"] <= 100
-    assert next(tab.write(loading, state)) != (status, value)  # it was taken up; another press asks for another run
+    assert next(runs.write(loading, state)) != (status, value)  # it was taken up; another press asks for another run
 
 
 def test_stop_keeps_what_is_written(loading: Loading, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(tab, "USUALLY_TOGETHER", 1)
-    monkeypatch.setattr(tab, "REDRAW", 0.0)
+    monkeypatch.setattr(runs, "USUALLY_TOGETHER", 1)
+    monkeypatch.setattr(runs, "REDRAW", 0.0)
     state = asked(["prefix"])
-    redraws = tab.write(loading, state)
+    redraws = runs.write(loading, state)
     while "1 of 3 rows" not in str(next(redraws)[0]):
         pass
     state.run.stopped = True
@@ -92,10 +92,30 @@ def test_stop_keeps_what_is_written(loading: Loading, monkeypatch: pytest.Monkey
     assert value["rows"][0]["cells"][0]["text"] and value["rows"][2]["cells"][0]["state"] == "waiting"
 
 
+def test_a_page_that_was_loaded_again_goes_on_where_the_one_before_was_left(
+    loading: Loading, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(runs, "USUALLY_TOGETHER", 1)
+    monkeypatch.setattr(runs, "REDRAW", 0.0)
+    state = asked(["prefix"])
+    before = runs.write(loading, state)
+    while "1 of 3 rows" not in str(next(before)[0]):
+        pass
+    first = state.run.panes[0]
+    after = runs.write(loading, ManyState(run=state.run, due=state.run))
+    assert "Writing" in str(next(after)[0]) and "1 of 3 rows" in str(next(after)[0])  # which the other one writes
+    before.close()  # as Gradio does when a page has gone
+    *_, (status, value) = after
+    assert "3 rows, each by 1 method" in status and state.run.panes[0] is first
+    assert all(row["cells"][0]["state"] == "finished" for row in value["rows"])
+    *_, (status, _) = runs.write(loading, ManyState(run=state.run, due=state.run))  # and again, when it is over
+    assert "3 rows, each by 1 method" in status
+
+
 def test_what_was_written_is_saved_with_the_columns_that_were_brought(loading: Loading, tmp_path: Path) -> None:
     state = asked(["prefix", "prompt"])
-    list(tab.write(loading, state))
-    paths = tab.save_run(state.run, tmp_path)
+    list(runs.write(loading, state))
+    paths = runs.save_run(state.run, tmp_path)
     assert [path.name for path in paths] == ["rows-written.csv", "rows-written.xlsx"]
     head, *lines = paths[0].read_text().splitlines()
     assert head.startswith("name,area,prefix,prefix said,prefix missing,prefix invented,prompt,")

@@ -96,15 +96,39 @@ def test_rows_that_cannot_be_read_are_named_or_left_out(page: Page, tmp_path: Pa
     expect(page.locator("#many-run")).to_be_hidden()
 
 
-def test_the_file_outlives_a_reload(page: Page, tmp_path: Path) -> None:
+def test_file_choices_and_what_is_written_outlive_a_reload_in_the_middle(page: Page, tmp_path: Path) -> None:
     path = tmp_path / "pubs.csv"
-    path.write_text("name,area\nPomelo,riverside\nQuill,city centre\n")
+    path.write_text("name,area\n" + "".join(f"Pomelo {number},riverside\n" for number in range(150)))
     bring(page, path)
-    expect(page.locator("#many-run")).to_have_text("Write all 2 rows")
+    page.locator("#methods").get_by_label("Fine-tuned").uncheck()
+    page.locator("#many-run").click()
+    expect(page.locator("#many-status")).to_contain_text(re.compile(r"Writing: [1-9]\d* of 150 rows"))
     page.reload()
-    page.get_by_text("Many inputs: a file of rows").click()
-    expect(page.locator("#many-report")).to_contain_text("pubs.csv")
-    expect(page.locator("#many-run")).to_have_text("Write all 2 rows")
+    expect(page.locator("#many-report")).to_contain_text("pubs.csv")  # unfolded, too
+    expect(page.locator("#many-run")).to_have_text("Write all 150 rows")
+    expect(page.locator("#methods").get_by_label("Fine-tuned")).not_to_be_checked()
+    expect(page.locator(DONE)).to_contain_text("150 rows, each by 3 methods")
+    expect(page.locator(ROWS)).to_have_count(150)
+    assert page.locator(f"{ROWS} >> nth=0").locator("td.input").inner_text().startswith("Pomelo 0")
+    page.reload()  # and once more, when all is over
+    expect(page.locator(DONE)).to_contain_text("150 rows, each by 3 methods")
+    page.get_by_role("button", name="Open row 3", exact=True).click()
+    expect(page.locator("#status")).to_contain_text("3 texts for Pomelo 1")
+    with page.expect_download() as downloading:
+        page.locator("#many-csv").click()
+    downloading.value.save_as(tmp_path / "written.csv")
+    assert len((tmp_path / "written.csv").read_text().splitlines()) >= 151
+
+
+def test_rows_that_were_pasted_do_not_take_the_place_of_the_file(page: Page, tmp_path: Path) -> None:
+    path = tmp_path / "pubs.csv"
+    path.write_text("name,area\nAnchor,riverside\nHeron,city centre\nLark,riverside\n")
+    bring(page, path)
+    paste(page, "name,food\nPomelo,Thai\nQuill,French")
+    page.get_by_role("button", name="Write all 2 as many inputs").click()
+    expect(page.locator(DONE)).to_contain_text("2 rows, each by 4 methods")
+    page.locator("#many-run").click()
+    expect(page.locator(DONE)).to_contain_text("3 rows, each by 4 methods")
 
 
 def test_the_table_on_a_phone_does_not_widen_the_page(phone: Page, rows: Path) -> None:
@@ -123,12 +147,18 @@ def test_programs_write_many_inputs(app: App) -> None:
     one = found["rows"][0]["outputs"]["prefix"]
     alone = client.predict(text=rows[0], methods=["prefix"], max_new_tokens=8, api_name="/compare")
     assert one["text"] == alone["outputs"][0]["text"] and one["said"] + len(one["missing"]) == 2
+    steered = {"methods": ["prefix"], "max_new_tokens": 8, "strength": 4, "layers": "1"}
+    many = client.predict(rows=rows, **steered, api_name="/many")
+    alone = client.predict(text=rows[0], **steered, api_name="/compare")
+    assert many["rows"][0]["outputs"]["prefix"]["text"] == alone["outputs"][0]["text"] != one["text"]
     for wrong, message in (
         ({"rows": []}, "1 to 200 rows"),
         ({"rows": ["name[A]", "name[B"]}, "row 2: "),
         ({"methods": ["magic"]}, "no method 'magic'"),
         ({"task": "own: theirs"}, "is not here"),
         ({"max_new_tokens": 9000}, "Max new tokens"),
+        ({"strength": 9}, "The strength is 9"),
+        ({"layers": "upper"}, "write them as 5-12"),
     ):
         with pytest.raises(AppError, match=message):
             client.predict(**({"rows": rows} | wrong), api_name="/many")
