@@ -10,14 +10,12 @@ from prefix_core.cli.options import count, named_base, named_precision, show
 from prefix_core.errors import InputError
 from prefix_core.model.loading import load_base
 from prefix_core.places import DEFAULT_BASE, evidence_of
+from prefix_core.studies.bench import SHAPES, bench, bench_shape, record, table
 from prefix_core.studies.evidence import FULL_SIZE, ROWS, outdated
-from prefix_core.studies.full_shape import SHAPES
 from prefix_core.tasks import MEASURED
 
 
 def run_bench(asked: argparse.Namespace) -> None:
-    from prefix_core.studies.bench import bench, bench_shape, record, table
-
     if asked.tokens < 2:
         raise InputError(f"--tokens is {asked.tokens}; the first one is left out, so at least 2 are needed")
     if asked.record and not asked.shape:
@@ -42,19 +40,19 @@ def run_bench(asked: argparse.Namespace) -> None:
 
 
 def run_live(asked: argparse.Namespace) -> None:
-    from prefix_core.studies.live import OWN, ROWS, live, table
+    from prefix_core.studies import live
 
-    if unknown := set(asked.sets) - {"e2e", *OWN}:
-        raise InputError(f"there is no set {sorted(unknown)[0]!r}; choose of e2e, {', '.join(OWN)}")
-    result = live(load_base(asked.base), asked.rows or ROWS, asked.limit, sets=asked.sets)
-    show(asked, result, table(result))
+    if unknown := set(asked.sets) - {"e2e", *live.OWN}:
+        raise InputError(f"there is no set {sorted(unknown)[0]!r}; choose of e2e, {', '.join(live.OWN)}")
+    result = live.live(load_base(asked.base), asked.rows or live.ROWS, asked.limit, sets=asked.sets)
+    show(asked, result, live.table(result))
 
 
 def run_many_prefixes(asked: argparse.Namespace) -> None:
-    from prefix_core.studies.many_prefixes import many_prefixes, table
+    from prefix_core.studies import many_tasks
 
-    result = many_prefixes(load_base(asked.base), asked.prefixes)
-    show(asked, result, table(result))
+    result = many_tasks.many_prefixes(load_base(asked.base), asked.prefixes)
+    show(asked, result, many_tasks.table(result))
 
 
 def run_rebuild(asked: argparse.Namespace) -> None:
@@ -84,7 +82,7 @@ def run_results(asked: argparse.Namespace) -> None:
 
 
 def run_study(asked: argparse.Namespace) -> None:
-    from prefix_core.studies import prompts, storage
+    from prefix_core.studies import many_tasks, prompts
     from prefix_core.studies.study import STUDIES, standing, study
 
     if asked.list:
@@ -92,9 +90,9 @@ def run_study(asked: argparse.Namespace) -> None:
             print(f"{name:<16}{made} of {planned} runs" if planned else f"{name:<16}not run")
         return
     base = named_base(asked)
-    for name in asked.names or [*STUDIES, storage.NAME, prompts.NAME]:
-        if name == storage.NAME:
-            storage.record(base, asked.evidence)
+    for name in asked.names or [*STUDIES, many_tasks.STORAGE, prompts.NAME]:
+        if name == many_tasks.STORAGE:
+            many_tasks.record_storage(base, asked.evidence)
         elif name == prompts.NAME:
             prompts.record(base, asked.limit, asked.evidence)
         else:

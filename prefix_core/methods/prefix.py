@@ -1,10 +1,13 @@
 """Prefix-Tuning: Optimizing Continuous Prompts for Generation (Li & Liang 2021, https://arxiv.org/abs/2101.00190).
 
 The base stays frozen; keys and values before the input are learned, through an MLP that is dropped afterwards. The
-paper's ablations of it are settings (`Settings.variant`), and kept as prefixes are.
+paper's ablations of it are settings (`Settings.variant`), and kept as prefixes are. Training is repeatable, so where a
+prefix began follows from the settings on its card; the steps between are known only where the training noted them.
 """
 
-from dataclasses import replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -137,3 +140,45 @@ def steer(base: Base, kept: dict[str, Tensor]) -> Steered:
     keys, values = (kept[name].float() for name in names)
     prefix = Prefix(keys, values, infix=names == INFIX).check(base.shape)
     return Steered("prefix", base.writer, prefix, kept=count(kept))
+
+
+@dataclass(frozen=True)
+class History:
+    """Where a prefix comes from. words: the token that each position began as, as spelled; none for a random start.
+
+    steps: (step, prefix), from step 0 to the one that was kept; whole: whether steps between the two were noted.
+    """
+
+    words: tuple[str, ...]
+    steps: tuple[tuple[int, Prefix], ...]
+    whole: bool = False
+
+    @property
+    def start(self) -> Prefix:
+        return self.steps[0][1]
+
+
+def history_of(
+    base: Base,
+    prefix: Prefix,
+    settings: Mapping[str, Any],
+    step: int,
+    noted: Sequence[tuple[int, Prefix]] = (),
+) -> History:
+    """The history of a prefix that `settings`, as on its card, have trained for `step` steps.
+
+    noted: (step, prefix) at some steps of the training. Raises `InputError` if the settings are not those of a training
+    here, and nothing was noted at step 0.
+    """
+    between = [(at, then) for at, then in noted if 0 < at < step]
+    if not settings:  # of a prefix that came without a card
+        if not noted or noted[0][0]:
+            raise InputError("nothing is known of how this prefix began: it came without a card that says so")
+        start, words = noted[0][1], []
+    else:
+        try:
+            asked = Settings(**settings)
+        except TypeError as error:
+            raise InputError(f"the card's settings are not those of a training here ({error})") from None
+        start, words = start_of(base, asked), start_words(base, asked)
+    return History(tuple(words), ((0, start), *between, (step, prefix)), bool(between))

@@ -1,7 +1,8 @@
 """Speed and memory against PEFT and `transformers.generate`: the same weights, prefix and inputs, in one run.
 
 Every measurement (see `measurement`) has a process of its own, so that peak memory is its own, too; the sides take
-turns, in several rounds, and the median counts, since a machine is not always equally fast.
+turns, in several rounds, and the median counts, since a machine is not always equally fast. A model of full size is
+measured with random weights: what it takes does not depend on them, and nothing has to be fetched.
 
 Requires `peft`. An encoder-decoder is measured alone: neither of them has a place for its three prefixes. bf16 is
 measured where the processor multiplies it.
@@ -18,19 +19,25 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 import torch
+from transformers import AutoConfig, AutoModelForCausalLM, AutoModelForSeq2SeqLM, PreTrainedModel
 
 from prefix_core.errors import BaseError
 from prefix_core.model.base import native_bf16
-from prefix_core.model.loading import DTYPES
+from prefix_core.model.loading import DTYPES, load_base
 from prefix_core.places import DEFAULT_BASE, EVIDENCE
 from prefix_core.studies.evidence import FULL_SIZE
-from prefix_core.studies.full_shape import SHAPES, write_random
 from prefix_core.studies.measurement import CONSTANT, NEW_TOKENS, PREFIX_LENGTH, ROWS
 
 ROUNDS = 3
 SIDES = ("prefix_core", "peft", "transformers")
 RUNS = (("prefix_core", "train"), ("peft", "train"), ("prefix_core", "write"), ("transformers", "write"))
 ALONE = "PEFT and transformers have no place for an encoder-decoder's three prefixes"
+# By the names the real ones have on the Hub; what is not said is the architecture's own default.
+SHAPES: dict[str, dict[str, Any]] = {
+    "gpt2": {"model_type": "gpt2"},
+    "gpt2-medium": {"model_type": "gpt2", "n_layer": 24, "n_embd": 1024, "n_head": 16},
+    "bart-large": {"model_type": "bart"},
+}
 
 
 def bench(
@@ -151,3 +158,15 @@ def _ratios(result: dict[str, Any], dtypes: Sequence[str]) -> dict[str, float]:
 def _agreement(ours: list[list[int]], theirs: list[list[int]]) -> float:
     pairs = [pair for left, right in zip(ours, theirs, strict=True) for pair in zip(left, right, strict=True)]
     return sum(left == right for left, right in pairs) / len(pairs)
+
+
+def write_random(name: str, folder: Path) -> Path:
+    """A model of that shape, fp32, with the default base's tokenizer, whose tokens are the first of its vocabulary."""
+    options = dict(SHAPES[name])
+    config = AutoConfig.for_model(options.pop("model_type"), **options)
+    auto = AutoModelForSeq2SeqLM if config.is_encoder_decoder else AutoModelForCausalLM
+    torch.manual_seed(0)
+    model: PreTrainedModel = auto.from_config(config)  # type: ignore[no-untyped-call]
+    model.save_pretrained(folder)
+    load_base().tokenizer.save_pretrained(folder)
+    return folder

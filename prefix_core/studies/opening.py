@@ -1,11 +1,12 @@
-"""The comparisons the page opens on, one for each task; used only while the weights are those they were made with.
+"""What the page opens on: a comparison for each task, and a first look inside a shipped prefix.
 
-Imports no torch, so that the page can show an opening before the model is loaded. `precompute` makes them.
+Used only while the weights are those they were made with. Imports no torch, so that the page can show them before the
+model is loaded; `precompute` makes them.
 """
 
 import json
 from collections.abc import Iterable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from functools import lru_cache
 from hashlib import sha256
 from pathlib import Path
@@ -13,15 +14,17 @@ from typing import Any
 
 from prefix_core.errors import InputError
 from prefix_core.places import ASSETS, SHIPPED
+from prefix_core.studies.view import View, from_fields, to_fields
 from prefix_core.tasks import get_task
 from prefix_core.writing.pane import Pane
 
-FILE = ASSETS / "examples" / "precomputed.json"
+COMPARISONS = ASSETS / "examples" / "precomputed.json"
+FIRST_LOOK = ASSETS / "examples" / "first_look.json"
 
 
 @dataclass(frozen=True)
 class Opening:
-    """One input and its panes.
+    """A comparison: one input and its panes.
 
     folders: the artifacts used, relative to the artifact root; weights: their `fingerprint`.
     """
@@ -61,12 +64,12 @@ def _digest(path: Path, modified: int) -> bytes:
         return digest.digest()
 
 
-def save_openings(openings: Iterable[Opening], path: Path = FILE) -> None:
+def save_openings(openings: Iterable[Opening], path: Path = COMPARISONS) -> None:
     by_task = {opening.task: asdict(opening) for opening in openings}
     path.write_text(json.dumps(by_task, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
 
 
-def load_opening(base: str, root: Path | None, task: str, path: Path = FILE) -> Opening | None:
+def load_opening(base: str, root: Path | None, task: str, path: Path = COMPARISONS) -> Opening | None:
     """What `save_openings` wrote for a task; None if it is missing, unreadable, or made with other weights."""
     try:
         fields: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))[task]
@@ -79,3 +82,41 @@ def load_opening(base: str, root: Path | None, task: str, path: Path = FILE) -> 
     if opening.base != base or opening.weights != fingerprint(root or SHIPPED, opening.folders):
         return None
     return opening
+
+
+@dataclass(frozen=True)
+class FirstLook:
+    """folder: of the prefix, relative to the artifact root; weights: its `fingerprint`; layers: of the base.
+
+    places: where it acts in the text it wrote for the task's example (`acts.to_json`, by head); start: the words it
+    began as, a token a position; label: of the example; view: the picture.
+    """
+
+    base: str
+    folder: str
+    weights: str
+    task: str
+    label: str
+    machine: str
+    created: str
+    layers: int
+    start: tuple[str, ...]
+    places: list[dict[str, Any]]
+    view: View
+
+
+def save_first_look(look: FirstLook, path: Path = FIRST_LOOK) -> None:
+    stored = {field.name: getattr(look, field.name) for field in fields(FirstLook)}
+    text = json.dumps(stored | {"view": to_fields(look.view)}, ensure_ascii=False, separators=(",", ":"))
+    path.write_text(text + "\n", encoding="utf-8")
+
+
+def load_first_look(base: str, root: Path | None, path: Path = FIRST_LOOK) -> FirstLook | None:
+    """What `save_first_look` wrote; None if it is missing, unreadable, or made with other weights."""
+    try:
+        stored = json.loads(path.read_text(encoding="utf-8"))
+        look = FirstLook(**stored | {"view": from_fields(stored["view"]), "start": tuple(stored["start"])})
+    except (OSError, ValueError, TypeError, KeyError):
+        return None
+    fits = look.base == base and look.weights == fingerprint(root or SHIPPED, (look.folder,))
+    return look if fits else None

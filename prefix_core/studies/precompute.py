@@ -10,11 +10,19 @@ from collections.abc import Callable
 from pathlib import Path
 
 from prefix_core.artifacts.artifacts import folder_of
-from prefix_core.studies import first_look
+from prefix_core.methods.prefix import history_of
 from prefix_core.studies.acts import to_json, where_it_acts
-from prefix_core.studies.first_look import FirstLook, load_first_look, save_first_look
-from prefix_core.studies.history import history_of
-from prefix_core.studies.opening import FILE, Opening, fingerprint, load_opening, save_openings
+from prefix_core.studies.opening import (
+    COMPARISONS,
+    FIRST_LOOK,
+    FirstLook,
+    Opening,
+    fingerprint,
+    load_first_look,
+    load_opening,
+    save_first_look,
+    save_openings,
+)
 from prefix_core.studies.token_space import Space
 from prefix_core.tasks import TASKS, Task
 from prefix_core.tasks.custom import NAME as CUSTOM
@@ -26,9 +34,9 @@ from prefix_core.writing.generate import Decoding, Request, write
 def precompute(
     base: str,
     root: Path | None,
-    path: Path = FILE,
+    path: Path = COMPARISONS,
     report: Callable[[str], object] = print,
-    look_path: Path = first_look.FILE,
+    look_path: Path = FIRST_LOOK,
 ) -> None:
     """Write every task's opening on `base` to `path`, and the first look inside to `look_path`.
 

@@ -2,7 +2,8 @@
 
 It may be stopped at any time and started again, and run side by side for different tasks. Nothing is learned from an
 input of any development or test set, whatever order its facts stand in. With a GPU everything is learned from; without,
-a part of it, in a time budget for each row (see `material`, `plan`).
+a part of it, in a time budget for each row (see `material`, `sweep.plan`). Fine-tuned weights are kept by the smallest
+packing that costs next to nothing in score (see `artifacts.delta`).
 """
 
 import hashlib
@@ -13,24 +14,28 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
-from prefix_core.artifacts import artifacts
+from torch import Tensor
+
+from prefix_core.artifacts import artifacts, delta
+from prefix_core.artifacts.artifacts import size_of
+from prefix_core.artifacts.delta import Way
 from prefix_core.data.examples import Example
 from prefix_core.data.split import one_text_each
 from prefix_core.errors import InputError
-from prefix_core.methods import prompt
+from prefix_core.methods import get_trained, prompt
+from prefix_core.methods.method import Steered
 from prefix_core.methods.settings import Settings, chosen, defaults
 from prefix_core.model.base import Base, fastest_precision
 from prefix_core.places import evidence_of
 from prefix_core.studies import evidence
-from prefix_core.studies.evaluate import evaluate, score
+from prefix_core.studies.evaluate import evaluate, headline_of, score
 from prefix_core.studies.material import BEAMS, DATA, Material, drawn, material
-from prefix_core.studies.packing import smallest
-from prefix_core.studies.plan import EPOCHS, MEASURED, plan
+from prefix_core.studies.sweep import EPOCHS, MEASURED, plan
 from prefix_core.tasks.summarization import lead
 from prefix_core.tasks.task import Task
 from prefix_core.training.progress import follow
 from prefix_core.training.train import Trained, train
-from prefix_core.writing.generate import Decoding
+from prefix_core.writing.generate import Decoding, Request, write
 
 TRAINED_ROWS = {  # row -> method
     "prefix": "prefix",
@@ -51,6 +56,11 @@ USUALLY_HELD_OUT = 60
 PACKED_INPUTS = 100  # on which packed weights are compared with plain ones
 DECODING = Decoding(too_long="cut")
 RUNS = Path("runs") / "rebuild"
+WAYS = (  # of packing
+    Way(4, 16), Way(4, 32), Way(4, 64), Way(3, 128), Way(4, 128), Way(2), Way(3), Way(4), Way(8),
+)  # fmt: skip
+MOST_BYTES = {"fine_tune": 18_000_000, "top_layers": 5_000_000}
+MOST_LOST = 0.3  # BLEU or ROUGE-L
 
 
 def rebuild(
@@ -221,3 +231,57 @@ def header(base: Base, task: Task, split: str) -> dict[str, Any]:
 def show(what: str, scores: dict[str, Any], outputs: Sequence[str]) -> None:
     plain = {name: value for name, value in scores.items() if name != "interval"}
     print(f"{what}: {plain}", *outputs[:3], sep="\n    ", file=sys.stderr)
+
+
+def smallest(base: Base, task: Task, result: Trained, examples: Sequence[Example]) -> tuple[Way, dict[str, Any]]:
+    """The smallest way that loses at most MOST_LOST, else the best of those within MOST_BYTES; and what a card says.
+
+    That is both scores, the share of tokens that are the same in percent, and every way's bytes and score, if tried.
+    """
+    module, headline = get_trained(result.method), headline_of(task)
+    origin = module.origin(base)
+    packed = {way: delta.compress(result.kept, origin, way) for way in WAYS}
+    sizes = {way: size_of(tensors) for way, tensors in packed.items()}
+    by_size = sorted(WAYS, key=lambda way: sizes[way])
+    fitting = [way for way in by_size if sizes[way] <= MOST_BYTES[result.method]] or by_size[:1]
+    plain = outputs_of(base, task, result.steered, examples)
+    before = float(task.score(plain, examples)[headline])
+    scores: dict[Way, float] = {}
+    outputs: dict[Way, list[str]] = {}
+    for way in fitting:
+        steered = steered_by(base, result.method, packed[way])
+        outputs[way] = outputs_of(base, task, steered, examples)
+        scores[way] = float(task.score(outputs[way], examples)[headline])
+        print(f"{way}: {sizes[way]:,} bytes, {headline} {scores[way]:.2f} (plain {before:.2f})", file=sys.stderr)
+        if before - scores[way] <= MOST_LOST:
+            break
+    chosen = way if before - scores[way] <= MOST_LOST else max(scores, key=lambda way: scores[way])
+    return chosen, {
+        "way": str(chosen),
+        "inputs": len(examples),
+        f"{headline}_plain": round(before, 2),
+        f"{headline}_packed": round(scores[chosen], 2),
+        "tokens_same": tokens_same(base, plain, outputs[chosen]),
+        "ways": {
+            str(way): {"bytes": size, headline: round(scores[way], 2) if way in scores else None}
+            for way, size in sizes.items()
+        },
+    }
+
+
+def steered_by(base: Base, method: str, packed: dict[str, Tensor]) -> Steered:
+    module = get_trained(method)
+    steered: Steered = module.steer(base, delta.decompress(packed, module.origin(base)))
+    return steered
+
+
+def outputs_of(base: Base, task: Task, steered: Steered, examples: Sequence[Example]) -> list[str]:
+    return write(base, [Request(steered, task, example.source) for example in examples], DECODING)
+
+
+def tokens_same(base: Base, before: Sequence[str], after: Sequence[str]) -> float:
+    """The share of tokens that stand at the same place in both, in percent."""
+    pairs = [[base.encode(text) for text in pair] for pair in zip(before, after, strict=True)]
+    same = sum(a == b for pair in pairs for a, b in zip(*pair, strict=False))
+    tokens = sum(max(map(len, pair)) for pair in pairs)
+    return round(100 * same / tokens, 1) if tokens else 100.0

@@ -26,12 +26,12 @@ from sklearn.neighbors import NearestNeighbors
 from torch import Tensor
 
 from prefix_core.errors import InputError
+from prefix_core.methods.prefix import History
 from prefix_core.model.base import AnyNetwork, Base
 from prefix_core.model.network import Network, turn
 from prefix_core.model.prefix import Prefix
 from prefix_core.model.reading import forward
 from prefix_core.places import ASSETS
-from prefix_core.studies.history import History
 from prefix_core.studies.view import FITS, PARTS, Fit, Neighbour, Part, Vectors, View, Way
 from prefix_core.tasks import TASKS
 

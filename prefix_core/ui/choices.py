@@ -15,8 +15,8 @@ from prefix_core.ui.labels import TASK_KINDS
 if TYPE_CHECKING:  # at run time they would import torch
     from prefix_core.artifacts.artifacts import Card
     from prefix_core.methods.method import Steered
+    from prefix_core.methods.prefix import History
     from prefix_core.model.base import Base
-    from prefix_core.studies.history import History
     from prefix_core.ui.visitors import Moment, OwnPrefix, Visitor
     from prefix_core.writing.engine import Engine
 
@@ -96,8 +96,8 @@ class PrefixChoice:
 
     def history(self, base: Base) -> History:
         """Where it comes from. Raises `InputError` if nothing is known of that."""
+        from prefix_core.methods.prefix import history_of
         from prefix_core.model.prefix import Prefix
-        from prefix_core.studies.history import history_of
 
         if self.steered.prefix is None:
             raise InputError(f"{self.title} is no prefix.")

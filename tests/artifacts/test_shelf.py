@@ -13,7 +13,6 @@ from prefix_core.artifacts.shelf import Shelf
 from prefix_core.errors import ArtifactError
 from prefix_core.methods.prefix_encoder import random_start
 from prefix_core.model.base import Base
-from prefix_core.studies.many_prefixes import many_prefixes, table
 from prefix_core.tasks.task import Task
 from prefix_core.writing.generate import Request, write
 
@@ -65,10 +64,3 @@ def test_a_thousand_are_listed_in_half_a_second(tiny: Base, tmp_path: Path) -> N
     assert len(found) == 1000 and tmp_path / "more" / "999" in found
     with pytest.raises(ArtifactError, match="no folder"):
         artifacts.listed(tmp_path / "nothing")
-
-
-def test_the_measurement_says_what_it_measured(tiny: Base) -> None:
-    result = many_prefixes(tiny, count=6, rows=4, tokens=2)
-    assert result["prefixes"] == 6 and result["rows"] == 4 and result["times_one"] > 0
-    assert result["megabytes_of_copies"] == round(6 * tiny.bytes / 1e6)
-    assert "6 prefixes: " in table(result) and "4 different ones" in table(result)

@@ -6,12 +6,17 @@ import sys
 from pathlib import Path
 
 import pytest
+import torch
+from transformers import AutoConfig, AutoModelForCausalLM, AutoModelForSeq2SeqLM
 
 from prefix_core.cli import main
+from prefix_core.model.base import read_shape
+from prefix_core.model.loading import load_base
 from prefix_core.studies import bench as benching
-from prefix_core.studies.bench import bench, bench_shape, middle, record, table
-from prefix_core.studies.full_shape import SHAPES
+from prefix_core.studies.bench import SHAPES, bench, bench_shape, middle, record, table, write_random
+from prefix_core.studies.evidence import EVIDENCE, FULL_SIZE
 from prefix_core.studies.measurement import measure
+from prefix_core.studies.sizes import MODELS
 from tests.architectures import DECODERS, make_bases
 
 FEW = 12  # tokens
@@ -98,3 +103,35 @@ def test_an_encoder_decoder_of_full_size_is_measured_alone_and_recorded(
 
 def test_only_a_shape_is_recorded(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["bench", "--record"]) == 2 and "--shape" in capsys.readouterr().err
+
+
+CALCULATED = {"gpt2": "GPT-2", "gpt2-medium": "GPT-2 medium", "bart-large": "BART large"}
+
+
+@pytest.mark.parametrize("name", SHAPES)
+def test_a_shape_has_the_parameters_of_the_real_one(name: str) -> None:
+    options = dict(SHAPES[name])
+    config = AutoConfig.for_model(options.pop("model_type"), **options)
+    with torch.device("meta"):
+        auto = AutoModelForSeq2SeqLM if config.is_encoder_decoder else AutoModelForCausalLM
+        parameters = auto.from_config(config).num_parameters()
+    calculated = MODELS[CALCULATED[name]]
+    assert parameters == calculated.parameters
+    assert read_shape(config).prefix_parameters(5) == calculated.prefix_parameters(5)
+
+
+def test_what_was_measured_of_them_is_recorded() -> None:
+    measured = json.loads((EVIDENCE / FULL_SIZE).read_text(encoding="utf-8"))
+    assert list(measured) == list(SHAPES)
+    for name, result in measured.items():
+        assert result["parameters"] == MODELS[CALCULATED[name]].parameters
+        assert result["kept_at_5"] == MODELS[CALCULATED[name]].prefix_parameters(5)
+        assert result["not_compared" if name == "bart-large" else "greedy_agreement"]
+    assert measured["gpt2-medium"]["kept_at_5"] == 245_760
+
+
+def test_a_model_of_random_weights_is_a_base(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(SHAPES, "gpt2", {"model_type": "gpt2", "n_layer": 2, "n_embd": 32, "n_head": 2})
+    base = load_base(str(write_random("gpt2", tmp_path)))
+    assert base.shape.vocabulary == 50_257 and max(base.encode("name[Blue Spice]")) < base.shape.vocabulary
+    assert load_base(str(write_random("gpt2", tmp_path))).weights_hash == base.weights_hash  # the same each time

@@ -6,8 +6,7 @@ from pathlib import Path
 
 from prefix_core.artifacts.artifacts import folder_of
 from prefix_core.model.base import Base
-from prefix_core.studies.first_look import load_first_look, save_first_look
-from prefix_core.studies.opening import load_opening, save_openings
+from prefix_core.studies.opening import load_first_look, load_opening, save_first_look, save_openings
 from prefix_core.studies.precompute import make_first_look, make_opening, precompute
 from prefix_core.tasks import get_task
 from prefix_core.writing.engine import load_engine

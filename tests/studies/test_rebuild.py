@@ -16,7 +16,7 @@ from prefix_core.methods import prompt
 from prefix_core.model.base import Base
 from prefix_core.places import evidence_of
 from prefix_core.scores import meteor
-from prefix_core.studies import evidence, material, packing, plan, rebuild
+from prefix_core.studies import evidence, material, rebuild, sweep
 from prefix_core.tasks import get_task
 from prefix_core.tasks.task import Task
 
@@ -40,7 +40,7 @@ def own(e2e: Task, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str,
     monkeypatch.setattr(rebuild, "DATA", data)
     monkeypatch.setattr(material, "DATA", data)
     monkeypatch.setattr(meteor, "available", lambda: False)
-    monkeypatch.setattr(packing, "WAYS", (Way(2), Way(8)))
+    monkeypatch.setattr(rebuild, "WAYS", (Way(2), Way(8)))
     monkeypatch.setattr(rebuild, "RUNS", tmp_path / "runs")
     monkeypatch.setenv("PREFIX_ARTIFACTS", str(tmp_path / "artifacts"))
     return files | {"evidence": tmp_path / "evidence"}
@@ -95,7 +95,7 @@ def test_a_row_cut_short_goes_on_with_what_was_decided(
         prefix()
     (decided,) = rebuild.RUNS.glob("*.json")
     known = json.loads(decided.read_text())
-    assert known["steps"] == plan.LEAST_STEPS and len(known["rates"]) == 2
+    assert known["steps"] == sweep.LEAST_STEPS and len(known["rates"]) == 2
     decided.write_text(json.dumps(known | {"steps": 7}))  # as if the machine had been slower then
     prefix()
     (card,) = artifacts.shipped().values()
@@ -246,7 +246,7 @@ def test_what_train_made_is_scored_and_kept(tiny: Base, own: dict[str, Path]) ->
 
 
 def test_a_budget_holds_the_trials_too() -> None:
-    steps = plan.steps_within(600, step=2.0, measure=5.0)
-    trials = 2 * plan.TRIAL * steps
-    assert 500 < 2.0 * (steps + trials + plan.PROBED) + 5.0 * (plan.MEASURED + 2) <= 600
-    assert plan.steps_within(1, 2.0, 5.0) == plan.LEAST_STEPS
+    steps = sweep.steps_within(600, step=2.0, measure=5.0)
+    trials = 2 * sweep.TRIAL * steps
+    assert 500 < 2.0 * (steps + trials + sweep.PROBED) + 5.0 * (sweep.MEASURED + 2) <= 600
+    assert sweep.steps_within(1, 2.0, 5.0) == sweep.LEAST_STEPS

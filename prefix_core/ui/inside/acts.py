@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import gradio as gr
 
 from prefix_core.errors import InputError, PrefixError
-from prefix_core.studies.first_look import FirstLook
+from prefix_core.studies.opening import FirstLook
 from prefix_core.ui.choices import PrefixChoice, TaskCard
 from prefix_core.ui.common import problem_html, status_html
 from prefix_core.ui.compare.runs import PageState, span_of

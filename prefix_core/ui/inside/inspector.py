@@ -15,8 +15,8 @@ from prefix_core.ui.loading import Loading
 from prefix_core.ui.visitors import Visitors
 
 if TYPE_CHECKING:
+    from prefix_core.methods.prefix import History
     from prefix_core.model.base import Base
-    from prefix_core.studies.history import History
     from prefix_core.studies.token_space import Space
     from prefix_core.studies.view import View
     from prefix_core.writing.engine import Engine

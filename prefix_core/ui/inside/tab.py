@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import gradio as gr
 
 from prefix_core.errors import PrefixError
-from prefix_core.studies.first_look import load_first_look
+from prefix_core.studies.opening import load_first_look
 from prefix_core.tasks import get_task
 from prefix_core.ui.choices import OWN, prefix_choices
 from prefix_core.ui.common import QUICK, problem_html, status_html

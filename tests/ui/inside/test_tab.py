@@ -15,7 +15,7 @@ from gradio_client.exceptions import AppError
 from playwright.sync_api import Page, expect
 
 from prefix_core.model.base import Base
-from prefix_core.studies.first_look import FirstLook
+from prefix_core.studies.opening import FirstLook
 from prefix_core.studies.precompute import make_first_look
 from prefix_core.tasks import get_task
 from prefix_core.ui.compare.runs import PageState

@@ -1,21 +1,32 @@
-"""A thousand prefixes beside one model: on disk, listed, loaded when asked for, and 32 different ones in one batch."""
+"""Many tasks beside one base, measured: what each method keeps of a task on disk, and a thousand prefixes at work.
+
+On disk, in bytes: the base once, and beside it what is kept of each task. At work: so many prefixes listed, loaded when
+asked for, and 32 different ones in one batch.
+"""
 
 import time
 from pathlib import Path
+from statistics import mean
 from tempfile import TemporaryDirectory
 from typing import Any
 
 import torch
 
+from prefix_core.artifacts import artifacts
 from prefix_core.artifacts.artifacts import Card, listed, save
 from prefix_core.artifacts.shelf import Shelf
 from prefix_core.methods.prefix_encoder import random_start
 from prefix_core.model.base import Base
+from prefix_core.places import evidence_of
+from prefix_core.studies import evidence
 from prefix_core.tasks import get_task
 from prefix_core.writing.search import Decoding, Row, Search
 
 LENGTH, ROWS, TOKENS = 11, 32, 16
 ROUNDS = 3
+STORAGE = "storage"  # the record
+TASKS = (1, 10, 100, 1000)
+COPY = "copy"  # a fine-tuned model as it is, in 16 bits: the base is not needed beside it
 
 
 def many_prefixes(base: Base, count: int = 1000, rows: int = ROWS, tokens: int = TOKENS) -> dict[str, Any]:
@@ -84,3 +95,26 @@ def _written(base: Base, folders: list[Path], tokens: int) -> float:
         if search.alive:
             search.advance()
     return time.perf_counter() - began
+
+
+def storage(base: Base, root: Path | None = None) -> list[dict[str, Any]]:
+    """A row a method that is shipped for `base`: bytes of a task, on average, and of TASKS tasks with the base."""
+    sizes_of: dict[str, list[int]] = {}
+    for folder, card in artifacts.shipped(root).items():
+        if card.base_hash == base.weights_hash:
+            sizes_of.setdefault(folder.name, []).append(artifacts.stored_bytes(folder))
+    rows = [row(name, len(sizes), round(mean(sizes)), base.bytes) for name, sizes in sizes_of.items()]
+    return [*rows, row(COPY, 0, 2 * base.parameters, 0)]
+
+
+def row(name: str, measured: int, a_task: int, once: int) -> dict[str, Any]:
+    """measured: tasks whose files were measured; once: bytes of the base."""
+    total = {str(tasks): once + tasks * a_task for tasks in TASKS}
+    return {"method": name, "measured": measured, "bytes_a_task": a_task, "bytes": total}
+
+
+def record_storage(base: Base, folder: Path | None = None, root: Path | None = None) -> None:
+    """Write the rows into storage.json in `folder` (None: the base's own evidence)."""
+    path = (folder or evidence_of(base.name)) / f"{STORAGE}.json"
+    head = {"base": base.name, "base_hash": base.weights_hash, "base_bytes": base.bytes}
+    evidence.save(path, {**head, "rows": storage(base, root)})
