@@ -18,7 +18,7 @@ from transformers import (
 )
 from transformers.masking_utils import eager_mask
 
-from prefix_core.methods.prefix_encoder import random_start
+from prefix_core.methods.start import random_start
 from prefix_core.model.base import Base
 from prefix_core.model.loading import load_base
 from prefix_core.model.prefix import Prefix

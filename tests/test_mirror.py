@@ -27,7 +27,6 @@ REACHED_BY = {
     "methods/top_layers": "training/test_train.py",
     "model/encoder_decoder": "model/test_architectures.py",
     "model/hub": "model/test_base.py",
-    "model/joint_pass": "writing/test_desk.py",
     "model/modules": "model/test_architectures.py",
     "tasks/tabular": "tasks/test_e2e.py",
     "tasks/wording": "tasks/test_triples.py",

@@ -15,8 +15,8 @@ from prefix_core.data.examples import Example
 from prefix_core.data.split import data_card, draw, one_text_each, split
 from prefix_core.errors import InputError
 from prefix_core.methods import METHODS, TRAINED
-from prefix_core.methods.demonstrations import written_out
 from prefix_core.methods.settings import PAPER, VARIANTS, Settings, defaults, through_mlp
+from prefix_core.methods.start import written_out
 from prefix_core.tasks import TASKS, custom, get_task
 from prefix_core.tasks.task import Task
 from prefix_core.training.progress import follow

@@ -13,20 +13,16 @@ import torch
 from torch import Tensor
 
 from prefix_core.errors import ArtifactError, InputError
-from prefix_core.methods.demonstrations import start_tokens
 from prefix_core.methods.method import Adaptation, Steered, count
 from prefix_core.methods.prefix_encoder import (
     EmbeddingEncoder,
     PrefixEncoder,
-    activations,
     learning_layers,
     parameters_trained,
-    random_start,
-    said,
     units_of,
-    word_start,
 )
 from prefix_core.methods.settings import Settings
+from prefix_core.methods.start import beginning, length_of, start_words, word_start
 from prefix_core.model.base import AnyNetwork, Base
 from prefix_core.model.lower_layers import LowerLayers
 from prefix_core.model.network import Network
@@ -84,24 +80,6 @@ class PrefixTuning(Adaptation):
         return dict(zip(INFIX if self.infix else PREFIX, parts, strict=True))
 
 
-def length_of(base: Base, settings: Settings) -> int:
-    """P of a prefix with these settings: as chosen, or all of what its demonstrations take."""
-    if not settings.demonstrations:
-        return settings.prefix_length
-    return len(start_tokens(base, settings.initial_words, settings.demonstrations))
-
-
-@torch.no_grad()
-def beginning(base: Base, settings: Settings, length: int, generator: torch.Generator) -> Tensor:
-    """Keys and values at step 0: of demonstrations, of words, or random; (2, layers, P, kv_heads, head_dim)."""
-    words, infix = settings.initial_words, settings.variant == "infix"
-    if settings.demonstrations:
-        if base.begin:
-            raise InputError(f"demonstrations are for decoders; {base.name!r} is an encoder-decoder: start from words")
-        return activations(base, start_tokens(base, words, settings.demonstrations))
-    return word_start(base, words, length, infix) if words else random_start(base.shape, length, generator)
-
-
 def start(base: Base, settings: Settings) -> PrefixTuning:
     return PrefixTuning(base, settings)
 
@@ -110,17 +88,6 @@ def start(base: Base, settings: Settings) -> PrefixTuning:
 def start_of(base: Base, settings: Settings) -> Prefix:
     """The prefix at step 0 of a training with these settings."""
     return PrefixTuning(base, replace(settings, precision="fp32")).prefix()  # where nothing is trained, bf16 is no gain
-
-
-def start_words(base: Base, settings: Settings) -> list[str]:
-    """The tokens that such a prefix starts as, a token a position, as spelled; none if it starts at random."""
-    words, length = settings.initial_words, length_of(base, settings)
-    if settings.demonstrations:
-        tokens = start_tokens(base, words, settings.demonstrations)
-    else:
-        first = [] if settings.variant == "infix" else base.before
-        tokens = [*first, *said(base, words, length)][:length] if words else []
-    return [str(base.tokenizer.decode([token])) for token in tokens]
 
 
 def costs(base: Base, settings: Settings) -> tuple[int, int]:

@@ -8,17 +8,16 @@ SmolLM2 from 0.1 to 8), which one learning rate fits badly. Here each layer's le
 standard deviation; so trained, a prefix learns faster than through the MLP (assets/evidence/sweep.json).
 """
 
-from collections.abc import Sequence
 
 import torch
 from torch import Tensor, nn
 
-from prefix_core.errors import InputError
 from prefix_core.methods.settings import LAYERS
+from prefix_core.methods.start import said
 from prefix_core.model.base import Base, Shape
 from prefix_core.model.packed_batch import Rows
 from prefix_core.model.prefix import Prefix, stack
-from prefix_core.model.reading import forward, like_keys, watched
+from prefix_core.model.reading import like_keys, watched
 
 
 class PrefixEncoder(nn.Module):
@@ -138,45 +137,3 @@ class EmbeddingEncoder(nn.Module):
         network.hidden(embeddings.to(network.dtype), rows.positions, attend)
         keys, values = zip(*seen, strict=True)
         return Prefix(torch.stack(keys), torch.stack(values))
-
-
-@torch.no_grad()
-def word_start(base: Base, words: str, length: int, infix: bool = False) -> Tensor:
-    """Keys and values of what begins every text (the end token) and of `words`, repeated until they fill `length`.
-
-    An encoder-decoder reads them and writes them, too; an infix begins no text. Returns (2, layers, length, kv_heads,
-    head_dim) in fp32. Raises `InputError` if `words` holds no token.
-    """
-    tokens = said(base, words, length)
-    written = tokens[: max(0, length - len(base.begin))] if base.begin else []
-    first = [] if infix else base.before
-    return activations(base, [*first, *tokens][:length], written)
-
-
-@torch.no_grad()
-def activations(base: Base, tokens: Sequence[int], written: Sequence[int] = ()) -> Tensor:
-    """The keys and values that the base computes for P tokens at the beginning of a text.
-
-    written: what an encoder-decoder writes behind its own first tokens meanwhile. Returns (2, layers, P, kv_heads,
-    head_dim) in fp32.
-    """
-    parts: dict[int, Tensor] = {}  # by layer: (2, P, kv_heads, head_dim)
-
-    def watch(layer: int, keys: Tensor, values: Tensor) -> None:
-        parts[layer] = torch.stack([keys, values])[:, : len(tokens)].float()
-
-    forward(base, base.network, [tokens], [[written]], [None], watch=watch)
-    return torch.stack([parts[layer] for layer in range(base.shape.prefix_layers)], 1)
-
-
-def said(base: Base, words: str, length: int) -> list[int]:
-    """The tokens of `words` again and again, at least `length` of them; raises `InputError` if there are none."""
-    tokens = base.encode(words)
-    if not tokens:
-        raise InputError("the initial words are empty; give a word or two that name the task, such as 'summarize:'")
-    return tokens * (length // len(tokens) + 1)
-
-
-def random_start(shape: Shape, length: int, generator: torch.Generator) -> Tensor:
-    """Random keys and values (standard deviation 0.02, as the networks' own weights): the paper's weaker choice."""
-    return 0.02 * torch.randn(2, shape.prefix_layers, length, shape.kv_heads, shape.head_dim, generator=generator)

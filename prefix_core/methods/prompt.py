@@ -12,7 +12,7 @@ from typing import Any
 from prefix_core.data.examples import Example
 from prefix_core.errors import InputError
 from prefix_core.methods.method import Steered
-from prefix_core.methods.prefix_encoder import activations
+from prefix_core.methods.start import activations
 from prefix_core.model.base import Base
 from prefix_core.model.prefix import Prefix
 from prefix_core.tasks.task import Task

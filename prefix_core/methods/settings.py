@@ -27,7 +27,7 @@ class Settings:
     layers: in which of LAYERS a prefix is trained; in the others it stays the activations of the initial words.
     mlp_width: units of the reparameterization, None to train the prefix itself. initial_words: "" for a random start.
     demonstrations: examples written out, each an input with its text, that the start reads behind the initial words;
-    the prefix is then as long as all of it, whatever `prefix_length` says (see `methods/demonstrations.py`).
+    the prefix is then as long as all of it, whatever `prefix_length` says (see `methods/start.py`).
     adapter_share: of the base's parameters. patience: held-out measurements without a new best before stopping.
     precision: "fp32", or "bf16" for matrix products and attention in bf16, where the processor multiplies it; what is
     trained, its gradients and optimizer, what is added up, and the loss stay in fp32.

@@ -9,9 +9,8 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from prefix_core.model.attention import attention
 from prefix_core.model.base import Shape
-from prefix_core.model.packed_batch import NEVER, DistanceBias, Rows
+from prefix_core.model.packed_batch import NEVER, DistanceBias, Rows, attention
 from prefix_core.model.prefix import StackedPrefix
 
 

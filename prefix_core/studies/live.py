@@ -22,9 +22,9 @@ from prefix_core.data.examples import Example, load_examples
 from prefix_core.data.split import draw, one_text_each, split
 from prefix_core.errors import BaseError
 from prefix_core.methods import fine_tune, prefix, prompt
-from prefix_core.methods.demonstrations import start_tokens
 from prefix_core.methods.method import Adaptation, Steered
 from prefix_core.methods.settings import Settings, defaults
+from prefix_core.methods.start import start_tokens
 from prefix_core.model.base import AnyNetwork, Base, native_bf16
 from prefix_core.model.prefix import Prefix
 from prefix_core.places import ASSETS, evidence_of

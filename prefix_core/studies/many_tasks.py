@@ -15,7 +15,7 @@ import torch
 from prefix_core.artifacts import artifacts
 from prefix_core.artifacts.artifacts import Card, listed, save
 from prefix_core.artifacts.shelf import Shelf
-from prefix_core.methods.prefix_encoder import random_start
+from prefix_core.methods.start import random_start
 from prefix_core.model.base import Base
 from prefix_core.places import evidence_of
 from prefix_core.studies import evidence

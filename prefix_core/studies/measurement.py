@@ -28,8 +28,8 @@ from torch import Tensor
 from prefix_core.data.split import one_text_each
 from prefix_core.methods import get_trained, prompt
 from prefix_core.methods.method import Steered
-from prefix_core.methods.prefix_encoder import random_start
 from prefix_core.methods.settings import Settings
+from prefix_core.methods.start import random_start
 from prefix_core.model.base import Base
 from prefix_core.model.loading import DTYPES, load_base
 from prefix_core.model.prefix import Prefix

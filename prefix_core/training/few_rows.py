@@ -11,8 +11,8 @@ from dataclasses import dataclass, replace
 from math import ceil
 
 from prefix_core.data.examples import Example
-from prefix_core.methods.demonstrations import choose, start_tokens, written_out
 from prefix_core.methods.settings import Settings, defaults
+from prefix_core.methods.start import choose, start_tokens, written_out
 from prefix_core.model.base import Base, fastest_precision
 from prefix_core.tasks.task import Task
 

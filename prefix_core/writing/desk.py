@@ -13,9 +13,8 @@ from dataclasses import dataclass, field
 import torch
 
 from prefix_core.model.base import Base
-from prefix_core.model.joint_pass import run
 from prefix_core.model.modules import ModuleNetwork
-from prefix_core.model.shared_pass import shared_key
+from prefix_core.model.shared_pass import run, shared_key
 from prefix_core.writing.generate import Batch, Decoding, GenerationEvent, Request, begin
 
 CHUNK = 128  # tokens of inputs that are read in one pass while others write: some 0.2 s on two cores

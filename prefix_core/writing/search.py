@@ -12,11 +12,11 @@ from prefix_core.methods.settings import LARGEST_SEED
 from prefix_core.model.base import AnyNetwork, Base
 from prefix_core.model.encoder_decoder import TargetRows
 from prefix_core.model.encoding import TooLong
-from prefix_core.model.joint_pass import Part, run
 from prefix_core.model.modules import ModuleNetwork
 from prefix_core.model.packed_batch import Rows
 from prefix_core.model.prefix import Prefix, StackedPrefix, stack
 from prefix_core.model.reading import encode_sources, like_keys
+from prefix_core.model.shared_pass import Part, run
 
 MOST_BEAMS = 64
 COLDEST, HOTTEST = 0.01, 100.0  # temperatures

@@ -17,7 +17,7 @@ import torch
 from prefix_core.artifacts import artifacts, hub, model_card
 from prefix_core.cli import main
 from prefix_core.errors import ArtifactError
-from prefix_core.methods.prefix_encoder import random_start
+from prefix_core.methods.start import random_start
 from prefix_core.model.base import Base
 
 NOBODY = "http://127.0.0.1:9"  # an address where nothing answers

@@ -11,7 +11,7 @@ import torch
 
 from prefix_core.artifacts import artifacts, llama_cpp
 from prefix_core.errors import ArtifactError, InputError
-from prefix_core.methods.prefix_encoder import random_start, word_start
+from prefix_core.methods.start import random_start, word_start
 from prefix_core.model import smollm2
 from prefix_core.model.base import Base
 from prefix_core.model.loading import load_base

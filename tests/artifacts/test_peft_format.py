@@ -13,7 +13,7 @@ from safetensors.torch import load_file, save_file
 from prefix_core.artifacts import artifacts
 from prefix_core.artifacts.peft_format import PEFT_CONFIG, PEFT_WEIGHTS, last_part, save_peft
 from prefix_core.errors import ArtifactError
-from prefix_core.methods.prefix_encoder import random_start
+from prefix_core.methods.start import random_start
 from prefix_core.model.base import Base
 from prefix_core.model.loading import load_base
 from prefix_core.tasks.task import Task

@@ -1,18 +1,13 @@
-"""Where a prefix starts, and what its parameters number."""
+"""A prefix's parameters: how many they are, where they start, and how they learn."""
 
 import pytest
 import torch
 
 from prefix_core.errors import ArtifactError, InputError
 from prefix_core.methods import prefix
-from prefix_core.methods.prefix_encoder import (
-    PrefixEncoder,
-    parameters_trained,
-    random_start,
-    units_of,
-    word_start,
-)
+from prefix_core.methods.prefix_encoder import PrefixEncoder, parameters_trained, units_of
 from prefix_core.methods.settings import Settings
+from prefix_core.methods.start import word_start
 from prefix_core.model.base import Base, Shape
 from prefix_core.model.prefix import Prefix
 
@@ -43,23 +38,6 @@ def test_one_step_moves_every_layer_in_proportion_to_its_size(tiny: Base) -> Non
     keys, values = moved[:, :, 0, 0, 0] / start.std((2, 3, 4), correction=0)
     torch.testing.assert_close(values, torch.ones(3))
     torch.testing.assert_close(keys, torch.ones(3))
-
-
-def test_words_activations_are_the_bases_own_keys_and_values(tiny: Base) -> None:
-    words = "name : a pub"
-    tokens = [tiny.end, *tiny.encode(words)]
-    cache = tiny.model(torch.tensor([tokens]), use_cache=True).past_key_values
-    start = word_start(tiny, words, len(tokens))
-    for layer in range(tiny.shape.layers):
-        torch.testing.assert_close(start[0, layer], cache.layers[layer].keys[0].transpose(0, 1), rtol=1e-4, atol=1e-5)
-        torch.testing.assert_close(start[1, layer], cache.layers[layer].values[0].transpose(0, 1), rtol=1e-4, atol=1e-5)
-
-
-def test_no_words_are_refused_and_random_starts_follow_the_seed(tiny: Base) -> None:
-    with pytest.raises(InputError, match="initial words are empty"):
-        word_start(tiny, "", 5)
-    one, same, other = (random_start(tiny.shape, 4, torch.Generator().manual_seed(seed)) for seed in (1, 1, 2))
-    assert torch.equal(one, same) and not torch.equal(one, other)
 
 
 def test_a_prefix_that_does_not_fit_says_what_differs(tiny: Base) -> None:

@@ -8,9 +8,9 @@ import torch
 from prefix_core.data.split import one_text_each
 from prefix_core.methods.method import Steered
 from prefix_core.methods.prefix import PrefixTuning
-from prefix_core.methods.prefix_encoder import word_start
 from prefix_core.methods.prompt import steer
 from prefix_core.methods.settings import defaults
+from prefix_core.methods.start import word_start
 from prefix_core.model import gguf_file, smollm2
 from prefix_core.model.base import Base
 from prefix_core.model.prefix import Prefix

@@ -9,9 +9,9 @@ import pytest
 import torch
 
 from prefix_core.errors import InputError
-from prefix_core.methods.prefix import History, history_of, start_of, start_words
-from prefix_core.methods.prefix_encoder import random_start
+from prefix_core.methods.prefix import History, history_of, start_of
 from prefix_core.methods.settings import Settings
+from prefix_core.methods.start import random_start, start_words
 from prefix_core.model.base import Base
 from prefix_core.model.prefix import Prefix
 from prefix_core.studies.token_space import (

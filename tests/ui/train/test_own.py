@@ -10,7 +10,7 @@ import torch
 from prefix_core.artifacts.artifacts import Card
 from prefix_core.artifacts.llama_cpp import read_state
 from prefix_core.methods.prefix import steer
-from prefix_core.methods.prefix_encoder import random_start
+from prefix_core.methods.start import random_start
 from prefix_core.model.base import Base
 from prefix_core.model.loading import load_base
 from prefix_core.tasks.task import Task

@@ -1,4 +1,4 @@
-"""A prefix that starts from rows written out: which rows, what it has read, and that it is kept like any other."""
+"""What a prefix starts from: rows written out, words or random numbers; and that it is kept like any other."""
 
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -11,8 +11,16 @@ from prefix_core.artifacts.zipped import read_zip, write_zip
 from prefix_core.data.examples import Example
 from prefix_core.errors import InputError
 from prefix_core.methods import prefix
-from prefix_core.methods.demonstrations import MOST_TOKENS, choose, start_tokens, written_out
 from prefix_core.methods.settings import TUNED, Settings, chosen
+from prefix_core.methods.start import (
+    MOST_TOKENS,
+    choose,
+    length_of,
+    random_start,
+    start_tokens,
+    word_start,
+    written_out,
+)
 from prefix_core.model.base import Base
 from prefix_core.tasks.custom import custom
 from prefix_core.tasks.task import Task
@@ -53,7 +61,7 @@ def test_files_and_cards_hold_all_vectors_and_tell_trained_from_kept(tiny: Base,
     *_, last = train(tiny, e2e, "prefix", e2e.pool()[:8], settings)
     assert last.result is not None
     card = artifacts.describe(tiny, "e2e", last.result, {})
-    assert card.kept == 2 * card.trained == tiny.shape.prefix_parameters(prefix.length_of(tiny, settings))
+    assert card.kept == 2 * card.trained == tiny.shape.prefix_parameters(length_of(tiny, settings))
     artifacts.save(tmp_path / "folder", tiny, last.result.kept, card)
     loaded, read = artifacts.load(tmp_path / "folder", tiny)
     assert Settings(**read.settings) == settings  # as JSON has it
@@ -74,3 +82,20 @@ def test_a_setting_of_today_does_not_make_an_older_card_another_training() -> No
     assert chosen(older) == chosen(asdict(replace(SETTINGS, demonstrations=())))
     assert chosen(older) != chosen(asdict(SETTINGS))
     assert chosen(older)["learning_rate"] == SETTINGS.learning_rate
+
+
+def test_words_activations_are_the_bases_own_keys_and_values(tiny: Base) -> None:
+    words = "name : a pub"
+    tokens = [tiny.end, *tiny.encode(words)]
+    cache = tiny.model(torch.tensor([tokens]), use_cache=True).past_key_values
+    start = word_start(tiny, words, len(tokens))
+    for layer in range(tiny.shape.layers):
+        torch.testing.assert_close(start[0, layer], cache.layers[layer].keys[0].transpose(0, 1), rtol=1e-4, atol=1e-5)
+        torch.testing.assert_close(start[1, layer], cache.layers[layer].values[0].transpose(0, 1), rtol=1e-4, atol=1e-5)
+
+
+def test_no_words_are_refused_and_random_starts_follow_the_seed(tiny: Base) -> None:
+    with pytest.raises(InputError, match="initial words are empty"):
+        word_start(tiny, "", 5)
+    one, same, other = (random_start(tiny.shape, 4, torch.Generator().manual_seed(seed)) for seed in (1, 1, 2))
+    assert torch.equal(one, same) and not torch.equal(one, other)
