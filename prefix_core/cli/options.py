@@ -25,7 +25,7 @@ from prefix_core.tasks.task import Task
 from prefix_core.writing.generate import Decoding
 
 ARTIFACT_HELP = "a folder that training wrote, or hf:OWNER/NAME on the Hugging Face Hub"
-KINDS = "CSV, TSV, JSON lines, JSON, .xlsx, .ods, Parquet"
+KINDS = "CSV, TSV, JSON lines, JSON, .xlsx, .xls, .ods, Parquet, Arrow, XML, HTML"
 DATA_HELP = f"a file of inputs and their texts ({KINDS}; also in gzip or zip), or a set such as xsum:train"
 
 

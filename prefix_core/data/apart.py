@@ -1,10 +1,11 @@
-"""Workbooks and Parquet files are read by their libraries in a process of its own, which may take only so much.
+"""Workbooks, Parquet files, XML and HTML are read in a process of its own, which may take only so much.
 
 A file of a few kilobytes can be made to unpack to gigabytes, to keep a parser busy for minutes, or to crash it. There,
 the time is counted by the processor's clock and the memory by the system; here, lines of JSON arrive: rows of cells, or
-records (Parquet).
+records (Parquet, XML).
 """
 
+import importlib
 import json
 import math
 import os
@@ -29,7 +30,7 @@ ROOT = Path(__file__).resolve().parents[2]
 
 
 def messages(opened: Opened, report: Report, sheet: str | None, seconds: float = SECONDS) -> Iterator[list[Any]]:
-    """`["row", number, cells]` or `["record", number, {...}]` of a workbook or a Parquet file, in order.
+    """`["row", number, cells]` of a workbook or an HTML table, `["record", number, {...}]` of Parquet or XML, in order.
 
     sheet: of a workbook, by its name. Raises `SeveralSheets` where one has to be chosen, and `InputError` where the
     file is broken, or takes more time or memory than it may.
@@ -102,13 +103,15 @@ def _why(code: int, opened: Opened, seconds: float) -> str:
 
 
 BROKEN = {
-    "workbook": "{}: this is no readable .xlsx file; it is broken. Save it again, or as CSV (UTF-8).",
-    "parquet": "{}: this Parquet file is broken. Write it again, or as CSV or JSON lines.",
+    "workbook": "{}: this is no readable workbook; it is broken. Save it again, or as CSV (UTF-8).",
+    "parquet": "{}: this Parquet or Arrow file is broken. Write it again, or as CSV or JSON lines.",
+    "markup": "{}: this HTML or XML is broken. Save the table as CSV (UTF-8).",
 }
 
 # ------------------------------------------------------------------------------------------------- the other process
 
 OUT_OF_MEMORY = 70
+READERS = {"workbook": "spreadsheet", "parquet": "parquet", "markup": "markup"}  # modules by kinds of file
 
 
 class Refused(Exception):
@@ -144,18 +147,13 @@ def _main(kind: str, path: str, sheet: str, seconds: str, memory: str) -> int:
     from prefix_core.data import apart
 
     try:
-        if kind == "parquet":
-            from prefix_core.data.parquet import prepare, tell_rows
-
-            prepare()
-            _limit(float(seconds), int(memory))
-            tell_rows(path)
-        else:
-            from prefix_core.data import spreadsheet
-
-            spreadsheet.prepare()
-            _limit(float(seconds), int(memory))
-            spreadsheet.tell_rows(path, sheet)
+        try:
+            module = importlib.import_module(f"prefix_core.data.{READERS[kind]}")
+            module.prepare()
+        except ImportError as error:
+            raise apart.Refused(f": reading it needs {error.name}. Run: pip install {error.name}") from None
+        _limit(float(seconds), int(memory))
+        module.tell_rows(path, sheet)
         tell("end")
         sys.stdout.flush()
     except apart.Refused as error:

@@ -1,5 +1,6 @@
 """Characters of text that came from outside: those nobody sees go, and lines become one."""
 
+import re
 import unicodedata
 from typing import Any
 
@@ -13,7 +14,7 @@ def visible(text: str) -> str:
     """Drop what no one can see: byte-order marks, zero-width blanks, control characters; half surrogate pairs -> ?"""
     if text.isprintable():
         return text
-    text = text.replace("\r\n", "\n").replace("\r", "\n").encode("utf-8", "replace").decode("utf-8")
+    text = re.sub("\r\n|[\r\v\f\x85]", "\n", text).encode("utf-8", "replace").decode("utf-8")
     return "".join(c for c in text if c in "\n\t" or c in "\u200c\u200d" or unicodedata.category(c) not in ("Cc", "Cf"))
 
 

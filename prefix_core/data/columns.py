@@ -22,7 +22,8 @@ REFERENCE_COLUMNS = (
     "lexicalizations",
 )  # fmt: skip
 TEXT_COLUMNS = (
-    *REFERENCE_COLUMNS, "summary", "highlights", "output", "completion", "response", "answer", "assistant", "text",
+    *REFERENCE_COLUMNS, "summary", "highlights", "output", "completion", "response", "answer", "assistant", "chosen",
+    "text",
 )  # fmt: skip
 MEANING = re.compile(r"\s*(?:\w[\w ]*\[[^\[\]]*\],?\s*)+")  # name[Blue Spice], area[riverside]
 SENTENCE = 8  # words; values in a table have fewer
@@ -82,6 +83,8 @@ def guess(columns: Sequence[str], rows: Sequence[Mapping[str, Any]]) -> Columns:
         whole = next((column for column in rest if column not in texts and all_cells(rows, column, is_triples)), None)
     if whole:
         return Columns((whole,), tuple(targets))
+    if "chosen" in named:  # of preferences: what people liked less is no input
+        rest = [column for column in rest if column.strip().lower() != "rejected"]
     spare = [column for column in rest if not _KEYS.fullmatch(column.strip()) and column not in texts]
     spare = [column for column in spare if any(not is_empty(row.get(column)) for row in rows)]
     others = spare or [column for column in rest if column.strip().lower() != "id"]
@@ -162,28 +165,46 @@ def plain_text(cell: Any, column: str) -> str:
 def with_turns(record: dict[str, Any]) -> dict[str, Any]:
     """A conversation of one question and its answer -> the columns system, user and assistant; other rows as they are.
 
-    `messages` of role and content, or `conversations` of from and value. Raises `InputError` for several turns: which
-    of them is the text to be learned, nobody can tell.
+    `messages` of role and content, `conversations` of from and value, `contents` of role and parts; or a prompt and its
+    completion, or what was chosen, of messages. Raises `InputError` for several turns: which of them is the text to be
+    learned, nobody can tell.
     """
-    name = next((name for name in ("messages", "conversations", "conversation") if _is_chat(record.get(name))), None)
-    if name is None:
+    names = next((names for names in _CHATS if all(_is_chat(record.get(name)) for name in names)), None)
+    if names is None:
         return record
     said: dict[str, str] = {}
-    for turn in record[name]:
-        who = str(turn.get("role") or turn.get("from") or "").lower()
-        who = {"human": "user", "gpt": "assistant", "chatgpt": "assistant", "model": "assistant"}.get(who, who)
-        text = turn.get("content", turn.get("value"))
-        if who not in ("system", "user", "assistant") or not isinstance(text, str):
-            raise InputError(
-                f"column '{name}': a turn of “{who[:20]}” cannot be read. Give user and assistant, in texts."
-            )
-        if who in said or (who == "user" and "assistant" in said):
-            raise InputError(f"column '{name}' has several turns. Give one question and one answer a row.")
-        said[who] = text
+    for name in names:
+        for turn in record[name]:
+            who = str(turn.get("role") or turn.get("from") or "").lower()
+            who = _SPEAKERS.get(who, who)
+            text = _said(turn.get("content", turn.get("value", turn.get("parts"))))
+            if who not in ("system", "user", "assistant") or text is None:
+                raise InputError(
+                    f"column '{name}': a turn of “{who[:20]}” cannot be read. Give user and assistant, in texts."
+                )
+            if who in said or (who == "user" and "assistant" in said):
+                raise InputError(f"column '{name}' has several turns. Give one question and one answer a row.")
+            said[who] = text
     if "user" not in said or "assistant" not in said:
-        raise InputError(f"column '{name}' has no question with its answer.")
-    rest = {column: cell for column, cell in record.items() if column != name}
+        raise InputError(f"column '{names[0]}' has no question with its answer.")
+    rest = {column: cell for column, cell in record.items() if column not in (*names, "rejected")}
     return rest | {who: said[who] for who in ("system", "user", "assistant") if who in said}
+
+
+_CHATS = (
+    ("messages",), ("conversations",), ("conversation",), ("contents",), ("prompt", "completion"), ("prompt", "chosen"),
+    ("chosen",),
+)  # fmt: skip
+_SPEAKERS = {"human": "user", "gpt": "assistant", "chatgpt": "assistant", "model": "assistant", "developer": "system"}
+
+
+def _said(content: Any) -> str | None:
+    """A turn's text, or its parts that are texts; None where there is something else."""
+    if isinstance(content, list):
+        parts = [part.get("text") if isinstance(part, dict) else part for part in content]
+        texts = [part for part in parts if isinstance(part, str)]
+        return "\n".join(texts) if texts and len(texts) == len(parts) else None
+    return content if isinstance(content, str) else None
 
 
 def _is_chat(cell: Any) -> bool:

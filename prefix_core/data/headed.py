@@ -117,7 +117,12 @@ def _check_width(row: list[str], width: int, number: int, place: str, separator:
         raise InputError(
             f"{place}: “{flatten(beyond[0])[:40]}” stands in a column without a name. Name it, or clear it."
         )
+    if width == 1:
+        raise InputError(
+            f"{place}: {len(row)} cells where the head has one: no comma, semicolon, tab or pipe stands in it."
+            " Separate its names by one of them, as in the rows."
+        )
     raise InputError(
-        f"{place}: {len(row)} cells where the head has {width}."
+        f"{place}: {len(row)} cell{'s' * (len(row) != 1)} where the head has {width}."
         f" Put double quotes around a cell that holds a {separator or 'comma'}"
     )

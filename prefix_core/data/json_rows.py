@@ -17,9 +17,10 @@ from prefix_core.data.report import Report
 from prefix_core.errors import InputError
 
 MOST_WHOLE = 64_000_000  # characters of a document that is not one object a line
-_SPACE = re.compile(r"(?:[\s,]|(?://|#)[^\n]*\n?)*")
-_TURNS = ("messages", "conversations", "conversation")  # a row's own list
-_ROWS = ("data", "rows", "train", "examples", "records", "items", "instances")
+_SPACE = re.compile(r"(?:[\s,\x1e]|(?://|#)[^\n]*\n?|/\*.*?\*/)*", re.DOTALL)
+_TURNS = ("messages", "conversations", "conversation", "contents", "prompt", "chosen")  # a row's own list
+_ROWS = ("data", "rows", "train", "examples", "records", "items", "instances", "entries")
+_ROW = ("data", "row", "record", "example", "item", "translation")  # around a row's columns, and alone in it
 
 Record = dict[str, Any]
 
@@ -43,6 +44,7 @@ def rows_of(lines: Callable[[], Iterator[str]], name: str, report: Report) -> It
         rows = _document(lines(), name, report)
     columns: dict[str, None] = {}
     for number, record in rows:
+        record = _unwrapped(record)
         record = {key.strip(): value for key, value in record.items() if not unnamed(key.strip())}
         if twice := same_but_for_case(record):
             raise InputError(f"{name}, row {number}: '{twice[0]}' and '{twice[1]}' differ in nothing but case.")
@@ -62,7 +64,9 @@ def _one_a_line(lines: Iterator[str]) -> bool:
         if text and not text.startswith(("//", "#")):
             try:
                 return isinstance(loads(text), dict) and not _is_all(lines, text)
-            except (ValueError, RecursionError):
+            except (ValueError, RecursionError) as error:
+                if isinstance(error, json.JSONDecodeError) and text[error.pos : error.pos + 1] == "{":
+                    return False  # one object right behind another
                 return text.startswith("{") and len(text) > 2 and not _opens(text)
     return False
 
@@ -112,22 +116,64 @@ def _document(lines: Iterator[str], name: str, report: Report) -> Iterator[tuple
         check_depth(text)
     except ValueError as error:
         raise InputError(_not_json(f"{name}, row 1", error)) from None
+    found = _values(text, name)
+    if len(found) == 1:
+        (value,) = found
+        table = value if isinstance(value, list) else _table_in(value)
+        if table is not None and isinstance(value, dict):
+            _tell_others(value, table, report)
+        found = found if table is None else table
+    elif found and all(isinstance(value, list) and value and isinstance(value[0], dict) for value in found):
+        found = [row for value in found for row in value]
+    yield from _records(found, name, report)
+
+
+def _values(text: str, name: str) -> list[Any]:
+    """The values of a text, one after another. Between those in a list, too, commas and comments may stand freely."""
+    if re.match(r"\s*\[\s*\{'", text):
+        try:
+            return [listed(text.strip())]  # as Python shows a list
+        except ValueError as error:
+            raise InputError(f"{name}: this is not JSON, nor a list of Python's ({error}).") from None
     values: list[Any] = []
+    inside: list[Any] | None = None  # the list that is open
     at = _space(text, 0)
     while at < len(text):
-        try:
-            value, at = decoder.raw_decode(text, at)
-        except (ValueError, RecursionError) as error:
-            line = f"line {error.lineno}, " if isinstance(error, json.JSONDecodeError) else ""
-            raise InputError(_not_json(f"{name}, {line}row {len(values) + 1}", error)) from None
-        values.append(value)
+        if inside is None and text[at] == "[":
+            inside, at = [], at + 1
+        elif inside is not None and text[at] == "]":
+            values.append(inside)
+            inside, at = None, at + 1
+        else:
+            row = 1 + len(values if inside is None else inside)
+            try:
+                value, at = decoder.raw_decode(text, at)
+            except (ValueError, RecursionError) as error:
+                line = f"line {error.lineno}, " if isinstance(error, json.JSONDecodeError) else ""
+                raise InputError(_not_json(f"{name}, {line}row {row}", error)) from None
+            (values if inside is None else inside).append(value)
         at = _space(text, at)
-    if len(values) == 1:
-        (value,) = values
-        table = value if isinstance(value, list) else _table_in(value)
-        if table is not None:
-            values = table
-    yield from _records(values, name, report)
+    if inside is not None:
+        raise InputError(f"{name}, row {len(inside) + 1}: this is not JSON (the list is not closed).")
+    return values
+
+
+def _tell_others(value: dict[str, Any], table: list[Any], report: Report) -> None:
+    """Of an object with several lists of rows, note which is read."""
+    names = [key for key, item in value.items() if isinstance(item, list) and item and isinstance(item[0], dict)]
+    read = [key for key in names if value[key] is table]
+    if read and len(names) > 1:
+        others = ", ".join(f"“{key}”" for key in names if key not in read)
+        report.note(f"only the rows of “{read[0]}” are read; beside it there are {others}")
+
+
+def _unwrapped(record: Record) -> Record:
+    """A row whose columns are in one object: `{"translation": {"en": .., "de": ..}}`, WebNLG's `{"1": {..}}`."""
+    if len(record) == 1:
+        ((key, inner),) = record.items()
+        if isinstance(inner, dict) and (key.isdecimal() or key.lower() in _ROW):
+            return inner
+    return record
 
 
 def _records(values: list[Any], name: str, report: Report) -> Iterator[tuple[int, Record]]:

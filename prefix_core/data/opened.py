@@ -1,4 +1,4 @@
-"""A file as bytes that can be read again and again: on disk or in memory, plain, in gzip, or alone in a zip.
+"""A file as bytes that can be read again and again: on disk or in memory, plain, packed, or the one table in a zip.
 
 What a file is, its first bytes say, not its name. Nothing unpacks to more than `most` bytes.
 """
@@ -6,6 +6,7 @@ What a file is, its first bytes say, not its name. Nothing unpacks to more than 
 import gzip
 import io
 import math
+import re
 import struct
 import time
 import zipfile
@@ -15,24 +16,27 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import IO, Literal, cast
+from typing import IO, Any, Literal
 
 from prefix_core.errors import InputError
 
-Kind = Literal["text", "workbook", "parquet"]
+Kind = Literal["text", "workbook", "parquet", "markup"]
 
 MEBI = 1 << 20
 MOST_MEMBERS = 2000
 BROKEN = (gzip.BadGzipFile, zipfile.BadZipFile, EOFError, zlib.error)
+GZIP = b"\x1f\x8b"
+OLD_EXCEL = b"\xd0\xcf\x11\xe0"  # how an .xls file begins
 
 # The first bytes of what is no table, or not one that is read here, and what to do.
 _OTHERS: tuple[tuple[bytes, str], ...] = (
-    (b"\xd0\xcf\x11\xe0", "an old Excel file (.xls) or a workbook with a password; save it as .xlsx, without one"),
     (b"%PDF", "a PDF"),
     (b"{\\rtf", "a rich-text document"),
     (b"SQLite format 3", "a database; write the table as CSV"),
-    (b"ARROW1", "an Arrow file; write it as Parquet (to_parquet) or JSON lines (to_json)"),
-    (b"\xff\xff\xff\xff", "an Arrow stream; write it as Parquet (to_parquet) or JSON lines (to_json)"),
+    (b"FEA1", "a Feather file of the first kind; write it as Parquet (to_parquet) or JSON lines (to_json)"),
+    (b"ORC", "an ORC file; write it as Parquet or JSON lines"),
+    (b"Obj\x01", "an Avro file; write it as Parquet or JSON lines"),
+    (b"ID;P", "a SYLK file; save it as .xlsx or CSV (UTF-8)"),
     (b"\x93NUMPY", "a NumPy array; write it as CSV"),
     (b"\x89HDF", "an HDF5 file; write it as CSV"),
     (b"\x80\x03", "a Python pickle, which is never read; write it as CSV or JSON lines"),
@@ -47,7 +51,12 @@ _OTHERS: tuple[tuple[bytes, str], ...] = (
     (b"\xff\xd8\xff", "a picture"),
     (b"GIF8", "a picture"),
 )
-_OTHER_TEXT = (".yaml", ".yml", ".xml", ".html", ".htm", ".tex", ".py", ".ipynb", ".rtf")
+_OTHER_TEXT = (".yaml", ".yml", ".toml", ".ini", ".tex", ".py", ".ipynb", ".rtf")
+_TABLES = (
+    ".csv", ".tsv", ".tab", ".json", ".jsonl", ".ndjson", ".xlsx", ".xls", ".ods", ".parquet", ".xml", ".html",
+)  # fmt: skip
+# HTML or XML: a first tag, a comment or a declaration.
+_MARKUP = re.compile(rb"(?:\xef\xbb\xbf)?\s*<(?:[?!a-z][\w:-]*[\s/>?]|!--)", re.IGNORECASE)
 
 
 @dataclass(frozen=True)
@@ -133,27 +142,42 @@ def open_bytes(content: bytes, name: str, most: int | None = None) -> Opened:
 def _kind_of(opened: Opened) -> Opened:
     with opened.reading() as file:
         start = file.read(512)
-    if start.startswith(b"PK\x03\x04") or start.startswith(b"PK\x05\x06"):
+    if start.startswith((b"PK\x03\x04", b"PK\x05\x06")):
         return _in_zip(opened)
-    if start.startswith(b"\x1f\x8b"):
-        unpacked = replace(opened, plain=False, stream=partial(_gunzipped, opened.stream))
-        with unpacked.reading() as file:
-            file.read(1)  # damaged from the start?
-        return unpacked
+    if start.startswith(GZIP):
+        return _inner(opened, lambda: gzip.GzipFile(fileobj=opened.stream()), opened.name.removesuffix(".gz"))
     if opened.name.lower().endswith(".gz"):
         raise InputError(f"{opened.name}: the gzip file is damaged (it is none). Copy it or pack it again.")
-    if start.startswith(b"PAR1"):
-        return replace(opened, kind="parquet")
+    return replace(opened, kind=_by_start(start, opened.name))
+
+
+def _by_start(start: bytes, name: str) -> Kind:
+    """What a file is that begins so. Raises `InputError` for what is no table, or none that is read here."""
+    if start.startswith(OLD_EXCEL):
+        return "workbook"
+    if start.startswith((b"PAR1", b"ARROW1", b"\xff\xff\xff\xff")):
+        return "parquet"
     if what := next((what for mark, what in _OTHERS if start.startswith(mark)), None):
-        raise InputError(f"{opened.name}: this kind of file is not read: it is {what}.")
-    if start[:256].lstrip(b"\xef\xbb\xbf \r\n\t").lower().startswith((b"<!doctype", b"<html", b"<table", b"<?xml")):
-        raise InputError(
-            f"{opened.name}: this kind of file is not read: it is a page of HTML or XML. Open it in a spreadsheet"
-            " program and save the table as CSV (UTF-8)."
-        )
-    if opened.name.lower().endswith(_OTHER_TEXT):
-        raise InputError(f"{opened.name}: this kind of file is not read. Bring CSV, TSV, JSON lines, xlsx or Parquet.")
-    return opened
+        raise InputError(f"{name}: this kind of file is not read: it is {what}.")
+    if start[257:262] == b"ustar":
+        raise InputError(f"{name}: this kind of file is not read: it is a tar archive; unpack it, or use zip.")
+    if _MARKUP.match(start):
+        return "markup"
+    if name.lower().endswith(_OTHER_TEXT):
+        raise InputError(f"{name}: this kind of file is not read. Bring CSV, TSV, JSON lines, xlsx or Parquet.")
+    return "text"
+
+
+def _inner(opened: Opened, stream: Callable[[], Any], name: str) -> Opened:
+    """What is packed in a file. Whether a zip in it is a workbook, the process that reads it says."""
+    inner = replace(opened, plain=False, stream=stream)
+    with inner.reading() as file:
+        start = file.read(512)
+    if start.startswith(b"PK\x03\x04") and name.lower().endswith((".xlsx", ".xlsm", ".ods")):
+        return replace(inner, kind="workbook")
+    if start.startswith((b"PK\x03\x04", GZIP)):
+        raise InputError(f"{opened.name}: another packed file is in it. Unpack it, and bring the table.")
+    return replace(inner, kind=_by_start(start, opened.name))
 
 
 def _in_zip(opened: Opened) -> Opened:
@@ -176,13 +200,17 @@ def _in_zip(opened: Opened) -> Opened:
                 f"{opened.name}: this is no readable .xlsx file, but another kind of document, or a damaged one."
                 " Save the table as .xlsx or CSV (UTF-8)."
             )
-        tables = [
+        if any(name.endswith(".iwa") for name in names):
+            raise InputError(f"{opened.name}: this is a sheet of Apple Numbers. Export it as CSV or .xlsx.")
+        files = [
             member
             for member in members
             if not member.is_dir()
             and not member.filename.startswith("__MACOSX/")
             and ".DS_Store" not in member.filename
         ]
+    # Beside the one table a licence or a read-me may lie.
+    tables = [member for member in files if member.filename.lower().endswith(_TABLES)] or files
     if len(tables) != 1:
         listed = ", ".join(member.filename for member in tables[:5]) or "none"
         raise InputError(
@@ -191,13 +219,7 @@ def _in_zip(opened: Opened) -> Opened:
     (only,) = tables
     if only.flag_bits & 1 or only.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
         raise InputError(f"{opened.name}: {only.filename} has a password, or is packed in an unusual way. Unpack it.")
-    if only.filename.lower().endswith((".xlsx", ".ods", ".parquet", ".zip", ".gz")):
-        raise InputError(f"{opened.name}: unpack {only.filename} and bring it as it is.")
-    inner = replace(opened, plain=False, stream=partial(_unzipped, opened.stream, only))
-    with inner.reading() as file:
-        if b"\0" in file.read(4096):
-            raise InputError(f"{opened.name}: {only.filename} is no text. Unpack it and bring it as it is.")
-    return inner
+    return _inner(opened, partial(_unzipped, opened.stream, only), only.filename)
 
 
 def _start_of(packed: zipfile.ZipFile, member: str, name: str) -> bytes:
@@ -206,10 +228,6 @@ def _start_of(packed: zipfile.ZipFile, member: str, name: str) -> bytes:
             return file.read(100)
     except (*BROKEN, OSError, ValueError, NotImplementedError, RuntimeError, struct.error):
         raise InputError(f"{name}: the packed file is damaged. Copy it or pack it again.") from None
-
-
-def _gunzipped(stream: Callable[[], IO[bytes]]) -> IO[bytes]:
-    return cast(IO[bytes], gzip.GzipFile(fileobj=stream()))
 
 
 def _unzipped(stream: Callable[[], IO[bytes]], member: zipfile.ZipInfo) -> IO[bytes]:

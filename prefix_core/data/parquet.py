@@ -1,7 +1,8 @@
-"""A Parquet file's rows, in the process of their own (see `apart`)."""
+"""The rows of a Parquet file, or of one in Arrow's own form (Feather, a set's cache), in the process of their own."""
 
 import datetime
 import math
+from collections.abc import Iterator
 from decimal import Decimal
 from typing import Any
 
@@ -12,27 +13,51 @@ ROWS = 256  # at a time
 
 def prepare() -> None:
     import pyarrow
+    import pyarrow.ipc
     import pyarrow.parquet
 
     pyarrow.set_cpu_count(1)
     pyarrow.set_io_thread_count(1)
 
 
-def tell_rows(path: str) -> None:
-    import pyarrow.parquet
-
+def tell_rows(path: str, sheet: str = "") -> None:
     number = 0
-    file = pyarrow.parquet.ParquetFile(path, pre_buffer=False)
-    if len(set(file.schema_arrow.names)) < len(file.schema_arrow.names):
-        raise Refused(": two columns have the same name. Rename one.")
-    for batch in file.iter_batches(ROWS, use_threads=False):
+    for batch in _batches(path):
+        if len(set(batch.schema.names)) < len(batch.schema.names):
+            raise Refused(": two columns have the same name. Rename one.")
         for record in batch.to_pylist():
             number += 1
-            tell("record", number, {name: plain(value) for name, value in record.items()})
+            row = {}
+            for name, value in record.items():
+                try:
+                    row[name] = plain(value)
+                except UnicodeDecodeError:
+                    raise Refused(f", row {number}: column '{name}' holds bytes that are no text (UTF-8).") from None
+            tell("record", number, row)
+
+
+def _batches(path: str) -> Iterator[Any]:
+    import pyarrow
+    import pyarrow.parquet
+
+    with open(path, "rb") as file:
+        start = file.read(6)
+    if start.startswith(b"PAR1"):
+        yield from pyarrow.parquet.ParquetFile(path, pre_buffer=False).iter_batches(ROWS, use_threads=False)
+        return
+    with pyarrow.OSFile(path) as source:
+        whole = pyarrow.ipc.open_file(source) if start == b"ARROW1" else pyarrow.ipc.open_stream(source)
+        places = range(whole.num_record_batches) if start == b"ARROW1" else None
+        for batch in map(whole.get_batch, places) if places is not None else whole:
+            for place in range(0, batch.num_rows, ROWS):
+                yield batch.slice(place, ROWS)
 
 
 def plain(value: Any) -> Any:
-    """Numbers as they are written, dates and times as ISO 8601 has them, midnight as the day; NaN is missing."""
+    """Numbers as they are written, dates and times as ISO 8601 has them, midnight as the day; NaN is missing.
+
+    Bytes are the text that they spell. Raises `UnicodeDecodeError` for bytes that are no text.
+    """
     if value is None or isinstance(value, str | bool):
         return value
     if isinstance(value, float):
@@ -50,4 +75,4 @@ def plain(value: Any) -> Any:
         return {str(name): plain(item) for name, item in value.items()}
     if isinstance(value, list | tuple):
         return [plain(item) for item in value]
-    return repr(value) if not isinstance(value, bytes) else f"({len(value)} bytes)"
+    return value.decode() if isinstance(value, bytes) else repr(value)

@@ -1,7 +1,8 @@
 """The one reader: a file, pasted text or a published set -> rows, and a report of how they were read.
 
 A row is read as its writer meant it, or refused with its place and reason. What a file is, its content says: CSV and
-its kin, Markdown, JSON and JSON lines, xlsx and OpenDocument, Parquet; plain, in gzip, or alone in a zip.
+its kin, Markdown, JSON and JSON lines, workbooks (xlsx, xls, OpenDocument), Parquet, XML and HTML; plain, in gzip, or
+in a zip with no other table.
 """
 
 from __future__ import annotations
@@ -10,11 +11,11 @@ import re
 import time
 from collections.abc import Iterator
 from dataclasses import replace
-from itertools import islice
+from itertools import chain, islice
 from pathlib import Path
 from typing import Any
 
-from prefix_core.data import apart, blocks, data_sets, json_rows, separated
+from prefix_core.data import apart, blocks, data_sets, json_rows, paired, separated
 from prefix_core.data.columns import with_turns
 from prefix_core.data.headed import same_but_for_case, under_head, unnamed
 from prefix_core.data.letters import encoding_of, lines_of
@@ -108,19 +109,23 @@ def _text_rows(opened: Opened, report: Report) -> Iterator[tuple[int, Record]]:
     if blocks.looks_like_blocks(start):
         yield from blocks.rows_of(lines(), opened.name, report)
         return
+    if paired.looks_paired(start):
+        yield from paired.rows_of(lines(), opened.name, report)
+        return
     cells = separated.rows_of(lines, opened.name, report)
     yield from under_head(cells, opened.name, report)
 
 
 def _other_rows(opened: Opened, report: Report, sheet: str | None, seconds: float) -> Iterator[tuple[int, Record]]:
     found = apart.messages(opened, report, sheet, seconds)
-    if opened.kind == "workbook":
-        report.kind = "workbook"
-        cells = ((number, row) for _, number, row in found)
-        yield from under_head(cells, opened.name, report, padded=True)
+    first = next(found, None)
+    messages = chain([first] if first else [], found)
+    if opened.kind == "workbook" or (first and first[0] == "row"):
+        report.kind = "workbook" if opened.kind == "workbook" else "HTML"
+        yield from under_head(((number, row) for _, number, row in messages), opened.name, report, padded=True)
         return
-    report.kind = "Parquet"
-    records = ((number, record) for _, number, record in found)
+    report.kind = "XML" if opened.kind == "markup" else "Parquet"
+    records = ((number, record) for _, number, record in messages)
     yield from _with_turns(_named(records, opened.name, report), opened.name)
 
 

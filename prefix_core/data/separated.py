@@ -1,8 +1,8 @@
 """CSV and its kin: which character separates the cells, and what a quote means, decided from the whole file.
 
-Every separator that the first line has is tried, with quotes around cells (doubled inside, or behind a backslash) and
-with quotes as ordinary characters; what gives every row as many cells as the head is how it was written. In
-tab-separated text quotes are ordinary unless they plainly are around cells.
+Every separator that the first line has is tried, with quotes around cells (doubled inside, or behind a backslash;
+single ones where every name in the head has them) and with quotes as ordinary characters; what gives every row as many
+cells as the head is how it was written. In tab-separated text quotes are ordinary unless they plainly are around cells.
 """
 
 import csv
@@ -19,7 +19,12 @@ MAX_CELL = 1_000_000  # characters
 SAMPLE = 5_000_000  # characters from which the dialect is decided; in a larger file it is of its start
 MOST_CELLS = 100_000  # separators in a line
 SEPARATORS = ",;\t|"
-NAMES = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "pipes"}
+NAMES = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "pipes", " ": "blanks"}
+_BLANKS = re.compile(r'"[^"]+"(?: "[^"]+")+\s*')  # a head as R's write.table writes it
+MOST_BEFORE = 200  # lines in which a table's head is looked for
+_RULER = re.compile(r"(?=.*-|.*=)\+?[|+]?(?:\s*:?(?:-+|=+):?\s*[|+])+(?:\s*:?(?:-+|=+):?)?\s*")
+_FORMULA = re.compile(r'="((?:[^"]|"")*)"')  # what keeps Excel from taking 00123 for a number
+_TOLD = {"plain": "quotes are ordinary characters", "backslash": "a backslash stands before quotes"}
 Lines = Callable[[], Iterator[str]]
 Cells = tuple[int, list[str]]
 
@@ -28,7 +33,7 @@ csv.field_size_limit(MAX_CELL)
 
 @dataclass(frozen=True)
 class Dialect:
-    """quotes: "doubled" (RFC 4180), "backslash" (as MySQL writes them) or "plain" (ordinary characters)."""
+    """quotes: "doubled" (RFC 4180), "backslash" (as MySQL writes them), "single", or "plain" (ordinary characters)."""
 
     separator: str
     quotes: str = "doubled"
@@ -39,7 +44,8 @@ class Dialect:
         quoting: Any = csv.QUOTE_NONE if self.quotes == "plain" else csv.QUOTE_MINIMAL
         return csv.reader(
             lines, delimiter=self.separator, strict=True, quoting=quoting, escapechar=escape,
-            doublequote=escape is None, skipinitialspace=self.separator != "\t",
+            doublequote=escape is None, skipinitialspace=self.separator not in "\t ",
+            quotechar="'" if self.quotes == "single" else '"',
         )  # fmt: skip
 
 
@@ -70,21 +76,19 @@ def rows_of(lines: Lines, name: str, report: Report) -> Iterator[Cells]:
     Raises `InputError` naming the row.
     """
     skipped, separator = _before_the_head(lines())
-    if separator is None and (table := _markdown(lines, skipped)):
+    if separator is None and (table := _markdown(lines, skipped, name, report)):
         report.kind, report.separator = "Markdown table", "pipes"
         yield from table
         return
     dialect, with_quotes = _decide(lambda: islice(lines(), skipped, None), name, separator)
     report.kind = report.kind or ("TSV" if dialect.separator == "\t" else "CSV")
     report.separator = NAMES.get(dialect.separator, repr(dialect.separator))
-    if with_quotes and dialect.quotes != "doubled":
-        report.note(
-            "quotes are ordinary characters" if dialect.quotes == "plain" else "a backslash stands before quotes"
-        )
+    if with_quotes and dialect.quotes in _TOLD:
+        report.note(_TOLD[dialect.quotes])
     number = skipped
     try:
         for number, row in enumerate(dialect.reader(_checked(lines, skipped, dialect, name)), skipped + 1):
-            yield number, row
+            yield number, [_as_text(cell) if cell[:2] in ('="', "\\N") else cell for cell in row]
     except csv.Error as error:
         if "field limit" in str(error) or "field larger" in str(error):
             raise InputError(
@@ -95,6 +99,13 @@ def rows_of(lines: Lines, name: str, report: Report) -> Iterator[Cells]:
             f"{name}, after row {number}: the quotes do not match ({error})."
             ' Put double quotes around the whole cell, and write "" for a quote inside it.'
         ) from None
+
+
+def _as_text(cell: str) -> str:
+    if cell == "\\N":  # a missing value, as MySQL and PostgreSQL write it
+        return ""
+    found = _FORMULA.fullmatch(cell)
+    return found[1].replace('""', '"') if found else cell
 
 
 def _before_the_head(lines: Iterator[str]) -> tuple[int, str | None]:
@@ -131,6 +142,7 @@ def _decide(lines: Lines, name: str, separator: str | None) -> tuple[Dialect, bo
     if head.count(separator or ",") > MOST_CELLS:
         raise InputError(f"{name}: more than {MOST_CELLS:,} columns. Keep the input and its text.")
     tried = [separator] if separator else [mark for mark in "\t,;|" if mark in head]
+    tried += [" "] if not separator and _BLANKS.fullmatch(head) else []
     if not tried:
         return Dialect("\t" if name.lower().endswith((".tsv", ".tab")) else ","), False
     best = [_best(mark, lines) for mark in tried]
@@ -148,6 +160,10 @@ def _decide(lines: Lines, name: str, separator: str | None) -> tuple[Dialect, bo
 
 
 def _best(separator: str, lines: Lines) -> _Fit:
+    if re.fullmatch(rf"'[^']*'(?:{re.escape(separator)} ?'[^']*')+\s*", next(lines(), "")):
+        single = _fit(Dialect(separator, "single"), lines)
+        if single.good:
+            return single
     quoted, plain = _fit(Dialect(separator), lines), _fit(Dialect(separator, "plain"), lines)
     if separator == "\t" and quoted.good and plain.good:
         around = plain.opened == plain.wrapped and (plain.doubled or plain.wrapped == plain.cells)
@@ -167,6 +183,8 @@ def _fit(dialect: Dialect, lines: Lines) -> _Fit:
             fit.rows += 1
             if not fit.width:
                 fit.width = len(row)
+            elif len(row) == fit.width + 1 and dialect.separator == " ":
+                pass  # R begins a row with its number
             elif len(row) != fit.width and (len(row) < fit.width or any(map(str.strip, row[fit.width :]))):
                 fit.misfits += 1
             if fit.rows > 1 and dialect.quotes == "plain":
@@ -193,16 +211,40 @@ def _sample(lines: Iterator[str]) -> Iterator[str]:
         yield line
 
 
-def _markdown(lines: Lines, skipped: int) -> Iterator[Cells] | None:
-    """The rows of a pipe table with a ruler under its head, or None."""
-    first = [line.strip() for line in islice(lines(), skipped, skipped + 2)]
-    if len(first) < 2 or "|" not in first[0] or not re.fullmatch(r"\|?(\s*:?-+:?\s*\|)+(\s*:?-+:?)?\s*", first[1]):
+def _markdown(lines: Lines, skipped: int, name: str, report: Report) -> Iterator[Cells] | None:
+    """The rows of the one pipe table of a text, or None where there is none.
+
+    A ruler stands under its head; databases draw one around the table, too, and count its rows below it. What stands
+    before and after is passed over. Raises `InputError` where there are several.
+    """
+    first = [line.strip() for line in islice(lines(), MOST_BEFORE)]
+    inside = [bool("|" in line or _RULER.fullmatch(line)) for line in first]
+    heads = [
+        place
+        for place, line in enumerate(first[1:])
+        if _RULER.fullmatch(line) and "|" in first[place] and not (place and "|" in first[place - 1])
+        and not (place > 1 and inside[place - 1] and inside[place - 2])
+    ]  # fmt: skip
+    written_so = name.lower().endswith(".md")  # else it may be a cell that holds a table
+    if not heads or (not written_so and heads[0] > skipped and any(mark in first[skipped] for mark in ",;\t")):
         return None
-    return (
-        (number, _piped(line) if line.strip() else [])
-        for number, line in enumerate(islice(lines(), skipped, None), skipped + 1)
-        if number != skipped + 2
-    )
+    if len(heads) > 1:
+        raise InputError(f"{name}, line {heads[1] + 1}: a second table begins here. Bring one.")
+    for place, line in enumerate(first[skipped : heads[0]], skipped + 1):
+        if line and not _RULER.fullmatch(line):
+            report.note(f"line {place}, “{line[:60]}”, stands before the table and is passed over")
+    return _pipe_table(lines, heads[0], report)
+
+
+def _pipe_table(lines: Lines, head: int, report: Report) -> Iterator[Cells]:
+    for number, line in enumerate(islice(lines(), head, None), head + 1):
+        text = line.strip()
+        if "|" not in text and not _RULER.fullmatch(text):
+            if text:
+                report.note(f"line {number}, “{text[:60]}”, stands after the table and is passed over")
+            continue
+        if not _RULER.fullmatch(text):
+            yield number, _piped(line)
 
 
 def _piped(line: str) -> list[str]:

@@ -1,19 +1,21 @@
 """The rows of a workbook's sheet, each cell as the sheet shows it, in the process of their own (see `apart`).
 
-Excel's format by openpyxl, whatever size the sheet says it has; formulas by the values kept in the file. OpenDocument
-keeps each cell's text beside its value.
+Excel's format by openpyxl, whatever size the sheet says it has; formulas by the values kept in the file. For others see
+`old_excel` and `open_document`.
 """
 
 import io
 import re
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
-from xml.etree.ElementTree import Element, fromstring, iterparse
+from xml.etree.ElementTree import fromstring
 from xml.sax.saxutils import quoteattr
 
+from prefix_core.data import old_excel, open_document
 from prefix_core.data.apart import Refused, tell
+from prefix_core.data.opened import OLD_EXCEL
 from prefix_core.data.shown import shown
 
 MOST_MERGED = 20_000
@@ -22,6 +24,8 @@ Row = tuple[int, list[str]]
 Merged = tuple[int, int, int, int]  # top, bottom, left, right; from 1
 
 _MAIN = "{http://schemas.openxmlformats.org/spreadsheetml/2006/main}"
+_OPEN, _STRICT = b"http://schemas.openxmlformats.org/", b"http://purl.oclc.org/ooxml/"
+_HIDDEN = re.compile(rb'<(?:\w+:)?(row|col)\s[^>]*?hidden="(?:1|true)"')
 _MERGED = re.compile(rb'<(?:\w+:)?mergeCell\s[^>]*?ref="([A-Z]+)(\d+):([A-Z]+)(\d+)"')
 _NO_VALUE = re.compile(
     rb"<(?:\w+:)?c\s([^>]*)>\s*<(?:\w+:)?f(?:\s[^>]*)?(?:/>|>[^<]*</(?:\w+:)?f>)\s*(?:<(?:\w+:)?v\s*/>|<(?:\w+:)?v></(?:\w+:)?v>)?\s*</(?:\w+:)?c>"
@@ -30,13 +34,12 @@ _NO_VALUE = re.compile(
 
 def prepare() -> None:
     import openpyxl  # noqa: F401
+    import xlrd  # noqa: F401
     from openpyxl.utils import escape  # noqa: F401
 
 
 def tell_rows(path: str, wanted: str) -> None:
-    with zipfile.ZipFile(path) as packed:
-        open_document = "content.xml" in packed.namelist()
-    sheets = _open_document(path) if open_document else _excel(path)
+    sheets = _sheets(path)
     visible = {name: rows for name, (rows, hidden) in sheets.items() if not hidden}
     if wanted:
         if wanted not in sheets:
@@ -60,6 +63,23 @@ def tell_rows(path: str, wanted: str) -> None:
             tell("row", number, cells)
 
 
+def _sheets(path: str) -> dict[str, Any]:
+    """Of every sheet by its name: a function that gives its rows, and whether it is hidden."""
+    with open(path, "rb") as file:
+        if file.read(4) == OLD_EXCEL:
+            return _of_old_excel(path)
+    with zipfile.ZipFile(path) as packed:
+        others = "content.xml" in packed.namelist()
+    return open_document.sheets(path) if others else _excel(path)
+
+
+def _of_old_excel(path: str) -> dict[str, Any]:
+    def rows_of(rows: Callable[[], Iterator[list[str]]], merged: list[Merged]) -> Callable[[], Iterator[Row]]:
+        return lambda: _unmerged(rows(), merged)
+
+    return {name: (rows_of(rows, merged), hidden) for name, rows, merged, hidden in old_excel.sheets(path)}
+
+
 def _look(rows: Iterator[Row]) -> int:
     """Of a sheet's first rows: the most cells that are filled in one; 0 or 1 where there is no row below a head."""
     widths = []
@@ -81,14 +101,30 @@ def _excel(path: str) -> dict[str, Any]:
 
     # Of a workbook's styles number formats are all that counts; fonts and fills, which some tools write in ways that
     # the library refuses, stay unread.
+    excel.ExcelReader.read_chartsheet = lambda *chart: None  # holds no cells
     excel.apply_stylesheet = lambda archive, book: apply_stylesheet(_NumberFormats(archive), book)
     # Of a path the name's end would have to be right; of a file it need not.
-    book = load_workbook(io.BytesIO(Path(path).read_bytes()), read_only=True, data_only=True, keep_links=False)
+    file = io.BytesIO(_transitional(Path(path).read_bytes()))
+    book = load_workbook(file, read_only=True, data_only=True, keep_links=False)
 
     def rows_of(sheet: Any) -> Any:
         return lambda: _excel_rows(path, sheet)
 
     return {sheet.title: (rows_of(sheet), sheet.sheet_state != "visible") for sheet in book.worksheets}
+
+
+def _transitional(content: bytes) -> bytes:
+    """The workbook under the names that the library knows; "Strict Open XML" has others for the same things."""
+    with zipfile.ZipFile(io.BytesIO(content)) as strict:
+        if _STRICT not in strict.read("xl/workbook.xml"):
+            return content
+        written = io.BytesIO()
+        with zipfile.ZipFile(written, "w") as archive:
+            for name in strict.namelist():
+                part = strict.read(name).replace(_STRICT + b"spreadsheetml/", _OPEN + b"spreadsheetml/2006/")
+                part = part.replace(_STRICT + b"officeDocument/", _OPEN + b"officeDocument/2006/")
+                archive.writestr(name, part)
+    return written.getvalue()
 
 
 class _NumberFormats:
@@ -108,20 +144,25 @@ class _NumberFormats:
 
 
 def _excel_rows(path: str, sheet: Any) -> Iterator[Row]:
+    sheet.reset_dimensions()  # what the file says of its size is often wrong
+    merged = _raw(path, sheet)
+    return _unmerged((list(map(_excel_text, row)) for row in sheet.iter_rows()), merged)
+
+
+def _excel_text(cell: Any) -> str:
     from openpyxl.utils.escape import unescape
 
-    sheet.reset_dimensions()  # what the file says of its size is often wrong
-    merged, head = _raw(path, sheet), True
-    kept: dict[Merged, str] = {}
-    for number, row in enumerate(sheet.iter_rows(), 1):
-        cells = []
-        for cell in row:
-            if cell.data_type == "e":
-                tell("note", f"{cell.coordinate} holds the error {str(cell.value)[:20]} and is taken as empty")
-                cells.append("")
-                continue
-            text = shown(cell.value, cell.number_format) if cell.value is not None else ""
-            cells.append(unescape(text) if "_x" in text else text)
+    if cell.data_type == "e":
+        tell("note", f"{cell.coordinate} holds the error {str(cell.value)[:20]} and is taken as empty")
+        return ""
+    text = shown(cell.value, cell.number_format) if cell.value is not None else ""
+    return unescape(text) if "_x" in text else text
+
+
+def _unmerged(rows: Iterator[list[str]], merged: list[Merged]) -> Iterator[Row]:
+    """The rows with their numbers; merged cells filled. Raises `Refused` where columns of the head are merged."""
+    head, kept = True, dict[Merged, str]()
+    for number, cells in enumerate(rows, 1):
         if head and sum(map(bool, cells)) > 1:
             head = False
             if across := next((spot for spot in merged if spot[0] <= number <= spot[1] and spot[2] < spot[3]), None):
@@ -158,6 +199,9 @@ def _raw(path: str, sheet: Any) -> list[Merged]:
         while piece := file.read(1 << 20):
             text = rest + piece
             end = text.rfind(b"</c>") + 4 if b"</c>" in text[-5000:] else len(text)
+            for hidden in set(_HIDDEN.findall(text)):
+                which = {b"row": "rows", b"col": "columns"}[hidden]
+                tell("note", f"some {which} are hidden in the sheet; they are read, too")
             for match in _MERGED.finditer(text):
                 left, top, right, bottom = match.groups()
                 found.append((int(top), int(bottom), column(left.decode()), column(right.decode())))
@@ -173,91 +217,3 @@ def _raw(path: str, sheet: Any) -> list[Merged]:
                     )
             rest = text[end:] if len(text) - end < 200_000 else b""
     return sorted(set(found))
-
-
-# ------------------------------------------------------------------------------------------------------ OpenDocument
-
-_TABLE = "{urn:oasis:names:tc:opendocument:xmlns:table:1.0}"
-_TEXT = "{urn:oasis:names:tc:opendocument:xmlns:text:1.0}"
-_STYLE = "{urn:oasis:names:tc:opendocument:xmlns:style:1.0}"
-MOST_COLUMNS = 20_000
-
-
-def _open_document(path: str) -> dict[str, Any]:
-    hidden_styles, names = set(), []
-    style = ""
-    for event, element in _elements(path):
-        if event == "start" and element.tag == _STYLE + "style":
-            style = element.get(_STYLE + "name", "")
-        if (
-            event == "start"
-            and element.tag == _STYLE + "table-properties"
-            and element.get(_TABLE + "display") == "false"
-        ):
-            hidden_styles.add(style)
-        if event == "start" and element.tag == _TABLE + "table":
-            names.append((element.get(_TABLE + "name", ""), element.get(_TABLE + "style-name") in hidden_styles))
-
-    def rows_of(name: str) -> Any:
-        return lambda: _open_document_rows(path, name)
-
-    return {name: (rows_of(name), hidden) for name, hidden in names}
-
-
-def _elements(path: str) -> Iterator[tuple[str, Element]]:
-    with zipfile.ZipFile(path) as packed, packed.open("content.xml") as file:
-        for event, element in iterparse(file, ("start", "end")):
-            yield event, element
-            if event == "end" and element.tag in (_TABLE + "table-row", _TABLE + "table"):
-                element.clear()
-
-
-def _open_document_rows(path: str, name: str) -> Iterator[Row]:
-    inside, number = False, 0
-    below: dict[int, tuple[int, str]] = {}  # column -> rows that a merged cell goes on for, and its text
-    for event, element in _elements(path):
-        if element.tag == _TABLE + "table":
-            inside = event == "start" and element.get(_TABLE + "name", "") == name
-        if not inside or event != "end" or element.tag != _TABLE + "table-row":
-            continue
-        cells: list[str] = []
-        for cell in element:
-            covered = cell.tag == _TABLE + "covered-table-cell"
-            if not covered and cell.tag != _TABLE + "table-cell":
-                continue
-            times = int(cell.get(_TABLE + "number-columns-repeated", "1"))
-            text = "\n".join(_paragraph(part) for part in cell if part.tag == _TEXT + "p")
-            if not text and len(cells) + times > MOST_COLUMNS:
-                break
-            if len(cells) + times > MOST_COLUMNS:
-                raise Refused(f", row {number + 1}: more than {MOST_COLUMNS:,} columns.")
-            if (rows := int(cell.get(_TABLE + "number-rows-spanned", "1"))) > 1:
-                below[len(cells)] = (rows, text)
-            cells += [text] * times
-        for column, (left, text) in list(below.items()):
-            cells += [""] * (column + 1 - len(cells))
-            cells[column] = text
-            below[column] = (left - 1, text)
-            if left == 1:
-                del below[column]
-        times = int(element.get(_TABLE + "number-rows-repeated", "1"))
-        for _ in range(times if any(cells) else 1):
-            number += 1
-            yield number, cells
-        number += times - 1 if not any(cells) else 0
-
-
-def _paragraph(element: Element) -> str:
-    """Its text, with blanks, tabs and line breaks, which are elements; notes and comments are left out."""
-    text = element.text or ""
-    for part in element:
-        if part.tag == _TEXT + "s":
-            text += " " * min(100, int(part.get(_TEXT + "c", "1")))
-        elif part.tag == _TEXT + "tab":
-            text += "\t"
-        elif part.tag == _TEXT + "line-break":
-            text += "\n"
-        elif part.tag in (_TEXT + "span", _TEXT + "a"):
-            text += _paragraph(part)
-        text += part.tail or ""
-    return text

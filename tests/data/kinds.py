@@ -1,26 +1,11 @@
-"""Small files as people's tools write them, each made here; and workbooks of which every part is set."""
+"""Small files as people's tools write them, each made here."""
 
-import io
 import json
-import zipfile
 from collections.abc import Sequence
-from xml.sax.saxutils import escape
+
+from tests.data.makers import MAIN, OFFICE, arrow, old_workbook, open_document, sheet, workbook, zipped, zipped_anew
 
 ROWS = [(f"name[Inn {n}], area[quay]", f"Inn {n} is on the quay.") for n in range(12)]
-MAIN = "http://schemas.openxmlformats.org/spreadsheetml/2006/main"
-OFFICE = "http://schemas.openxmlformats.org/officeDocument/2006/relationships"
-PACKAGE = "http://schemas.openxmlformats.org/package/2006"
-# cell styles 1 to 5: a date, five digits, percent, a time, hours beyond a day
-STYLES = (
-    f'<styleSheet xmlns="{MAIN}"><numFmts count="3"><numFmt numFmtId="164" formatCode="yyyy-mm-dd"/>'
-    '<numFmt numFmtId="165" formatCode="00000"/><numFmt numFmtId="166" formatCode="[hh]:mm:ss"/></numFmts>'
-    '<fonts count="1"><font/></fonts><fills count="1"><fill/></fills><borders count="1"><border/></borders>'
-    '<cellStyleXfs count="1"><xf/></cellStyleXfs><cellXfs count="6">'
-    + "".join(f'<xf numFmtId="{number}" xfId="0"/>' for number in (0, 164, 165, 9, 20, 166))
-    + "</cellXfs></styleSheet>"
-)
-
-
 def table(separator: str = ",", head: Sequence[str] = ("mr", "ref"), end: str = "\n", quotes: bool = True) -> str:
     """The rows as text; quotes: around cells."""
     quote = '"' if quotes else ""
@@ -32,89 +17,12 @@ def lines(*records: object) -> bytes:
     return "".join(json.dumps(record) + "\n" for record in records).encode()
 
 
-def cell(place: str, value: object, style: int = 0) -> str:
-    """A cell's XML: a text, a number, a boolean, or XML as it is (with `r="` in it)."""
-    if isinstance(value, str) and 'r="' in value:
-        return value
-    if isinstance(value, bool):
-        return f'<c r="{place}" t="b"><v>{int(value)}</v></c>'
-    if isinstance(value, int | float):
-        return f'<c r="{place}" s="{style}"><v>{value}</v></c>'
-    return f'<c r="{place}" t="inlineStr"><is><t>{escape(str(value))}</t></is></c>'
-
-
-def sheet(rows: Sequence[Sequence[object]], dimension: str = "", after: str = "", styles: Sequence[int] = ()) -> str:
-    """A worksheet's XML. after: what follows the rows; styles: of numbers, by column."""
-    body = "".join(
-        f'<row r="{number}">'
-        + "".join(
-            cell(f"{chr(65 + column)}{number}", value, styles[column] if column < len(styles) else 0)
-            for column, value in enumerate(row)
-        )
-        + "</row>"
-        for number, row in enumerate(rows, 1)
-    )
-    size = f'<dimension ref="{dimension}"/>' if dimension else ""
-    return f'<worksheet xmlns="{MAIN}">{size}<sheetData>{body}</sheetData>{after}</worksheet>'
-
-
-def workbook(*sheets: str, states: Sequence[str] = (), names: Sequence[str] = ()) -> bytes:
-    """An .xlsx file. states: `hidden` or `visible` of each sheet."""
-    numbers = range(1, len(sheets) + 1)
-    listed = "".join(
-        f'<sheet name="{names[n - 1] if names else f"Sheet{n}"}" sheetId="{n}"'
-        f' state="{states[n - 1] if states else "visible"}" r:id="rId{n}"/>'
-        for n in numbers
-    )
-    types = "".join(
-        f'<Override PartName="/xl/worksheets/sheet{n}.xml"'
-        ' ContentType="application/vnd.openxmlformats-officedocument.spreadsheetml.worksheet+xml"/>'
-        for n in numbers
-    )
-    office = "application/vnd.openxmlformats-officedocument.spreadsheetml"
-    parts = {
-        "[Content_Types].xml": f'<Types xmlns="{PACKAGE}/content-types"><Default Extension="rels"'
-        ' ContentType="application/vnd.openxmlformats-package.relationships+xml"/>'
-        f'<Override PartName="/xl/workbook.xml" ContentType="{office}.sheet.main+xml"/>'
-        f'<Override PartName="/xl/styles.xml" ContentType="{office}.styles+xml"/>{types}</Types>',
-        "_rels/.rels": f'<Relationships xmlns="{PACKAGE}/relationships"><Relationship Id="rId1"'
-        f' Type="{OFFICE}/officeDocument" Target="xl/workbook.xml"/></Relationships>',
-        "xl/workbook.xml": f'<workbook xmlns="{MAIN}" xmlns:r="{OFFICE}"><sheets>{listed}</sheets></workbook>',
-        "xl/_rels/workbook.xml.rels": f'<Relationships xmlns="{PACKAGE}/relationships">'
-        + "".join(
-            f'<Relationship Id="rId{n}" Type="{OFFICE}/worksheet" Target="worksheets/sheet{n}.xml"/>' for n in numbers
-        )
-        + f'<Relationship Id="rId99" Type="{OFFICE}/styles" Target="styles.xml"/></Relationships>',
-        "xl/styles.xml": STYLES,
-        **{f"xl/worksheets/sheet{n}.xml": xml for n, xml in zip(numbers, sheets, strict=True)},
-    }
-    packed = io.BytesIO()
-    with zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED) as file:
-        for name, content in parts.items():
-            file.writestr(name, content)
-    return packed.getvalue()
-
-
-def open_document(rows: str) -> bytes:
-    """An .ods file with these `table:table-row` elements."""
-    spaces = "".join(
-        f' xmlns:{name}="urn:oasis:names:tc:opendocument:xmlns:{name}:1.0"' for name in ("office", "table", "text")
-    )
-    packed = io.BytesIO()
-    with zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED) as file:
-        file.writestr("mimetype", "application/vnd.oasis.opendocument.spreadsheet")
-        file.writestr(
-            "content.xml",
-            f"<office:document-content{spaces}><office:body><office:spreadsheet>"
-            f'<table:table table:name="Inns">{rows}</table:table>'
-            "</office:spreadsheet></office:body></office:document-content>",
-        )
-    return packed.getvalue()
-
-
 HEAD_AND_ROWS = [("mr", "ref"), *ROWS]
 OBJECTS = [{"mr": mr, "ref": ref} for mr, ref in ROWS]
 PLAIN_TSV = table("\t", quotes=False)
+HTML = "".join(f"<tr><td>{mr}<td>{ref}</td></tr>\n" for mr, ref in ROWS)
+PIPES = "".join(f"| {mr} | {ref} |\n" for mr, ref in ROWS)
+ARRAY = ",\n".join(json.dumps(record) for record in OBJECTS)
 
 # Every one of these is the twelve rows above, in the columns that are their names.
 THE_TWELVE: dict[str, bytes] = {
@@ -198,6 +106,43 @@ THE_TWELVE: dict[str, bytes] = {
         [HEAD_AND_ROWS[0], *((mr, ref.replace(" ", "_x000D_\n", 1)) for mr, ref in ROWS)])),
     "formula.xlsx": workbook(sheet([("mr", "ref"), *(
         (mr, f'<c r="B{n}" t="str"><f>"Inn "</f><v>{ref}</v></c>') for n, (mr, ref) in enumerate(ROWS, 2))])),
+    "blanks_by_r.txt": b'"mr" "ref"\n' + b"".join(
+        f'"{number}" "{mr}" "{ref}"\n'.encode() for number, (mr, ref) in enumerate(ROWS, 1)
+    ),
+    "single_quotes.csv": table().replace('"', "'").replace("mr,ref", "'mr','ref'").encode(),
+    "kept_from_excel.csv": ("mr,ref\n" + "".join(f'"=""{mr}""",="{ref}"\n' for mr, ref in ROWS)).encode(),
+    "sep_and_its_mark.csv": ("\ufeffsep=;\r\n" + table(";", quotes=False)).encode("utf-16-le"),
+    "within_words.md": f"# Our inns\n\nAll, of them.\n\n| mr | ref |\n|---|---|\n{PIPES}\nThat was all.\n".encode(),
+    "mysql.txt": f"+----+-----+\n| mr | ref |\n+----+-----+\n{PIPES}+----+-----+\n12 rows in set (0.00 sec)\n".encode(),
+    "psql.txt": ("  mr | ref \n-----+-----\n" + "".join(
+        f" {mr} | {ref}\n" for mr, ref in ROWS) + "(12 rows)\n").encode(),
+    "comma_at_the_end.json": f"[{ARRAY},\n]".encode(),
+    "comments_within.json": ("[ // ours\n" + ARRAY.replace(",\n", ", /* and */\n", 2) + "\n]").encode(),
+    "one_behind_another.jsonl": "".join(json.dumps(record) for record in OBJECTS).encode(),
+    "text_sequence.json": "".join(f"\x1e{json.dumps(record)}\n" for record in OBJECTS).encode(),
+    "python.json": repr(OBJECTS).encode(),
+    "entries.json": json.dumps({"entries": [{str(n): record} for n, record in enumerate(OBJECTS, 1)]}).encode(),
+    "in_one.jsonl": lines(*({"data": record} for record in OBJECTS)),
+    "pandas_table.json": json.dumps({"schema": {"fields": [{"name": "mr"}], "primaryKey": ["index"]},
+                                     "data": [{"index": n, **record} for n, record in enumerate(OBJECTS)]}).encode(),
+    "rows.xml": ("<?xml version='1.0'?><inns><!-- ours -->" + "".join(
+        f"<inn><mr>{mr}</mr><ref>{ref}</ref></inn>" for mr, ref in ROWS) + "</inns>").encode(),
+    "attributes.xml": ("<posts>" + "".join(
+        f'<row Id="{n}" mr="{mr}" ref="{ref}"/>' for n, (mr, ref) in enumerate(ROWS)) + "</posts>").encode(),
+    "mysql.xml": ("<resultset>" + "".join(
+        f'<row><field name="mr">{mr}</field><field name="ref">{ref}</field></row>' for mr, ref in ROWS)
+        + "</resultset>").encode(),
+    "page.xls": f"<html><body><table><tr><th>mr<th>ref</tr>{HTML}</table></body></html>".encode(),
+    "dataframe.html": ("<table><thead><tr><th></th><th>mr</th><th>ref</th></tr></thead>"
+        + HTML.replace("<tr>", "<tr><th>0</th>") + "</table>").encode(),
+    "plain.xls": old_workbook(HEAD_AND_ROWS),
+    "strict.xlsx": zipped_anew(workbook(sheet(HEAD_AND_ROWS)), {
+        MAIN: "http://purl.oclc.org/ooxml/spreadsheetml/main",
+        OFFICE: "http://purl.oclc.org/ooxml/officeDocument/relationships"}),
+    "workbook.zip": zipped(inns_xlsx=workbook(sheet(HEAD_AND_ROWS)), LICENSE=b"Ours."),
+    "with_a_read_me.zip": zipped(inns_csv=table().encode(), README_md=b"# Inns", LICENSE=b"Ours."),
+    "feather.arrow": arrow(OBJECTS, whole=True),
+    "stream.arrow": arrow(OBJECTS, whole=False),
     "plain.ods": open_document("".join(
         "<table:table-row>" + "".join(f"<table:table-cell><text:p>{part}</text:p></table:table-cell>" for part in row)
         + "</table:table-row>" for row in HEAD_AND_ROWS)),

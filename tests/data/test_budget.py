@@ -13,7 +13,7 @@ import pytest
 from prefix_core.errors import InputError
 from prefix_core.ui.train.limits import Limits
 from prefix_core.ui.train.sheet import read_file
-from tests.data.kinds import open_document, sheet, workbook
+from tests.data.makers import old_workbook, open_document, sheet, workbook
 
 SECONDS = 2.0 + 1.0  # to read, and to start a process that reads
 MEMORY = 64 << 20
@@ -35,10 +35,14 @@ def one_row() -> bytes:
     return workbook(sheet([("mr", "ref")]).replace("</row>", '<c r="C1"/>' * 2_000_000 + "</row>"))
 
 
-def entities() -> bytes:
-    """A billion laughs."""
+def laughs(content: bytes) -> bytes:
+    """XML in which &x9; is a billion laughs."""
     bomb = "".join(f'<!ENTITY x{n} "{f"&x{n - 1};" * 10 if n else "ha"}">' for n in range(10))
-    return workbook(f"<!DOCTYPE lolz [{bomb}]>" + sheet([("a", "b"), ("1", "2")]).replace(">a<", ">&x9;<"))
+    return f"<!DOCTYPE lolz [{bomb}]>".encode() + content
+
+
+def entities() -> bytes:
+    return workbook(laughs(sheet([("a", "b"), ("1", "2")]).replace(">a<", ">&x9;<").encode()).decode())
 
 
 BOMBS: dict[str, Callable[[], bytes]] = {
@@ -56,6 +60,12 @@ BOMBS: dict[str, Callable[[], bytes]] = {
     "far_cells.xlsx": far_cells,
     "one_row.xlsx": one_row,
     "entities.xlsx": entities,
+    "laughs.xml": lambda: laughs(b"<a><b><c>1</c><d>&x9;</d></b></a>"),
+    "deep.xml": lambda: b"<a>" * 1_000_000,
+    "columns.xml": lambda: b"<a><b>" + b"".join(b"<c%d/>" % n for n in range(300_000)) + b"</b></a>",
+    "cells.html": lambda: b"<table><tr><td>a<td>b<tr>" + b"<td>" * 1_000_000,
+    "spans.html": lambda: b"<table><tr><td>a<td>b" + b"<tr><td rowspan=99999 colspan=99999>" * 100_000,
+    "old.xls": lambda: old_workbook([("a", "b"), *((str(n), "x" * 90) for n in range(40_000))]),
     "repeated.ods": lambda: open_document(
         '<table:table-row table:number-rows-repeated="900000000"><table:table-cell'
         ' table:number-columns-repeated="900000000"><text:p>x</text:p></table:table-cell></table:table-row>'

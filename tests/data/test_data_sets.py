@@ -102,7 +102,7 @@ def test_parquet_files_of_ones_own(hub):
     path = hub("xsum", HUB_ROWS["xsum"])
     assert load_examples(path, get_task("summarization"))[0].references == ("Rain.",)
     path.write_bytes(b"PAR1 no more")
-    with pytest.raises(InputError, match=r"0000\.parquet: this Parquet file is broken"):
+    with pytest.raises(InputError, match=r"0000\.parquet: this Parquet or Arrow file is broken"):
         load_examples(path, get_task("summarization"))
 
 

@@ -18,7 +18,8 @@ from prefix_core.tasks.custom import custom
 from prefix_core.tasks.task import Task
 from prefix_core.ui.train.limits import Limits
 from prefix_core.ui.train.sheet import default_template, examples, read_file
-from tests.data.kinds import HEAD_AND_ROWS, ROWS, THE_TWELVE, lines, sheet, table, workbook
+from tests.data.kinds import HEAD_AND_ROWS, ROWS, THE_TWELVE, lines, table
+from tests.data.makers import old_workbook, sheet, workbook, zipped
 
 E2E, WEBNLG, DART = get_task("e2e"), get_task("webnlg"), get_task("dart")
 TWELVE = [((("name", f"Inn {n}"), ("area", "quay")), (ref,)) for n, (_, ref) in enumerate(ROWS)]
@@ -87,6 +88,11 @@ def test_numbers_and_dates_are_as_the_sheet_shows_them() -> None:
     assert list(read_rows[1].values()) == ["Inn 1", "2020-01-05", "00123", "15%", "08:30", "26:00:00", "TRUE"]
 
 
+    # and as Excel wrote it until 2003
+    formats = ["General", "yyyy-mm-dd", "00000", "0%", "hh:mm", "[hh]:mm:ss", "General"]
+    assert records(old_workbook(rows, formats=formats), "x.xls") == read_rows
+
+
 def test_a_cell_merged_over_rows_says_the_same_in_each(tmp_path: Path) -> None:
     rows = [
         ("area", "name", "text"),
@@ -99,6 +105,12 @@ def test_a_cell_merged_over_rows_says_the_same_in_each(tmp_path: Path) -> None:
     reading = read_bytes(content, "x.xlsx")
     assert [record["area"] for _, record in reading] == ["quay", "quay", "quay", "hill"]
     assert "rows 2 to 4 share a merged cell" in reading.report.notes[0]
+    old = old_workbook([*rows[:2], *(row for row in rows[2:])], merged=(1, 3, 0, 0))
+    assert [record["area"] for record in records(old, "x.xls")] == ["quay", "quay", "quay", "hill"]
+    page = "<table><tr><th>area<th>name<tr><td rowspan=2>quay<td>Inn 0<br>&amp; Sons<tr><td>Inn 1<tr><td>hill<td>Inn 2"
+    assert records(page.encode(), "x.html") == [
+        {"area": "quay", "name": "Inn 0\n& Sons"}, {"area": "quay", "name": "Inn 1"}, {"area": "hill", "name": "Inn 2"},
+    ]  # fmt: skip
     across = workbook(
         sheet([("Input", "", "text"), *rows[1:]], after='<mergeCells><mergeCell ref="A1:B1"/></mergeCells>')
     )
@@ -203,13 +215,70 @@ def test_an_optional_column_may_be_empty(tmp_path: Path) -> None:
                       {"role": "assistant", "content": "Here."}]},
         {"conversations": [{"from": "system", "value": "Be brief."}, {"from": "human", "value": "Where?"},
                            {"from": "gpt", "value": "Here."}]},
+        {"messages": [{"role": "developer", "content": "Be brief."},
+                      {"role": "user", "content": [{"type": "text", "text": "Where?"}]},
+                      {"role": "assistant", "content": [{"type": "text", "text": "Here."}]}]},
+        {"contents": [{"role": "system", "parts": [{"text": "Be brief."}]},
+                      {"role": "user", "parts": [{"text": "Where?"}]},
+                      {"role": "model", "parts": [{"text": "Here."}]}]},
+        {"prompt": [{"role": "system", "content": "Be brief."}, {"role": "user", "content": "Where?"}],
+         "completion": [{"role": "assistant", "content": "Here."}]},
+        {"prompt": [{"role": "system", "content": "Be brief."}, {"role": "user", "content": "Where?"}],
+         "chosen": [{"role": "assistant", "content": "Here."}], "rejected": [{"role": "assistant", "content": "No."}]},
     ],
 )  # fmt: skip
 def test_a_conversation_of_one_turn_is_an_input_and_its_text(record: dict[str, object]) -> None:
     assert records(lines(record), "x.jsonl") == [{"system": "Be brief.", "user": "Where?", "assistant": "Here."}]
-    twice = {name: turns + turns[1:] for name, turns in record.items()}  # type: ignore[operator,index]
+    twice = {name: turns + turns[-2:] for name, turns in record.items()}  # type: ignore[operator,index]
     with pytest.raises(InputError, match=r"row 1: column '.*' has several turns"):
         records(lines(twice), "x.jsonl")
+
+
+def test_rows_that_stand_in_one_object(tmp_path: Path) -> None:
+    german = lines(*({"translation": {"en": f"Inn {n}", "de": f"Gasthaus {n}"}} for n in range(12)))
+    assert both(tmp_path, "x.jsonl", german, None)[3] == ("Inn 3", ("Gasthaus 3",))
+    splits = {"train": [{"a": "1", "b": "2"}], "validation": [{"a": "3", "b": "4"}]}
+    reading = read_bytes(json.dumps(splits).encode(), "x.json")
+    assert [record for _, record in reading] == splits["train"]
+    assert reading.report.notes == ["only the rows of “train” are read; beside it there are “validation”"]
+
+
+def test_of_two_answers_the_one_that_people_chose_is_the_text(tmp_path: Path) -> None:
+    content = lines(*({"prompt": f"Q {n}", "chosen": f"A {n}", "rejected": f"B {n}"} for n in range(12)))
+    assert both(tmp_path, "x.jsonl", content, None)[2] == ("Q 2", ("A 2",))
+
+
+def test_the_files_of_the_paper(tmp_path: Path) -> None:
+    text = "".join(f"name : Inn {n} | area : quay||{ref} \n" for n, (_, ref) in enumerate(ROWS))
+    assert both(tmp_path, "src1_train.txt", text.encode(), E2E) == TWELVE
+    entry = (
+        '<entry category="Food" eid="Id{0}"><originaltripleset><otriple>Inn_{0} | a | b</otriple></originaltripleset>'
+        "<modifiedtripleset><mtriple>Inn_{0} | cityServed | Marlow</mtriple></modifiedtripleset>"
+        '<lex comment="good" lid="Id1">T {0}.</lex><lex comment="bad" lid="Id2">asdf</lex></entry>'
+    )
+    page = "<benchmark><entries>" + "".join(map(entry.format, range(12))) + "</entries></benchmark>"
+    expected = [(((f"Inn {n}", "cityServed", "Marlow"),), (f"T {n}.",)) for n in range(12)]
+    assert both(tmp_path, "webnlg.xml", page.encode(), WEBNLG) == expected
+
+
+def test_bytes_are_the_text_they_spell_and_line_breaks_of_every_kind_are_blanks(tmp_path: Path) -> None:
+    from pyarrow import Table
+    from pyarrow.parquet import write_table
+
+    write_table(Table.from_pylist([{"mr": mr, "ref": ref.encode()} for mr, ref in ROWS]), tmp_path / "x.parquet")
+    assert [(example.source, example.references) for example in load_examples(tmp_path / "x.parquet", E2E)] == TWELVE
+    write_table(Table.from_pylist([{"mr": "name[A]", "ref": b"\xff\xfe"}]), tmp_path / "x.parquet")
+    with pytest.raises(InputError, match="row 1: column 'ref' holds bytes that are no text"):
+        load_examples(tmp_path / "x.parquet", E2E)
+    broken = table().replace("Inn 3 is", "Inn 3\vis").replace("Inn 4 is", "Inn 4\x85is")
+    assert both(tmp_path, "x.csv", broken.encode(), E2E) == TWELVE
+
+
+def test_hidden_rows_are_read_and_that_is_said() -> None:
+    hidden = sheet(HEAD_AND_ROWS).replace('<row r="3">', '<row r="3" hidden="1">')
+    reading = read_bytes(workbook(hidden), "x.xlsx")
+    assert len(list(reading)) == 12
+    assert reading.report.notes == ["some rows are hidden in the sheet; they are read, too"]
 
 
 def test_what_json_says_is_kept_as_it_is_written() -> None:
@@ -260,10 +329,21 @@ def test_a_missing_value_is_no_word_and_its_row_can_be_left_out(tmp_path: Path, 
         ("x.csv", b'a;b,c\n1;2,3\n', "separated by commas or by semicolons|separated by semicolons or by commas"),
         ("x.csv", b"- mr: a\n  ref: b\n", "looks like YAML"),
         ("x.yaml", b"a,b\n1,2\n", "this kind of file is not read"),
-        ("x.xls", b"\xd0\xcf\x11\xe0" + bytes(600), "an old Excel file"),
-        ("x.xls", b"<html><table><tr><td>a</td></tr></table></html>", "a page of HTML"),
-        ("x.parquet", b"PAR1 nope", "x.parquet: this Parquet file is broken"),
-        ("x.arrow", b"ARROW1\0\0", "an Arrow file; write it as Parquet"),
+        ("x.csv", b"a~b\nc, d~e\n", "row 2: 2 cells where the head has one: no comma, semicolon, tab or pipe"),
+        ("x.md", b"| a | b |\n|--|--|\n| 1 | 2 |\n\n| a | b |\n|--|--|\n| 3 | 4 |\n", "line 5: a second table"),
+        ("x.txt", b"a : b||c\na : b || c || d\n", "row 2: 2 times ||"),
+        ("x.xls", b"\xd0\xcf\x11\xe0" + bytes(600), "this is no readable workbook; it is broken"),
+        ("x.xls", b"<html><table><tr><td>a</td></tr></table></html>", "the page holds no tables"),
+        ("x.html", b"<table><tr><td>a<td>b<tr><td>1<td>2</table>" * 2, "the page holds 2 tables"),
+        ("x.html", b"<table><tr><th colspan=2>a<th>b<tr><td>1<td>2<td>3</table>", "row 1: merged cells in the head"),
+        ("x.xml", b"<a><b><c>1</c><d>2</d></b><e><c>1</c><d>2</d></e></a>", "the XML holds “b” and “e”"),
+        ("x.xml", b"<a><b>1</b></a>", "no rows were found in this XML"),
+        ("x.xml", b"<a><b><c>1</c>", "line 1: this is no XML"),
+        ("x.numbers", zipped(x_iwa=b"x"), "a sheet of Apple Numbers"),
+        ("x.tar", b"x.csv".ljust(257, b"\0") + b"ustar", "a tar archive"),
+        ("x.zip", zipped(x_zip=zipped(x_csv=b"a,b\n")), "another packed file is in it"),
+        ("x.parquet", b"PAR1 nope", "x.parquet: this Parquet or Arrow file is broken"),
+        ("x.arrow", b"ARROW1\0\0", "x.arrow: this Parquet or Arrow file is broken"),
         ("x.pkl", b"\x80\x04\x95", "a Python pickle, which is never read"),
         ("x.csv.gz", b"a,b\n1,2\n", "the gzip file is damaged"),
         ("x.json", b'{"a": 1', "this is not JSON"),

@@ -10,6 +10,7 @@ import json
 import random
 import sys
 from collections.abc import Callable, Sequence
+from html import escape
 
 import pytest
 from hypothesis import given, settings
@@ -17,10 +18,12 @@ from hypothesis import strategies as st
 
 from prefix_core.data.characters import flatten
 from prefix_core.data.examples import load_examples
+from prefix_core.data.opened import open_bytes
 from prefix_core.data.reader import read_bytes, read_text
 from prefix_core.errors import InputError
 from prefix_core.tasks import get_task
 from tests.data.kinds import THE_TWELVE
+from tests.data.makers import old_workbook
 
 Table = list[list[str]]
 HEADS = st.lists(st.from_regex(r"[A-Za-z][a-z]{0,6}", fullmatch=True), min_size=2, max_size=5, unique_by=str.casefold)
@@ -126,6 +129,16 @@ XML = st.text(VISIBLE | st.sampled_from([*",;\"'\n<>&= "]), max_size=20)
 @given(tables(XML, rows=30))
 def test_a_workbook_is_read_back(table: Table) -> None:
     read_back(as_workbook(table), "x.xlsx", table)
+    read_back(old_workbook(table), "x.xls", table)
+
+
+@slow
+@given(tables(XML.filter(lambda cell: cell == cell.strip()), rows=30))
+def test_a_page_and_xml_are_read_back(table: Table) -> None:
+    rows = "".join("<tr>" + "".join(f"<td>{escape(cell)}</td>" for cell in row) + "</tr>" for row in table)
+    read_back(f"<table>{rows}</table>".encode(), "x.html", table)
+    fields = ["".join(f"<{name}>{escape(cell)}</{name}>" for name, cell in row.items()) for row in records(table)]
+    read_back(f"<all>{''.join(f'<one>{row}</one>' for row in fields)}</all>".encode(), "x.xml", table)
 
 
 @slow
@@ -170,8 +183,8 @@ def damage(count: int, names: Sequence[str], seed: int) -> dict[str, int]:
     return counts
 
 
-TEXTS = [name for name in THE_TWELVE if not name.endswith((".xlsx", ".ods")) and name != "named_csv.csv"]
-BINARY = [name for name in THE_TWELVE if name not in TEXTS]
+TEXTS = [name for name in THE_TWELVE if open_bytes(THE_TWELVE[name], name).kind == "text"]
+BINARY = [name for name in THE_TWELVE if name not in TEXTS]  # read in a process of their own
 
 
 @pytest.mark.parametrize("seed", range(4))

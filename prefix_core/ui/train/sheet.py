@@ -21,7 +21,10 @@ from prefix_core.tasks.e2e import E2E
 from prefix_core.tasks.webnlg import WEBNLG
 from prefix_core.ui.train.limits import FEWEST_ROWS, Limits
 
-SUFFIXES = (".csv", ".tsv", ".txt", ".jsonl", ".json", ".xlsx", ".ods", ".parquet", ".md", ".gz", ".zip")
+SUFFIXES = (
+    ".csv", ".tsv", ".tab", ".txt", ".jsonl", ".ndjson", ".json", ".xlsx", ".xlsm", ".xls", ".ods", ".parquet",
+    ".feather", ".arrow", ".xml", ".html", ".md", ".gz", ".zip",
+)  # fmt: skip
 MOST_COLUMNS = 40
 LONGEST_CELL = 20_000  # characters
 UNPACKED = 8  # times what a file may have packed
