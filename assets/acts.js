@@ -57,7 +57,7 @@ function drawMap() {
   map.style.height = `${Math.max(180, 9 * layers)}px`;
   heads.style.height = map.style.height;
   find("[data-last]").textContent = `layer ${layers}`;
-  find("[data-less]").textContent = `${points(-largest)} points: less than its start`;
+  find("[data-less]").textContent = `${points(-largest)} points: less than at its start`;
   find("[data-more]").textContent = `${points(largest)} points: more`;
 }
 
@@ -79,7 +79,7 @@ function select(place, layer = at.layer) {
     if (index === place) token.setAttribute("aria-current", "true");
     else token.removeAttribute("aria-current");
   });
-  find("[data-where]").textContent = here.token === null ? "behind the text" : `where “${shown(here.token)}” was written`;
+  find("[data-where]").textContent = here.token === null ? "after the text" : `where “${shown(here.token)}” was written`;
   const next = (entries) =>
     entries.map(({ token, probability }) => ({
       name: shown(token || null), share: percent(probability), bar: probability, own: (token || null) === here.token,
@@ -88,7 +88,7 @@ function select(place, layer = at.layer) {
   list(find("[data-without]"), next(here.next_without));
   find("[data-kl]").textContent = `The two differ by ${here.divergence.toFixed(2)} nats (KL).`;
   list(find("[data-vectors]"), here.vectors.map(({ vector, gained }) => ({
-    name: `${vector}${words[vector - 1] ? `, began as ${shown(words[vector - 1])}` : ""}`,
+    name: `${vector}${words[vector - 1] ? `, started as ${shown(words[vector - 1])}` : ""}`,
     share: `${points(gained)} points${vector === 1 ? ", the sink" : ""}`, bar: gained / here.vectors[0].gained,
   })));
   const most = Math.max(0.001, ...here[part].flat().map(Math.abs));
@@ -98,7 +98,7 @@ function select(place, layer = at.layer) {
   mark(heads, 0, layer, here[part][0].length, 1);
   const each = here[part][layer].map(points).join(", ");
   const gained = points(mean(here[part][layer]));
-  find("[data-reading]").textContent = `Layer ${layer + 1} at “${shown(here.token)}”: ${gained} points of 100; its heads: ${each}`;
+  find("[data-reading]").textContent = `Layer ${layer + 1} at “${shown(here.token)}”: ${gained} percentage points; by head: ${each}`;
 }
 
 function go(place, layer) {

@@ -31,7 +31,7 @@ const layers = {
     const [from, to] = value ? value.split("-").map(Number) : [1, props.most];
     const crossed = Number(first.value) > Number(last.value);
     [first.value, last.value] = crossed ? [to, from] : [from, to];
-    output.textContent = value ? (from === to ? `${from} alone` : `${from} to ${to}`) : `all ${props.most}`;
+    output.textContent = value ? (from === to ? `only ${from}` : `${from} to ${to}`) : `all ${props.most}`;
     const place = (layer) => (props.most > 1 ? (100 * (layer - 1)) / (props.most - 1) : 0);
     element.style.setProperty("--from", `${place(from)}%`);
     element.style.setProperty("--to", `${place(to)}%`);

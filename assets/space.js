@@ -114,8 +114,8 @@ function look() {
   movement.hidden = !ways;
   if (ways) {
     kept.textContent = plot.layout.meta.whole
-      ? "From the words it began as to where it is now, step by step."
-      : "From the words it began as to where it is now. The steps between were not kept, so it moves in a straight line.";
+      ? "From the words it started as to where it is now, step by step."
+      : "From the words it started as to where it is now. The steps in between were not saved, so it moves in a straight line.";
     slider.value = 1;
     say(1);
   }

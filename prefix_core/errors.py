@@ -27,5 +27,6 @@ class SeveralRecords(InputError):
     def __init__(self, records: "tuple[object, ...]") -> None:
         self.records = records
         super().__init__(
-            f"These are {len(records)} records; one is written at a time. Give one of them, or all as a file."
+            f"These are {len(records)} records, and only one can be written here at a time. Give one of them, or put "
+            "them all into a file."
         )

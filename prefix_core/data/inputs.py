@@ -70,7 +70,7 @@ def load_inputs(
         if row.problem is None:
             found.append(row)
         elif leave_out_empty and isinstance(row.problem, EmptyCell):
-            reading.report.left_out.append((row.number, "left out: there is no input"))
+            reading.report.left_out.append((row.number, "left out: it has no input"))
         else:
             raise type(row.problem)(f"{Path(place).name}, row {row.number}: {row.problem}") from None
     if not found:

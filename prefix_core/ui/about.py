@@ -32,7 +32,7 @@ STEPS = (
         "prefix should change. In the paper, changing it directly was unstable, so a small network, an <b>MLP</b>, "
         "produced the prefix from an embedding during training; afterwards only the prefix was kept. This app changes "
         "a prefix directly, each layer’s vectors in steps of their own size. A prefix starts as what the model "
-        "computes for real words, such as “table-to-text:”, which decides the result when examples are few.",
+        "computes for real words, such as “table-to-text:”; with few examples, those words decide the result.",
     ),
     (
         "A task costs next to nothing",
@@ -45,13 +45,13 @@ STEPS = (
         "batch.svg",
         "As the model is the same for all, inputs of different tasks and users go through it together, each behind "
         "its own prefix. Shorter prefixes are padded on the left and masked, so each row gets exactly what it gets "
-        "alone. The tab “One batch” does it before your eyes.",
+        "alone. The tab “One batch” shows it live.",
     ),
 )
 LIMITS = (
-    "A prefix <b>calls up</b> what the model can already do and combines it anew; it adds a bias to what attention "
-    "gathers, but cannot change how words attend to one another, so it teaches little that is new. The tab “Evidence” "
-    "shows what that means on this app's base."
+    "A prefix <b>calls up</b> what the model can already do and combines it in new ways; it adds a bias to what "
+    "attention gathers, but cannot change how words attend to one another, so it teaches little that is new. The tab "
+    "“Evidence” shows what that means on this app's base."
 )
 
 
@@ -63,7 +63,7 @@ def build(loading: Loading) -> None:
         with gr.Row():
             with gr.Column(scale=5, min_width=300):
                 model = gr.Radio([*MODELS, BASE], value="GPT-2 medium", label="Model")
-                length = gr.Slider(1, 200, 5, step=1, label="Prefix length", info="in tokens; the paper's: 5 to 200")
+                length = gr.Slider(1, 200, 5, step=1, label="Prefix length", info="in tokens; the paper uses 5 to 200")
                 each = gr.Radio([("fp16, 2 bytes", 2), ("fp32, 4 bytes", 4)], value=2, label="A parameter on disk")
             with gr.Column(scale=7, min_width=320):
                 result = gr.HTML(costs_html(MODELS["GPT-2 medium"], 5, 2), apply_default_css=False)
@@ -114,7 +114,7 @@ def costs_html(model: Model, length: int, each: int) -> str:
     numbers = (
         ("one prefix", f"{one.prefix:,}", "parameters kept"),
         ("the model", f"{model.parameters:,}", "parameters, frozen"),
-        ("share", share(one.prefix, model.parameters), "of the model, a task"),
+        ("share", share(one.prefix, model.parameters), "of the model, per task"),
         ("a prefix on disk", size(one.prefix * each), f"a full copy: {size(model.parameters * each)}"),
     )
     cells = "".join(f"<div><dt>{name}</dt><dd>{value}<small>{note}</small></dd></div>" for name, value, note in numbers)

@@ -47,7 +47,7 @@ STEPS = """
   <li><button type="button" data-tab="Train">Train</button>
     <small>a prefix on a small sample while you watch</small></li>
   <li><button type="button" data-tab="Look inside">Look inside</button>
-    <small>at what it has learned</small></li>
+    <small>to see what it has learned</small></li>
 </ol></nav>
 """
 SAVING = 6.0  # seconds that trainings have to save where they are, when a host ends the program

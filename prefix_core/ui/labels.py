@@ -2,6 +2,7 @@
 
 from typing import NamedTuple
 
+from prefix_core.tasks import TASKS
 from prefix_core.tasks.task import Kind
 
 
@@ -66,6 +67,12 @@ TASK_KINDS: dict[Kind, str] = {
     "triples": "triples → text",
     "text": "article → one sentence",
 }
+
+
+def task_title(name: str) -> str:
+    """What a task is called, or one of its data sets: e2e:train -> Restaurants (E2E)."""
+    task = name.partition(":")[0]
+    return TASKS[task].title if task in TASKS else name
 
 
 def set_title(split: str) -> str:

@@ -187,8 +187,8 @@ class Visitors:
             self.sweep()
             if token not in self._here:
                 raise InputError(
-                    "What you had here was removed: you asked for it, or an hour went by without contact. "
-                    "Reload the page to begin anew."
+                    "What you had here was deleted, because you asked for it or an hour passed without a visit. "
+                    "Reload the page to start again."
                 )
             visitor = self._here[token]
             self._note(visitor)
@@ -212,7 +212,7 @@ class Visitors:
         """
         with self._lock:
             if len(visitor.prefixes) >= MOST_PREFIXES:
-                raise InputError(f"You have {MOST_PREFIXES} prefixes here, which is the most. Delete one first.")
+                raise InputError(f"You have {MOST_PREFIXES} prefixes here, the most you can have. Delete one first.")
             names = [prefix.name, *(f"{prefix.name} {number}" for number in range(2, MOST_PREFIXES + 2))]
             name = next(name for name in names if name not in visitor.prefixes)
             prefix = replace(prefix, name=name)
@@ -234,7 +234,7 @@ class Visitors:
         wanted = " ".join(wanted.split())
         with self._lock:
             if name not in visitor.prefixes:
-                raise InputError(f"You have no prefix '{name}' any more.")
+                raise InputError(f"You no longer have a prefix '{name}'.")
             if not 1 <= len(wanted) <= LONGEST_NAME:
                 raise InputError(f"A name has 1 to {LONGEST_NAME} characters; this one has {len(wanted)}.")
             if wanted != name and wanted in visitor.prefixes:
@@ -331,6 +331,6 @@ def recognise(demo: gr.Blocks, visitors: Visitors) -> Arrival:
 
 
 FORGETFUL = (
-    "Your browser lets this page store nothing, so what you train is yours only while the page stays open: "
-    "download it before you leave or reload."
+    "Your browser does not let this page store anything, so what you train is lost when you close or reload the page: "
+    "download it first."
 )

@@ -53,7 +53,7 @@ class WaitingLine:
         with self.moved:
             waiting = len(self.standing) - self.at_once
             if self.most is not None and waiting >= self.most:
-                raise InputError(f"{waiting} are waiting already, which is the most. Try again later.")
+                raise InputError(f"{waiting} others are waiting, the most there is room for. Try again later.")
             place = Place(self)
             self.standing.append(place)
             return place

@@ -52,7 +52,7 @@ def test_every_row_is_named_with_what_is_wrong_in_it(tmp_path: Path) -> None:
     path.write_text('mr,ref\n"name[A]",x\n,x\n')
     told: list[str] = []
     assert len(load_inputs(path, E2E, None, True, lambda report: told.extend(report.lines()))) == 1
-    assert "row 3: left out: there is no input" in told
+    assert "row 3: left out: it has no input" in told
     path.write_text("mr,ref\n,x\n")
     with pytest.raises(InputError, match="no row has an input"):
         load_inputs(path, E2E, None, True)

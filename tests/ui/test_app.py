@@ -40,7 +40,7 @@ def test_the_first_paint_has_a_finished_comparison(page: Page) -> None:
     assert "Pebble & Reed" in page.locator("#status").inner_text()
     assert len(rows(page)) == 6 and rows(page)[0] == ["name", "Pebble & Reed"]
     assert page.locator(TEXT).input_value().startswith("name[Pebble & Reed], eatType[pub]")
-    assert "computed as you came" in page.locator("#status").inner_text()  # no precomputed one fits the tiny base
+    assert "computed just now" in page.locator("#status").inner_text()  # no precomputed one fits the tiny base
     assert "parameters" in page.locator("#header").inner_text() and "Bad at" in page.locator("#header").inner_text()
     assert page.locator("#methods").inner_text().split("\n") == ["Prefix-tuned", "Fine-tuned", "FT-top2", "Prompted"]
     assert page.locator("#without").inner_text() == "Not trained yet: Adapter."  # what has no artifact is not offered

@@ -40,11 +40,11 @@ def test_no_file_of_the_host_is_served(app: App, path: str) -> None:
 def test_what_others_have_is_found_by_their_token_alone(app: App) -> None:
     client, other = Client(app.url, verbose=False), Client(app.url, verbose=False)
     for guess in ("", "0", "../", secrets.token_urlsafe(32), "' OR 1=1 --", "\0"):
-        with pytest.raises(AppError, match="was removed"):
+        with pytest.raises(AppError, match="was deleted"):
             client.predict(visitor=guess, api_name="/prefixes")
     folder = Path("/tmp/gradio") / secrets.token_urlsafe()
     assert ask(app, f"/gradio_api/file={folder}/mine.zip")[0] in (403, 404)
-    with pytest.raises(AppError, match="was removed"):
+    with pytest.raises(AppError, match="was deleted"):
         other.predict("", "mine", api_name="/download")
 
 
@@ -57,7 +57,7 @@ def test_a_token_that_was_given_up_is_worth_nothing(app: App, artifacts: Path, t
     token = client.predict(handle_file(tmp_path / "mine.zip"), "", api_name="/upload")["visitor"]
     assert client.predict(visitor=token, api_name="/prefixes")
     client.predict(visitor=token, api_name="/forget_me")
-    with pytest.raises(AppError, match="was removed"):
+    with pytest.raises(AppError, match="was deleted"):
         client.predict(visitor=token, api_name="/prefixes")
 
 

@@ -61,12 +61,12 @@ def test_only_what_was_measured_on_a_pages_own_base_is_shown(page: Page, two: Ap
     expect(measured.locator(".numbers-table").first).to_contain_text("12.5")
     expect(measured.get_by_label("Restaurants (E2E)")).to_be_checked()
     assert measured.get_by_label("Facts (WebNLG)").count() == 0  # its file is of older weights
-    expect(measured.get_by_role("heading", name="Not measured on this base yet")).to_be_visible()
+    expect(measured.get_by_role("heading", name="Not measured on this model yet")).to_be_visible()
     page.goto(two.url + "llama")
     page.wait_for_selector("#status [data-state=done]")
     expect(page.locator("#header .base")).to_contain_text("parameters")
     measured = evidence()
-    expect(measured.get_by_role("heading", name="Nothing was measured on this base yet")).to_be_visible()
+    expect(measured.get_by_role("heading", name="Nothing was measured on this model yet")).to_be_visible()
     expect(measured.get_by_text("/llama").first).to_contain_text("python -m prefix_core rebuild --base ")
     headings = measured.get_by_role("heading").locator("visible=true").all_inner_texts()
     assert "Scores" not in headings and "Speed and memory" not in headings

@@ -27,7 +27,7 @@ ROWS = 5
 NO_PREFIX, NO_PREFIX_TITLE = "none", "No prefix"
 NO_PREFIX_TEXT = "The old town lies on the"
 COPY_BYTES = 2  # a parameter of a whole model, which is kept in fp16
-PACKED = "Packed, a fine-tuned copy is kept as its difference from the one model, in 8 bits."
+PACKED = "Packed means that a fine-tuned copy is stored as its difference from the one model, in 8 bits."
 CONTINUATION = custom("text", "continuation")
 
 
@@ -122,13 +122,13 @@ def costs_html(rows: Sequence[BatchRow], result: Together, model: int) -> str:
     )
     largest = bytes_per_parameter("prefix") * max(row.parameters for row in rows)
     thousand = (
-        f"A thousand tasks are {size(round(1000 * largest))} of prefixes, against {size(1000 * one_model)} of copies."
+        f"A thousand tasks take {size(round(1000 * largest))} as prefixes and {size(1000 * one_model)} as full copies."
     )
     time = bars_html([("in one batch", result.seconds_together), ("one at a time", result.seconds_alone)], seconds)
     room = bars_html(storage, size)
     return (
         f'<div class="costs"><h3>Time for {len(rows)} texts, {result.tokens} tokens: '
-        f"{result.times_faster:.1f} times as fast</h3>{time}<h3>Storage, if every row were a task of its own</h3>"
+        f"{result.times_faster:.1f} times as fast</h3>{time}<h3>Storage, if every row were a separate task</h3>"
         f"{room}<p>{thousand} {same} {PACKED}</p></div>"
     )
 
@@ -148,4 +148,4 @@ def batch_json(rows: Sequence[BatchRow], result: Together) -> dict[str, Any]:
 
 
 def _behind(row: BatchRow) -> str:
-    return f"behind a prefix of {row.length}" if row.length else "the model alone"
+    return f"behind a prefix of {row.length} tokens" if row.length else "the model alone"

@@ -43,14 +43,14 @@ if TYPE_CHECKING:
 REDRAW = 0.08  # seconds between two redraws of the outputs
 TOKENS, MOST_ROWS = 60, 16
 
-COMING = """<div class="coming"><p>You will see here</p><ul>
-<li><b>five texts</b> that appear together, each of its own task</li>
-<li><b>the time</b> against writing them one after the other</li>
-<li><b>the storage</b> against five fine-tuned copies of the model</li></ul></div>"""
+COMING = """<div class="coming"><p>You will see here:</p><ul>
+<li><b>five texts</b> that appear together, each for its own task</li>
+<li><b>the time</b> it takes, compared with writing one after the other</li>
+<li><b>the storage</b> it needs, compared with five fine-tuned copies of the model</li></ul></div>"""
 ABOUT = (
-    '<div class="words"><p>A fine-tuned model does one task. Here, every row may be another task, each behind its own '
-    "prefix, and <b>all go through the one frozen model together</b>. Then each is written alone, for the clock.</p>"
-    "</div>"
+    '<div class="words"><p>A fine-tuned model does one task. Here every row can be a different task with its own '
+    "prefix, and <b>all of them go through the one frozen model together</b>. Then each is written alone, to compare "
+    "the time.</p></div>"
 )
 IDLE = "Nothing is written yet."
 
@@ -76,7 +76,7 @@ def build(loading: Loading, visitors: Visitors, arrival: Arrival, tab: gr.Tab) -
                         names.append(gr.Radio(plain, value=NO_PREFIX, label=f"Row {number}: written with"))
                         label = f"Input of row {number}"
                         texts.append(gr.Textbox(label=label, show_label=False, lines=1, max_lines=4))
-            with gr.Column(scale=7, min_width=320):
+            with gr.Column(scale=7, min_width=320, elem_id="batch-result"):
                 with gr.Row(elem_classes="batch-actions"):
                     status = gr.HTML(status_html("idle", IDLE), apply_default_css=False, elem_id="batch-status")
                     run = gr.Button("Run as one batch", variant="primary", scale=0, min_width=190, elem_id="batch-run")
@@ -201,7 +201,7 @@ def _written(
             )
             yield status_html("busy", what), rows_html(rows, event.in_one_batch), ""
             drawn = now
-    yield status_html("stopped", "Stopped; there are no times to compare"), rows_html(rows), ""
+    yield status_html("stopped", "Stopped, so there are no times to compare"), rows_html(rows), ""
 
 
 def _endpoint(loading: Loading, visitors: Visitors) -> None:

@@ -22,8 +22,8 @@ LABELS = {
     "triples": "As text: subject | relation | object, CSV, Markdown, JSON",
     "text": "The article",
 }
-LEFT_ALONE = "The text below cannot be read, so it stays as you typed it; what is written comes from the grid. "
-LEFT_ALONE += "Correct the text, or empty it so that it follows the grid again."
+LEFT_ALONE = "The text below cannot be read, so it is left as you typed it, and the table is used instead. "
+LEFT_ALONE += "Correct the text, or clear it to have it follow the table again."
 PLACEHOLDERS = {
     "table": "name[Blue Spice], eatType[coffee shop], area[riverside]",
     "triples": "Blue Heron Airport | city served | Marlow",
@@ -163,8 +163,8 @@ def task_hint(card: TaskCard, text: str) -> str:
     if not titles:
         return ""
     return (
-        f"This looks like {KIND_NAMES[kind]}, which {' and '.join(titles)} take: "
-        "choose one above and the text comes along."
+        f"This looks like {KIND_NAMES[kind]}, the input of {' and '.join(titles)}. "
+        f"Choose {'it' if len(titles) == 1 else 'one of them'} above; your text comes along."
     )
 
 

@@ -20,8 +20,9 @@ from prefix_core.ui.labels import METHOD_LABELS, METHODS
 from prefix_core.ui.many.layout import ManyParts, lay_out_file, lay_out_pasted, lay_out_table
 from prefix_core.writing.pane import Pane
 
-REFUSED = "The input is refused; why is said under it. The texts below are of an earlier one."
-SEED = "the same seed, methods and settings write the same texts"
+REFUSED = "This input cannot be read; the reason is given below it. The texts here belong to an earlier input."
+SEED = "with the same seed, methods and settings you get the same texts"
+TOP_P = "choose only from the likeliest words, up to this total probability"
 
 # Gradio's own spreadsheet scrolls, hides its rows behind menus, and is hard to use on a phone.
 GRID = """
@@ -31,7 +32,7 @@ GRID = """
 </table></div>
 <button type="button" data-do="add">+ add a row</button>
 """
-KEYS = "<p>Shift+Enter or Ctrl+Enter in the input runs it, too.</p>"
+KEYS = "<p>You can also press Shift+Enter or Ctrl+Enter in the input.</p>"
 # What "once more" means: only sampling writes another text.
 AGAIN = {"greedy": "Run again (same text)", "beam": "Run again (same text)", "sampling": "Regenerate"}
 
@@ -211,13 +212,13 @@ def _lay_out_settings(task: Task) -> list[Any]:
             label="Decoding",
         )
         with gr.Group(visible=False) as sampling:
-            temperature = gr.Slider(0.1, 2.0, 0.8, step=0.05, label="Temperature", info="higher: bolder words")
-            top_p = gr.Slider(0.05, 1.0, 0.9, step=0.05, label="Top-p", info="of the likeliest words only")
+            temperature = gr.Slider(0.1, 2.0, 0.8, step=0.05, label="Temperature", info="higher is bolder")
+            top_p = gr.Slider(0.05, 1.0, 0.9, step=0.05, label="Top-p", info=TOP_P)
             seed = gr.Number(0, precision=0, label="Seed", info=SEED)
         longest = gr.Slider(10, MOST_TOKENS, task.max_new_tokens, step=1, label="Max new tokens")
-        cut = gr.Checkbox(task.cut, label="Cut an input that is too long, instead of refusing it")
+        cut = gr.Checkbox(task.cut, label="Shorten an input that is too long instead of refusing it")
         shots = gr.Slider(
-            0, MOST_SHOTS, 0, step=1, label="Examples in the prompt", info="0: an instruction only (zero-shot)"
+            0, MOST_SHOTS, 0, step=1, label="Examples in the prompt", info="0 gives only an instruction (zero-shot)"
         )
     decoding.change(
         lambda kind: gr.Group(visible=kind == "sampling"), decoding, sampling, queue=False, api_visibility="private"

@@ -17,8 +17,8 @@ from prefix_core.writing.pane import Pane
 SCORES = ("bleu", "rouge_l")  # those of a single text
 WORTH_SAYING = 0.1  # seconds of loading
 SCORES_NOTE = (
-    "0 to 100, for this one text: BLEU-4, smoothed, and ROUGE-L, each against the nearest reference. One text proves"
-    " little; the measured tables are over whole data sets."
+    "From 0 to 100, for this one text: smoothed BLEU-4 and ROUGE-L, each against the closest reference. One text proves"
+    " little; the tab “Evidence” has scores over whole data sets."
 )
 WORD = re.compile(r"\w+(?:['’.-]\w+)*\s*|[^\w\s]\s*")  # with the blanks that follow
 MOST_NAMED = 6  # missing values that a pane names; of a long table the rest is counted
@@ -93,12 +93,12 @@ def _legend(beside: Pane | None, values: bool) -> str:
         words = f"<ins>only here</ins> · <del>only in {title}</del> · the rest is the same"
     elif values:
         words = (
-            '<mark class="said">said</mark> is in the input · <mark class="extra">unsupported</mark> is not · '
-            "what is missing is listed under each text"
+            '<mark class="said">said</mark>: from the input · <mark class="extra">unsupported</mark>: not in the input'
+            " · what is missing is listed below the text"
         )
     else:
         words = ""
-    bars = "a bar: size on disk, against the largest"
+    bars = "bar: size on disk, relative to the largest"
     return f'<p class="legend">{words}{" · " if words else ""}{bars}</p>'
 
 
@@ -106,7 +106,7 @@ def _steered(pane: Pane) -> str:
     """How the prefix was steered, where it does not act as it was trained."""
     strength = f"strength {pane.strength:g}" if pane.strength != 1 else ""
     first, _, last = pane.layers.partition("-")
-    layers = f"in layers {first} to {last} alone" if first != last else f"in layer {first} alone" if first else ""
+    layers = f"in layers {first} to {last} only" if first != last else f"in layer {first} only" if first else ""
     words = " ".join(filter(None, (strength, layers)))
     return f" · <b>{words}</b>" if words else ""
 
@@ -153,7 +153,7 @@ def _said(pane: Pane, coverage: Coverage | None) -> str:
         missing = ", ".join(named) + (f" and {more} more" if more else "")
         line += f'<span class="missing"><b>missing</b> {missing}</span>'
     if pane.cut:
-        line += f'<span class="note">{pane.cut} tokens of the input did not fit</span>'
+        line += f'<span class="note">{pane.cut} tokens of the input did not fit and were left out</span>'
     return f'<p class="said-line">{line}</p>' if line else ""
 
 
@@ -173,8 +173,8 @@ def _costs(pane: Pane) -> str:
     part = f"{share(pane.trained, pane.base)} of the base" if pane.trained else ""
     return (
         _number("trained", number(pane.trained) if pane.trained else "nothing", part, kept)
-        + _number("on disk", size(pane.bytes), f"as stored here; {size(pane.copy)} as a copy" if pane.copy else "")
-        + _number("context taken", f"{pane.context} tokens" if pane.context else "none")
+        + _number("on disk", size(pane.bytes), f"as stored here; {size(pane.copy)} as a full copy" if pane.copy else "")
+        + _number("context used", f"{pane.context} tokens" if pane.context else "none")
     )
 
 
@@ -223,7 +223,7 @@ def references_html(panes: Sequence[Pane], references: Sequence[str]) -> str:
     count = f"{len(references)} reference{'s' * (len(references) != 1)}"
     items = "".join(f"<li>{escape(text)}</li>" for text in references)
     return (
-        f"<details><summary>What people wrote <small>{count}, and each text's scores against them</small></summary>"
+        f"<details><summary>What people wrote <small>{count}, and how each text scores against them</small></summary>"
         f"<ol>{items}</ol>{_score_table([pane for pane in panes if pane.scores])}</details>"
     )
 

@@ -52,8 +52,8 @@ def to_query(key: str, text: str, methods: list[str], options: DecodingOptions) 
     query = "?" + urlencode({"task": key, "text": text, "methods": ",".join(methods)} | values)
     if len(query) > LONGEST_QUERY:
         raise InputError(
-            f"This input is too long for a link: it would have {len(query):,} characters, and more than"
-            f" {LONGEST_QUERY:,} do not travel safely. Send the text itself."
+            f"This input is too long for a link, which would have {len(query):,} characters; above {LONGEST_QUERY:,},"
+            " links often break. Send the text itself."
         )
     return query
 
@@ -71,7 +71,8 @@ def from_query(query: Mapping[str, str]) -> Link | None:
             try:
                 settings[name] = bool(int(query[name])) if name == "cut" else kind(query[name])
             except ValueError:
-                raise InputError(f"The link is damaged: {name} is “{query[name][:40]}”, which is no number.") from None
+                wrong = f"The link is damaged: {name} is “{query[name][:40]}”, which is not a number."
+                raise InputError(wrong) from None
     return Link(query["task"], query["text"], methods, settings)
 
 
@@ -216,7 +217,7 @@ class Scenes:
             state.due, state.shown = False, None
             if not draft.text.strip():
                 updates[page.input.problem] = ""  # nobody has made a mistake yet
-            nothing = status_html("stopped", "Nothing is written yet: give it an input, then Run")
+            nothing = status_html("stopped", "Nothing is written yet. Enter an input, then press Run.")
             return updates | {page.status: nothing, page.panes: ""}
         opening = self._opening(card) if usual(card, settings) else None
         if opening and methods is not None and not {pane.method for pane in opening.panes} <= set(methods):

@@ -50,7 +50,7 @@ def build(loading: Loading, visitors: Visitors, arrival: Arrival, tab: gr.Tab) -
     opening = load_opening(loading.name, loading.root, card.key)
     page = lay_out(card, opening)
     scenes = Scenes(page, loading, visitors)
-    note = "" if opening else "no precomputed comparison fits this model, so it was computed as you came"
+    note = "" if opening else "computed just now, as there is no precomputed comparison for this model"
     _connect_input(scenes, arrival)
     _connect_runs(scenes, arrival, note)
     tab.select(scenes.tasks, [arrival.token, page.state], page.tasks, **QUICK)
@@ -114,7 +114,7 @@ class RunEvents:
         except InputError as error:
             return {page.input.problem: entry.refused_html(error)}
         checked = {} if due else {page.input.problem: entry.check_html(card, draft)}  # else a link's own problem stays
-        status = status_html("busy", "Waiting for a free place …")
+        status = status_html("busy", "Waiting for a free slot …")
         references = references_html([], card.references_of(source))
         return _buttons(page, state) | checked | {page.status: status, page.references: references}
 

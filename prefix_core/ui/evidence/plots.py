@@ -11,7 +11,7 @@ from typing import Any
 
 import plotly.graph_objects as go
 
-from prefix_core.ui.labels import METRICS, ROW_TITLES, set_title
+from prefix_core.ui.labels import METRICS, ROW_TITLES, set_title, task_title
 from prefix_core.ui.loading import display_name
 from prefix_core.ui.style import COLOURS, GREY, SYMBOLS, figure
 
@@ -69,7 +69,7 @@ def scores(table: Mapping[str, Any], paper: Mapping[str, Any] | None, metric: st
     for name, row in rows.items():
         cells.append([_title(name), *_cells(row, measured), *(f"{row.get(cost, 0):,}" for cost in costs)])
     for name, row in papers.items():
-        cells.append([f"{_title(name)} (the paper, another model)", *_cells(row, measured), *("" for _ in costs)])
+        cells.append([f"{_title(name)} (paper)", *_cells(row, measured), *("" for _ in costs)])
     columns = ["", *(METRICS[name] for name in measured), *(COSTS[name] for name in costs)]
     return Measured(_best(rows, metric), drawn, columns, cells, _source(table, paper))
 
@@ -79,13 +79,13 @@ def _best(rows: Mapping[str, Mapping[str, Any]], metric: str) -> str:
     scored = {name: row for name, row in rows.items() if metric in row}
     sign = -1 if metric == "ter" else 1
     best = max(scored, key=lambda name: sign * scored[name][metric])
-    said = f"{_title(best)} is best with {_with_interval(scored[best], metric)} {METRICS[metric]}"
+    said = f"{_title(best)} has the best {METRICS[metric]}, {_with_interval(scored[best], metric)}"
     if best == "prefix" or "prefix" not in scored:
         share = scored[best].get("share")
         return f"{said}, keeping {share:.2g}% of the model's parameters for the task." if share else f"{said}."
     spans = [scored[name].get("interval", {}).get(metric) for name in (best, "prefix")]
     same = all(spans) and spans[0][0] <= spans[1][1] and spans[1][0] <= spans[0][1]
-    unsure = ": not significantly different, as the intervals overlap" if same else ""
+    unsure = ", not significantly different, as the intervals overlap" if same else ""
     return f"{said}; the prefix has {_with_interval(scored['prefix'], metric)}{unsure}."
 
 
@@ -177,11 +177,14 @@ def _shares(ratios: Mapping[str, float]) -> str:
 def _times(faster: Mapping[str, float]) -> str:
     """How many times as fast, in fp32."""
     measures = {
-        "training, fp32, against PEFT": "training is {:g} times as fast as PEFT's",
-        "decoding 1 rows, fp32": "writing one row {:g} times as fast as transformers'",
-        "decoding 8 rows, fp32": "writing eight rows {:g} times",
+        "training, fp32, against PEFT": "training is {:g} times as fast as PEFT",
+        "decoding 1 rows, fp32": "writing one row {:g} times as fast as transformers",
+        "decoding 8 rows, fp32": "writing eight rows {:g} times as fast",
     }
-    return "In fp32 " + ", ".join(said.format(faster[name]) for name, said in measures.items() if name in faster)
+    return "In fp32, " + ", ".join(said.format(faster[name]) for name, said in measures.items() if name in faster)
+
+
+SHAPES = {"gpt2": "GPT-2", "gpt2-medium": "GPT-2 medium", "gpt2-large": "GPT-2 large", "bart-large": "BART large"}
 
 
 def full_size(table: Mapping[str, Mapping[str, Any]]) -> Measured:
@@ -190,7 +193,7 @@ def full_size(table: Mapping[str, Mapping[str, Any]]) -> Measured:
     measures = list(dict.fromkeys(name for faster in compared.values() for name in faster))[::-1]
     traces = [
         go.Scatter(
-            name=shape,
+            name=SHAPES.get(shape, shape),
             y=_wrapped(faster),
             x=list(faster.values()),
             mode="markers",
@@ -203,14 +206,14 @@ def full_size(table: Mapping[str, Mapping[str, Any]]) -> Measured:
     drawn = figure(*traces, xaxis=axis, height=130 + 44 * len(measures))
     drawn.update_yaxes(automargin=True, categoryorder="array", categoryarray=_wrapped(measures))
     rows = [
-        [f"{shape}: {program}, {dtype}", f"{result['parameters']:,}", *(_cell(figures, kind) for kind in KINDS)]
-        for shape, result in table.items()
+        [f"{name}: {program}, {dtype}", f"{result['parameters']:,}", *(_cell(figures, kind) for kind in KINDS)]
+        for name, result in ((SHAPES.get(shape, shape), result) for shape, result in table.items())
         for program in PROGRAMS
         for dtype, figures in result.get(program, {}).items()
     ]
     one = next(iter(table.values()))
     note = f"Random weights, {one['threads']} threads, a prefix of {one['prefix_length']}"
-    said = " ".join(f"{shape}: {_times(faster)[0].lower()}{_times(faster)[1:]}." for shape, faster in compared.items())
+    said = " ".join(f"{SHAPES.get(shape, shape)}: {_times(faster)}." for shape, faster in compared.items())
     columns = ["", "parameters", *KINDS.values()]
     return Measured(said, drawn, columns, rows, f"{note}; python -m prefix_core bench --shape.")
 
@@ -264,7 +267,7 @@ def sweep(entries: Sequence[Mapping[str, Any]]) -> Measured:
             },
             hovertemplate="%{y}, learning rate %{text}: %{x:.3f}<extra></extra>",
         ),
-        xaxis={"title": "held-out loss, nats a token", "range": [shown[0] - room, shown[-1] + room]},
+        xaxis={"title": "held-out loss (nats per token)", "range": [shown[0] - room, shown[-1] + room]},
         height=90 + 46 * len(settings),
     )
     drawn.update_yaxes(automargin=True, autorange="reversed")
@@ -273,17 +276,18 @@ def sweep(entries: Sequence[Mapping[str, Any]]) -> Measured:
         for entry in entries
     ]
     note = "Beside each mark its learning rate; the lowest loss of a row is filled. "
-    note += f"{entries[0]['base']}; {entries[0]['held_out_inputs']} held-out inputs of {entries[0]['task']}"
+    note += f"{display_name(entries[0]['base'])}; {entries[0]['held_out_inputs']} held-out inputs of "
+    note += task_title(entries[0]["task"])
     if beyond := len(losses) - len(shown):
-        note += f"; beyond the plot, in the table: {beyond} over {FAILED} times the lowest loss"
+        note += f"; not in the plot but in the table: {beyond} over {FAILED} times the lowest loss"
     lowest: dict[str, Mapping[str, Any]] = {}
     for entry in sorted(entries, key=lambda entry: entry["held_out_loss"]):
         lowest.setdefault(entry["method"], entry)
     said = "; ".join(
-        f"{_setting(entry)}: {entry['held_out_loss']:.3f} at {entry['learning_rate']:g}" for entry in lowest.values()
+        f"{_setting(entry)} {entry['held_out_loss']:.3f} ({entry['learning_rate']:g})" for entry in lowest.values()
     )
     columns = ["setting", "learning rate", "steps", "held-out loss"]
-    return Measured(f"Lowest held-out loss of each method: {said}.", drawn, columns, rows, note)
+    return Measured(f"Lowest held-out loss of each method, and its learning rate: {said}.", drawn, columns, rows, note)
 
 
 def _title(name: str) -> str:
@@ -304,10 +308,11 @@ def _setting(entry: Mapping[str, Any]) -> str:
 
 
 def _source(table: Mapping[str, Any], paper: Mapping[str, Any] | None) -> str:
-    on = set_title(table["split"]) + (f" ({table['scored_on']})" if "scored_on" in table else "")
+    on = set_title(table["split"])
     cut = max((row.get("cut", 0) for row in table["rows"]), default=0)
     on += f" (at most {cut:,} inputs cut to fit the context)" if cut else ""
-    ours = f"{display_name(table['base'])}, {table['base_parameters']:,} parameters; {on}, {table['decoding']}"
+    ours = f"{display_name(table['base'])}, {table['base_parameters']:,} parameters; {on}, {table['decoding']}."
+    ours += " In brackets and as lines: 95% intervals."
     if not paper:
-        return f"{ours}."
-    return f"{ours}. The paper's: another model, {paper['model']}, on the test set, {paper['decoding']}."
+        return ours
+    return f"{ours} The paper's values: another model, {paper['model']}, on the test set, {paper['decoding']}."

@@ -7,14 +7,14 @@ import plotly.graph_objects as go
 
 from prefix_core.studies.findings import verdict
 from prefix_core.ui.evidence.plots import Measured, intervals
-from prefix_core.ui.labels import METRICS, ROW_TITLES, set_title
+from prefix_core.ui.labels import METRICS, ROW_TITLES, set_title, task_title
 from prefix_core.ui.loading import display_name
 from prefix_core.ui.style import COLOURS, GREY, figure
 
 VARIANTS = {"prefix": "Prefix", "infix": "Infix", "embedding": "Embeddings alone"}
 INTERVALS = "Vertical lines are 95% intervals over the inputs."
-DRAWN = "A ring is one draw of the texts; the line goes through the means of the draws."
-BARS = "A bar is the mean of its rings; a ring is one draw of the texts."
+DRAWN = "Each ring is one draw of the training texts; the line goes through the means."
+BARS = "Each ring is one draw of the training texts; the bar is their mean."
 Table: TypeAlias = Mapping[str, Any]
 Row: TypeAlias = Mapping[str, Any]
 
@@ -242,7 +242,7 @@ def prompts(table: Table) -> Measured:
     best = {task: max(some, key=lambda row: float(row[row["metric"]])) for task, some in by_task.items()}
     drawn = figure(
         go.Scatter(
-            y=[row["task"] for row in rows],
+            y=[task_title(row["task"]) for row in rows],
             x=[row[row["metric"]] for row in rows],
             text=[f"{row['instruction']}<br>{row['system']}" for row in rows],
             mode="markers",
@@ -253,18 +253,19 @@ def prompts(table: Table) -> Measured:
             },
             hovertemplate="%{x:.1f}: %{text}<extra></extra>",
         ),
-        xaxis={"title": "BLEU; of summarization ROUGE-L", "rangemode": "tozero"},
+        xaxis={"title": "BLEU, for news ROUGE-L", "rangemode": "tozero"},
         height=110 + 50 * len(by_task),
     )
     drawn.update_yaxes(automargin=True, type="category")
-    cells = [[row["task"], row["instruction"], row["system"], f"{row[row['metric']]:.1f}"] for row in rows]
+    cells = [[task_title(row["task"]), row["instruction"], row["system"], f"{row[row['metric']]:.1f}"] for row in rows]
     said = "; ".join(
-        f"{task} {row[row['metric']]:.1f} {METRICS[row['metric']]}, asked “{row['instruction']}”"
+        f"{task_title(task)} {row[row['metric']]:.1f} {METRICS[row['metric']]} with “{row['instruction']}”"
         for task, row in best.items()
     )
     columns = ["task", "instruction", "system line", "score"]
-    note = f"{display_name(table['base'])}; a mark is an instruction under a system line; python -m prefix_core study"
-    return Measured(f"Best without examples: {said}.", drawn, columns, cells, f"{note} prompts.")
+    note = "Each mark is one instruction with one system line; a filled one is the best. "
+    note += f"{display_name(table['base'])}; python -m prefix_core study prompts."
+    return Measured(f"The best instructions, without examples: {said}.", drawn, columns, cells, note)
 
 
 def main_metric(table: Table) -> str:
@@ -293,6 +294,6 @@ def _source(table: Table, reading: str) -> str:
     """How the plot is read, and what it is of."""
     inputs = ", ".join(f"{count:,} of {set_title(where)}" for where, count in table["rows"][0]["inputs"].items())
     return (
-        f"{reading} {display_name(table['base'])}, {table['base_parameters']:,} parameters; task {table['task']}, "
-        f"scored on {inputs}, {table['decoding']}; python -m prefix_core study."
+        f"{reading} {display_name(table['base'])}, {table['base_parameters']:,} parameters; "
+        f"{task_title(table['task'])}, scored on {inputs}, {table['decoding']}; python -m prefix_core study."
     )

@@ -21,15 +21,15 @@ from prefix_core.ui.loading import Loading
 # Stem of a file of evidence -> its heading and what draws it. A new kind of measurement is one line here.
 FIGURES: dict[str, tuple[str, Callable[[Any], Measured]]] = {
     "lengths": ("How long a prefix should be", studies.lengths),
-    "variants": ("Embeddings alone, and an infix", studies.variants),
-    "few_examples": ("Few examples", studies.few_examples),
-    "initial_words": ("Where a prefix starts", studies.initial_words),
-    "layers": ("In which layers", studies.layers),
-    "few_news": ("Few news articles", studies.few_examples),
+    "variants": ("Prefix, infix, or embeddings alone", studies.variants),
+    "few_examples": ("Training on few examples", studies.few_examples),
+    "initial_words": ("Which words a prefix starts from", studies.initial_words),
+    "layers": ("Which layers need a prefix", studies.layers),
+    "few_news": ("Training on few news articles", studies.few_examples),
     "lengths_news": ("How long a prefix for news should be", studies.lengths),
-    "topics": ("A topic never learned from", studies.topics),
-    "within_news": ("From business and politics to technology and entertainment", studies.topics),
-    "prompts": ("How the model is asked", studies.prompts),
+    "topics": ("Topics not seen in training", studies.topics),
+    "within_news": ("Trained on business and politics, tested on technology and entertainment", studies.topics),
+    "prompts": ("How the model is prompted", studies.prompts),
     "sweep": ("How the defaults were chosen", plots.sweep),
     "bench": ("Speed and memory", plots.speed),
 }
@@ -37,8 +37,8 @@ BEYOND: dict[str, tuple[str, Callable[[Any], Measured]]] = {  # on models that a
     "full_size": ("Models of full size", plots.full_size),
 }
 DRAWN_BY = FIGURES | BEYOND
-AWAITED = '<p class="source">What was measured on this base is shown as soon as it is loaded.</p>'
-BEYOND_HEADING = '<h2>Beyond this base</h2><p class="source">Measured on other models, as each figure says.</p>'
+AWAITED = '<p class="source">What was measured on this model appears as soon as it is loaded.</p>'
+BEYOND_HEADING = '<h2>Other models</h2><p class="source">Measured on models that this page does not run.</p>'
 
 
 def build(demo: gr.Blocks, loading: Loading, root: Path = EVIDENCE) -> None:
@@ -82,9 +82,9 @@ def build(demo: gr.Blocks, loading: Loading, root: Path = EVIDENCE) -> None:
 
 def introduction(base: str) -> str:
     return (
-        "<p>Measured by this program on the base that it runs; <code>"
-        f"{command('rebuild', base)}</code> measures it again. Where the paper reports the same metric, hollow "
-        "diamonds show its values: those are of <b>another, larger model</b>, not a mark for this one to reach.</p>"
+        "<p>Everything here was measured by this program on the model it runs; <code>"
+        f"{command('rebuild', base)}</code> measures it again. Hollow diamonds are the paper's values, where it has "
+        "the same metric: they come from <b>another, larger model</b>, so they are no target for this one.</p>"
     )
 
 
@@ -188,9 +188,9 @@ def missing_html(measured: Sequence[str], base: str) -> str:
     }
     lines = ""
     for name, offered in by_command.items():
-        if absent := ", ".join(title for stem, title in offered.items() if stem not in measured):
+        if absent := " · ".join(title for stem, title in offered.items() if stem not in measured):
             lines += f"<li>{escape(absent)} <code>{command(name, base)}</code></li>"
-    title = "Not measured on this base yet" if measured else "Nothing was measured on this base yet"
+    title = "Not measured on this model yet" if measured else "Nothing was measured on this model yet"
     return f'<h2>{title}</h2><ul class="source missing-measures">{lines}</ul>' if lines else ""
 
 

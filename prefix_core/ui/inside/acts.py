@@ -23,7 +23,7 @@ from prefix_core.writing.pane import Pane
 if TYPE_CHECKING:
     from prefix_core.writing.engine import Engine
 
-NOTHING = "There is no text of a prefix in Compare yet. Run it there with a prefix ticked, then come back."
+NOTHING = "There is no text written with a prefix in Compare yet. Run one there, then come back."
 
 
 def of_first_look(look: FirstLook, title: str) -> tuple[str, dict[str, Any]]:

@@ -12,8 +12,8 @@ from prefix_core.ui.common import status_html
 
 ACTING = """
 <div class="words"><h2>1 · Where it acts</h2><p>A prefix is a few learned keys and values that every token of the text
-can attend to. Here is what that does, token by token. The darker a token, the more the prefix changed what was to come
-there. Choose one, by a click or with the arrow keys, to see what the frozen model would have gone on with.</p></div>
+can attend to. Here is its effect, token by token: the darker a token, the more the prefix changed what could come
+there. Click a token, or use the arrow keys, to see how the frozen model would have gone on.</p></div>
 """
 
 ACTS = """
@@ -24,11 +24,11 @@ ACTS = """
     <section class="acts-next"><h3>What comes next <small data-where></small></h3>
       <div class="pair"><div><h4>with the prefix</h4><ol data-with></ol></div>
       <div><h4>without it</h4><ol data-without></ol></div></div>
-      <p data-kl></p><h3>The vectors that gained most here</h3><ol data-vectors></ol></section>
-    <section class="acts-map"><h3>Attention it gained</h3>
+      <p data-kl></p><h3>Vectors that gained most attention here</h3><ol data-vectors></ol></section>
+    <section class="acts-map"><h3>Attention the prefix gained</h3>
       <div class="switch" role="group" aria-label="Which part of the prefix"><button type="button" data-part="share"
-        aria-pressed="true">all but its first position</button><button type="button" data-part="sink"
-        aria-pressed="false">its first position, the sink</button></div>
+        aria-pressed="true">all but the first position</button><button type="button" data-part="sink"
+        aria-pressed="false">first position (the sink)</button></div>
       <div class="maps"><div class="axis"><span>layer 1</span><span data-last></span></div>
         <figure><svg data-map role="img" aria-label="Attention gained: tokens by layers"></svg>
           <figcaption>the text, token by token</figcaption></figure>
@@ -36,24 +36,25 @@ ACTS = """
           <figcaption data-heads-of></figcaption></figure></div>
       <p class="acts-scale both"><span data-less></span><i></i><span data-more></span></p>
       <p data-reading aria-live="polite"></p>
-      <p class="note">Any words at the start of a text draw much attention, most of it to the very first position,
-        whatever stands there: an attention sink. So this is the share of attention that goes to the trained prefix,
-        less the share that its start drew at the same positions, and the first position is apart.</p></section>
+      <p class="note">Whatever stands at the start of a text draws much attention, and most of that goes to the very
+        first position: an attention sink. So this shows the trained prefix's share of the attention minus the share
+        that its untrained start drew at the same positions, with the first position on its own.</p></section>
   </div>
 </div>
 """
 
 AMONG = """
 <div class="words"><h2>2 · Which words its vectors are near</h2><p>In every layer, each token of a text offers a
-<b>key</b>, by which later tokens find it, and a <b>value</b>, which they take from it. A prefix is more of these,
-learned instead of computed, so each of its vectors has tokens that it is near to, of 2,000 frequent ones, each averaged
-over its places in a sample text of our own. A vector far from every token says what no word says.</p></div>
+<b>key</b>, by which later tokens find it, and a <b>value</b>, which they take from it. A prefix adds more of these,
+learned instead of computed. Here each of its vectors is compared with those of 2,000 frequent tokens, averaged over a
+sample text of our own. A vector far from every token says something that no single word says.</p></div>
 """
 
 PICTURE = """
-<div class="words"><h2>3 · Among all the tokens</h2><p>Out of hundreds of dimensions, the picture keeps those in which
-the set you choose varies most (PCA); two points may look close and be far apart. Keys are compared as they are before
-their position turns them. A thin line leads from where each vector began. Click a dot for what is nearest to it.</p>
+<div class="words"><h2>3 · Among all the tokens</h2><p>Out of hundreds of dimensions, the picture keeps the two or three
+in which the chosen points vary most (PCA), so two points may look close and still be far apart. Keys are compared as
+they are before their positions rotate them. A thin line shows where each vector started. Click a dot to see its
+neighbours.</p>
 </div>
 """
 
@@ -132,9 +133,9 @@ def lay_out() -> InsideTab:
         with gr.Row(elem_id="inside-choices"):
             prefixes = gr.CheckboxGroup([], label="Prefixes", elem_id="inside-prefixes", min_width=300, scale=2)
             layer = gr.Slider(1, 2, 1, step=1, label="Layer", elem_id="inside-layer", min_width=220, scale=2)
-            part = gr.Radio([("Keys", "keys"), ("Values", "values")], value="keys", label="Part", min_width=150)
+            part = gr.Radio([("Keys", "keys"), ("Values", "values")], value="keys", label="Compare", min_width=150)
         bare = gr.Checkbox(
-            label="Bare embeddings: tokens without text or position, as layer 1 reads them", visible=False
+            label="Bare embeddings: tokens out of context, as layer 1 reads them", visible=False
         )
         status = gr.HTML(status_html("idle", "Opening …"), elem_id="inside-status")
         near = gr.HTML("", apply_default_css=False)
@@ -143,11 +144,11 @@ def lay_out() -> InsideTab:
             fit = gr.Radio(
                 [("Tokens", "tokens"), ("Prefixes", "prefixes"), ("Both", "both")],
                 value="tokens",
-                label="Spread out the most",
+                label="Directions in which these vary most",
                 min_width=220,
             )
             three = gr.Radio([("2-D", False), ("3-D", True)], value=False, label="Picture", min_width=150)
-            save = gr.Button("Download coordinates (CSV)", scale=0, min_width=230, elem_id="save-coordinates")
+            save = gr.Button("Download coordinates (CSV)", size="sm", scale=0, min_width=230, elem_id="save-coordinates")
         space = gr.Plot(show_label=False, container=False, elem_id="space")
         script = (ASSETS / "space.js").read_text(encoding="utf-8")
         gr.HTML(FINDER, js_on_load=script, apply_default_css=False)

@@ -71,9 +71,9 @@ def nearest_html(view: View, titles: Mapping[str, str]) -> str:
     """A table for each prefix: every vector with the tokens nearest to it and their distances."""
     tables = "".join(_table(view, name, titles[name]) for name in view.prefixes)
     word = (
-        f"Distances are Euclidean, in all {view.dimensions} dimensions of the layer. From one token to the next it is "
-        f"typically <b>{view.typical:.1f}</b>; a token that a vector is <span class='close'><code>as near to</code>"
-        "</span> stands out, and one of the <span class='own'><code>words it began as</code></span> is underlined."
+        f"Distances are Euclidean, over all {view.dimensions} dimensions of the layer. The token nearest to a token is "
+        f"typically <b>{view.typical:.1f}</b> away; tokens <span class='close'><code>as near to a vector</code></span> "
+        "are marked, and <span class='own'><code>words it started as</code></span> are underlined."
     )
     return f'<div class="nearest"><p>{word}</p><div class="tables">{tables}</div></div>' if tables else ""
 
@@ -158,7 +158,7 @@ def _said(view: View, name: str) -> list[str]:
     way = view.ways.get(name)
     lines = []
     for number, row in enumerate(view.nearest[name], 1):
-        began = f", began as {escape(visible_space(way.words[number - 1]))}" if way and way.words else ""
+        began = f", started as {escape(visible_space(way.words[number - 1]))}" if way and way.words else ""
         moved = f"<br>moved by {way.moved[number - 1]:.1f}" if way else ""
         nearest = f"{escape(visible_space(view.texts[row[0].token]))} {row[0].distance:.1f}"
         lines.append(f"vector {number}{began}{moved}<br>nearest: {nearest}")
@@ -174,7 +174,7 @@ def _table(view: View, name: str, title: str) -> str:
         moved = f"{way.moved[number - 1]:.1f}" if way else "–"
         chips = "".join(_chip(view, near, own) for near in row)
         rows += f'<tr><th scope="row">{number}</th><td>{began}</td><td>{moved}</td><td class="chips">{chips}</td></tr>'
-    named = ("vector", "began as", "has moved", "nearest tokens now")
+    named = ("vector", "started as", "moved by", "nearest tokens now")
     heads = "".join(f'<th scope="col">{head}</th>' for head in named)
     return (
         f'<div class="scroll" tabindex="0" role="region" aria-label="Nearest tokens: {escape(title)}"><table>'
@@ -187,7 +187,7 @@ def _table(view: View, name: str, title: str) -> str:
 def _chip(view: View, near: Neighbour, own: set[str]) -> str:
     text = view.texts[near.token]
     kinds = " ".join(["close"] * (near.distance <= view.typical) + ["own"] * (text in own))
-    title = ' title="one of the words that it began as"' if text in own else ""
+    title = ' title="one of the words it started as"' if text in own else ""
     return f'<span class="{kinds}"{title}><code>{escape(visible_space(text))}</code>{near.distance:.1f}</span>'
 
 

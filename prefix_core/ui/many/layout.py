@@ -28,8 +28,8 @@ TABLE = """
 </table></div>
 """
 ABOUT = (
-    f'<p class="told">A file of up to {MOST_ROWS} rows, each an input of the chosen task, in one column or in several. '
-    "Every ticked method writes every row.</p>"
+    f'<p class="told">Bring a file of up to {MOST_ROWS} rows, each one input for the chosen task, in one column or in '
+    "several. Every ticked method writes a text for every row.</p>"
 )
 
 
@@ -75,7 +75,7 @@ def lay_out_file() -> dict[str, Any]:
         gr.HTML(ABOUT)
         file = gr.File(label="CSV, Excel, JSON, Parquet", file_types=[*SUFFIXES], height=84, elem_id="many-file")
         problem = gr.HTML("", elem_id="many-problem", elem_classes="problem-place")
-        sheets = gr.Radio([], label="Sheet of the workbook", visible=False, elem_id="many-sheets")
+        sheets = gr.Radio([], label="Which sheet of the workbook?", visible=False, elem_id="many-sheets")
         offer = gr.Button("", size="sm", visible=False, elem_id="many-offer")
         report = gr.HTML("", elem_id="many-report", elem_classes="report-place")
         run = gr.Button("Write all rows", variant="primary", visible=False, elem_id="many-run")

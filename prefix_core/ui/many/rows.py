@@ -113,7 +113,7 @@ def read_inputs(content: tuple[str, bytes], task: Task, answers: Answers = UNASK
             raise Offer(message, "leave_out", f"Leave out {'this row' if count == 1 else f'these {count} rows'}")
         raise InputError(message)
     for row in problems:
-        sheet.report.left_out.append((row.number, "left out: there is no input"))
+        sheet.report.left_out.append((row.number, "left out: it has no input"))
     return Inputs(sheet.name, good, sheet.report)
 
 

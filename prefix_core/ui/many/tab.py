@@ -132,7 +132,7 @@ class ManyEvents:
         several = many.pasted_inputs(card.task, text) if edited == "text" else None
         if several is None:
             return gr.Button(visible=False)
-        return gr.Button(f"Write all {len(several.rows)} as many inputs", visible=True)
+        return gr.Button(f"Write a text for each of the {len(several.rows)}", visible=True)
 
     def begin(self, state: ManyState, token: str, key: str, *form: Any) -> Updates:
         """Check everything and ask for a run."""
@@ -158,7 +158,7 @@ class ManyEvents:
         parts = self.parts
         return {
             parts.problem: "",
-            parts.status: status_html("busy", "Waiting for a free place …"),
+            parts.status: status_html("busy", "Waiting for a free slot …"),
             parts.table: payload(run),
             parts.run: gr.Button(interactive=False),
             parts.pasted: gr.Button(interactive=False),

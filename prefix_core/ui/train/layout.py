@@ -12,7 +12,7 @@ from prefix_core.ui.train.sheet import SUFFIXES, UNASKED
 from prefix_core.ui.train.views import COMING
 
 TASKS = {"custom": "My own: any text to any text", "e2e": "Restaurant tables (E2E)", "webnlg": "Triples (WebNLG)"}
-IDLE = "Nothing is being trained.", "Train begins with your rows, or with the sample set."
+IDLE = "Nothing is being trained.", "Bring your rows or try the sample set, then press Train."
 FIRST = TrainingForm(None, "custom", [], "")  # what the form holds at first
 TEMPLATE = "input,text\n" + '"an input, such as a list of facts","the text for it"\n' * 3
 
@@ -98,26 +98,27 @@ def lay_out(limits: str) -> TrainTab:
 
 def _lay_out_rows(limits: str) -> dict[str, Any]:
     """The rows: from the sample set, a file or the keyboard, and which of their columns mean what."""
-    gr.HTML(f'<h2>Your examples</h2><p class="told">Inputs and the texts you would write for them: {limits}.</p>')
+    told = f"Inputs, each with the text you would write for it. Limits: {limits}."
+    gr.HTML(f'<h2>Your examples</h2><p class="told">{told}</p>')
     with gr.Row(elem_id="training-start"):
         sample = gr.Button("Try the sample set", size="sm", min_width=0, elem_id="training-sample")
         address = "data:text/csv;charset=utf-8," + quote(TEMPLATE)
-        gr.HTML(f'<a class="template" href="{address}" download="template.csv">an empty template (CSV)</a>')
+        gr.HTML(f'<a class="template" href="{address}" download="template.csv">Empty template (CSV)</a>')
     file = gr.File(
-        label="A file: CSV, JSON, Excel, ODS, Parquet, Markdown",
+        label="File: CSV, JSON, Excel, ODS, Parquet, Markdown",
         file_types=list(SUFFIXES),
         height=84,
         elem_id="training-file",
     )
     rows = gr.Textbox(
-        label="Or paste or type the rows, the names of the columns first",
+        label="Or paste or type rows, starting with the column names",
         placeholder='input,text\n"an input","the text for it"',
         lines=3,
         max_lines=9,
         elem_id="training-rows",
     )
     problem = gr.HTML("", elem_id="training-problem", elem_classes="problem-place")
-    sheets = gr.Radio([], label="Sheet of the workbook", visible=False, elem_id="training-sheets")
+    sheets = gr.Radio([], label="Which sheet of the workbook?", visible=False, elem_id="training-sheets")
     offer = gr.Button("", size="sm", visible=False, elem_id="training-offer")
     report = gr.HTML("", elem_id="training-report")
     preview = gr.HTML("", elem_id="training-preview")
@@ -126,13 +127,13 @@ def _lay_out_rows(limits: str) -> dict[str, Any]:
             [(title, name) for name, title in TASKS.items()],
             value=FIRST.task,
             label="Task",
-            info="a restaurant's text is also checked for how much of its table it says",
+            info="texts about restaurants are also checked for the values they say",
         )
         inputs = gr.CheckboxGroup([], label="Input columns")
         target = gr.Radio([], label="Text column")
         template = gr.Textbox(
-            label="How the input is written",
-            info="{column} stands for the cell of that column",
+            label="How the input is put together",
+            info="{column} is replaced by the cell in that column",
             elem_id="training-template",
         )
     return {
@@ -148,38 +149,38 @@ def _lay_out_settings() -> dict[str, Any]:
         [(title, name) for name, title in PACES.items()],
         value=FIRST.pace,
         label="How long",
-        info="quick: every row about three times; thorough: ten times, in three times as long",
+        info="quick goes over every row about three times; thorough ten times, which takes three times as long",
     )
     race = gr.Checkbox(
         FIRST.race,
         label="Race it against fine-tuning",
-        info="a copy of the whole model learns from the same rows, a step of each in turn",
+        info="a full copy of the model learns from the same rows; they take turns, step by step",
         elem_id="training-race",
     )
     with gr.Accordion("Start, length, epochs, learning rate", open=False, elem_id="training-settings"):
         start = gr.Radio(
             [(title, name) for name, title in STARTS.items()],
             value=FIRST.start,
-            label="The prefix starts as what the model computes for",
-            info="rows: it writes at once as if it were shown them, and learns from the others",
+            label="The prefix starts from",
+            info="from rows: it begins as if it had been shown them, and learns from the others",
         )
         words = gr.Textbox(
-            FIRST.initial_words, label="Words", info="for a start from words: some that name the task",
+            FIRST.initial_words, label="Words", info="for a start from words: a few that name the task",
             elem_id="training-words",
         )  # fmt: skip
         length = gr.Slider(
             1, LONGEST_PREFIX, FIRST.prefix_length, step=1, label="Prefix length",
-            info="for a start from words: vectors a layer; rows take as many as they have tokens",
+            info="vectors per layer, for a start from words; a start from rows has one per token",
         )  # fmt: skip
         epochs = gr.Number(
-            None, label="Epochs", info="how often every row is seen", placeholder="as quick or thorough takes",
+            None, label="Epochs", info="how often every row is seen", placeholder="set by quick or thorough",
             elem_id="training-epochs",
         )  # fmt: skip
         rate = gr.Number(
             None,
             label="Learning rate",
-            info="of the prefix; higher learns faster, until it learns nothing",
-            placeholder="what suits the model",
+            info="of the prefix; higher learns faster, too high learns nothing",
+            placeholder="chosen for this model",
             step=0.005,
             elem_id="training-rate",
         )
@@ -215,7 +216,7 @@ def _lay_out_own() -> dict[str, Any]:
         own = gr.Radio([], show_label=False, label="Your prefixes", container=False)
         about = gr.HTML("")
         with gr.Row(elem_id="training-naming"):
-            name = gr.Textbox(label="Its name", max_lines=1, elem_id="training-name")
+            name = gr.Textbox(label="Name", max_lines=1, elem_id="training-name")
             rename = gr.Button("Rename", size="sm", scale=0, min_width=0, elem_id="training-rename")
         with gr.Row():
             use = gr.Button("Use in Compare", size="sm", min_width=0, elem_id="training-use")
@@ -224,15 +225,15 @@ def _lay_out_own() -> dict[str, Any]:
             llama_cpp = gr.DownloadButton("For llama.cpp", size="sm", min_width=0, elem_id="training-llama-cpp")
             delete = gr.Button("Delete", size="sm", min_width=0, elem_id="training-delete")
     bring = gr.File(
-        label="Bring one that you downloaded here (.zip)", file_types=[".zip"], height=84, elem_id="training-bring"
+        label="Upload one that you downloaded here (.zip)", file_types=[".zip"], height=84, elem_id="training-bring"
     )
     brought = gr.HTML("", elem_id="training-brought", elem_classes="problem-place")
     with gr.Row(elem_id="training-forget-row"):
         gr.HTML(
-            '<p class="legend">Rows, runs and prefixes are yours alone. They are removed an hour after your '
+            '<p class="legend">Only you can see your rows, runs and prefixes. They are deleted an hour after your '
             "last visit, or now:</p>"
         )
-        forget = gr.Button("Remove all of mine", size="sm", scale=0, min_width=150, elem_id="training-forget")
+        forget = gr.Button("Delete all of mine", size="sm", scale=0, min_width=150, elem_id="training-forget")
     return {
         "own": own, "kept": kept, "about": about, "name": name, "rename": rename,
         "use": use, "inside": inside, "download": download,

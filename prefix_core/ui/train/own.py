@@ -36,7 +36,7 @@ def connect_own(page: TrainTab, loading: Loading, visitors: Visitors, arrival: A
             own = bring_prefix(loading, visitors, visitor, Path(path))
         except PrefixError as error:
             return [visitor.token, None, problem_html(error)]
-        return [visitor.token, None, f"<p>“{escape(own.name)}” is yours to use now.</p>"]
+        return [visitor.token, None, f"<p>“{escape(own.name)}” is ready to use.</p>"]
 
     def delete(token: str, name: str) -> None:
         visitor = visitors.visit(token)
@@ -56,7 +56,7 @@ def connect_own(page: TrainTab, loading: Loading, visitors: Visitors, arrival: A
 
     def forget(token: str) -> list[Any]:
         visitors.forget(token)
-        gone = status_html("idle", "Everything of yours was removed.")
+        gone = status_html("idle", "Everything of yours was deleted.")
         buttons = [gr.Button(interactive=True), gr.Button(interactive=False)]
         stops = [gr.Button(visible=False), gr.Button(visible=False)]
         shown = [gone, gr.Plot(visible=False), views.COMING, "", *buttons, *stops]

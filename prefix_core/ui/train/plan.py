@@ -200,7 +200,7 @@ def describe_plan(plan: TrainingPlan, base: Base) -> str:
         f"{number(trained)} parameters trained, {number(kept)} kept, {share(kept, base.parameters)} of the base",
     ]
     if "fine_tune" in plan.methods:
-        parts.append(f"fine-tuning beside it takes about {size(copy_bytes(base))} of memory")
+        parts.append(f"fine-tuning beside it needs about {size(copy_bytes(base))} of memory")
     return " · ".join(parts)
 
 
@@ -209,8 +209,8 @@ def _check_memory(base: Base) -> None:
     wanted, free = copy_bytes(base), free_bytes()
     if free is not None and free < wanted:
         raise InputError(
-            f"Fine-tuning a copy of the model beside the prefix takes about {size(wanted)}, and {size(free)} are free "
-            "here. Untick it, and the prefix is trained alone."
+            f"Fine-tuning a copy of the model beside the prefix needs about {size(wanted)} of memory, and only "
+            f"{size(free)} are free here. Untick the race to train the prefix alone."
         )
 
 

@@ -134,9 +134,9 @@ class RowEvents:
             wanted, free = copy_bytes(self.loading.wait().base), free_bytes()
         except PrefixError:
             return gr.skip()
-        told = f"a copy of the whole model learns from the same rows, in turns; it takes about {size(wanted)} of memory"
+        told = f"a full copy of the model learns from the same rows, in turns; it needs about {size(wanted)} of memory"
         if free is not None and free < wanted:
-            return gr.Checkbox(value=False, interactive=False, info=f"{told}, and {size(free)} are free here")
+            return gr.Checkbox(value=False, interactive=False, info=f"{told}, but only {size(free)} are free here")
         return gr.Checkbox(info=told)
 
     def plan(self, *fields: Any) -> tuple[Any, ...]:

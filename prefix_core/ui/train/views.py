@@ -25,10 +25,10 @@ SHORT_METRICS = ("bleu", "rouge_l", "chrf", "slot_coverage", "names_said")  # re
 CLOCKS = 4  # steps after the start at which the plot says how long it took to them
 CLOCK_HEIGHT = 16  # pixels of such a line
 SMOOTHING = 0.9  # of the smoothed loss
-COMING = """<div class="coming"><p>While it trains, you will see here</p><ul>
-<li><b>the loss</b> as it falls, on your rows and on a few that are held out of them</li>
-<li><b>what it writes</b> for three inputs it does not learn from, within seconds, and as it gets better</li>
-<li><b>before and after</b>, in scores and costs; the prefix is yours then, to compare, look inside, take home</li>
+COMING = """<div class="coming"><p>While it trains, you will see here:</p><ul>
+<li><b>the loss</b> as it falls, on your rows and on a few that are held out</li>
+<li><b>what it writes</b> for three held-out inputs, from the first seconds on</li>
+<li><b>before and after</b>, in scores and costs; then the prefix is yours to compare, look inside and take home</li>
 </ul></div>"""
 NOTES = {
     "before": "the same prefix, as it started",
@@ -63,8 +63,8 @@ def loss_plot(methods: Sequence[MethodProgress]) -> go.Figure:
     return figure(
         *traces,
         height=320 + CLOCK_HEIGHT * len(methods),
-        xaxis={"title": "step, and when it was done", "range": [0, longest], "tickvals": places, "ticktext": clocks},
-        yaxis={"title": "loss, nats a token", "rangemode": "tozero"},
+        xaxis={"title": "step, and the time it took", "range": [0, longest], "tickvals": places, "ticktext": clocks},
+        yaxis={"title": "loss (nats per token)", "rangemode": "tozero"},
         margin={"l": 48, "r": 24, "t": 12, "b": 52 + CLOCK_HEIGHT * len(methods)},
     )
 
@@ -162,7 +162,7 @@ def samples_html(run: TrainingRun) -> str:
             lines.append(_line("Prompted", run.outputs["prompt"][place], "prompt"))
         lines.append(_line("from your rows", run.plan.held_out[place].references[0], "reference"))
         cards.append(f'<article class="sample"><p class="source">{escape(source)}</p>{"".join(lines)}</article>')
-    return f'<h3>Inputs it does not learn from, as it writes them</h3><div class="samples">{"".join(cards)}</div>'
+    return f'<h3>What it writes for held-out inputs</h3><div class="samples">{"".join(cards)}</div>'
 
 
 def scores_html(run: TrainingRun) -> str:
@@ -180,7 +180,7 @@ def scores_html(run: TrainingRun) -> str:
         f"{_cells(_costs(run, name))}</tr>"
         for name, scores in rows.items()
     )
-    note = f"Greedy, on {first['inputs']} held-out inputs: few, so small differences mean little."
+    note = f"Greedy decoding on {first['inputs']} held-out inputs: few, so small differences mean little."
     if "fine_tune" in rows:
         note += " The fine-tuned copy of the model was measured here and is not kept."
     return (
@@ -194,11 +194,11 @@ def about_html(prefix: OwnPrefix) -> str:
     """What is known of one of the visitor's prefixes."""
     card = prefix.card
     length = prefix.steered.prefix.length if prefix.steered.prefix else 0
-    details = [f"{length} vectors a layer", f"{number(prefix.steered.kept)} parameters", size(prefix.steered.bytes)]
+    details = [f"{length} vectors per layer", f"{number(prefix.steered.kept)} parameters", size(prefix.steered.bytes)]
     trained = f"{number(card.trained)} of them trained" if 0 < card.trained < card.kept else ""
     shown = len(card.settings.get("demonstrations", ()))
     details += [trained] if trained else []
-    details += [f"started from {shown} of the rows"] if shown else []
+    details += [f"started from {shown} of your rows"] if shown else []
     details += [f"{card.steps} steps"] if card.steps else []
     details += [f"held-out loss {card.held_out_loss:.2f}"] if card.held_out_loss is not None else []
     return f'<p class="legend">{escape(_shorten(prefix.task.title, 60))} · {" · ".join(details)}</p>'
@@ -211,23 +211,23 @@ def _status(run: TrainingRun) -> tuple[str, str, str]:
         ahead = run.ahead
         waiting = f"Waiting: {ahead} training{'s' * (ahead != 1)} before yours"
         expected = f", expected to begin in about {about(run.starts_in)}" if run.starts_in else ""
-        return f"{waiting}{expected}", "you may close the page meanwhile", "busy"
+        return f"{waiting}{expected}", "you can close the page in the meantime", "busy"
     left = f"about {about(run.seconds_left)} left"
     if run.state == "loading":
-        return "Starting: a process of its own loads the model …", f"{gone} gone, {left}", "busy"
+        return "Starting: loading the model in a separate process …", f"{gone} so far, {left}", "busy"
     if run.state == "training":
         titled = [(METHOD_LABELS[progress.method].title, progress) for progress in run.methods]
         steps = [f"{title}: step {each.step} of {each.steps}" for title, each in titled if not each.ended]
         over = [f"{title}: {each.ended}" for title, each in titled if each.ended]
-        return " · ".join(steps) or "Starting …", " · ".join([f"{gone} gone, {left}", *over]), "busy"
+        return " · ".join(steps) or "Starting …", " · ".join([f"{gone} so far, {left}", *over]), "busy"
     if run.state == "scoring":
-        kept = f"Kept as “{run.prefix}”: yours to use now. " if run.prefix else ""
-        return f"{kept}Writing for the held-out inputs, to score it …", gone, "busy"
+        kept = f"Saved as “{run.prefix}” and ready to use. " if run.prefix else ""
+        return f"{kept}Now writing the held-out inputs, to score it …", gone, "busy"
     if run.state == "failed":
         return run.error, "", "failed"
-    kept = f"; the best, of step {_best(run)}, is kept as “{run.prefix}”" if run.prefix else ""
+    kept = f"; the best version, from step {_best(run)}, is saved as “{run.prefix}”" if run.prefix else ""
     if run.state == "stopped":
-        return f"Stopped after {gone}{kept or '; nothing was measured yet, so nothing is kept'}", "", "stopped"
+        return f"Stopped after {gone}{kept or '; nothing was measured yet, so nothing is saved'}", "", "stopped"
     ended = [f"{METHOD_LABELS[each.method].title}: {each.ended}" for each in run.methods if each.ended != "complete"]
     return f"Trained in {gone}{kept}", "; ".join(ended), "done"
 

@@ -94,7 +94,7 @@ def test_costs_compare_one_model_with_copies() -> None:
     rows = [BatchRow("a", "A", "", 5, 1000), BatchRow("a", "A", "", 5, 1000), BatchRow("none", "No prefix", "")]
     html = costs_html(rows, Together(("x",), ("y",), 30, 1.0, 2.5), 1_000_000)
     assert "2.5 times as fast" in html and "Some texts differ" in html
-    assert "A thousand tasks are 4 MB of prefixes, against 2 GB of copies." in html
+    assert "A thousand tasks take 4 MB as prefixes and 2 GB as full copies." in html
     assert re.findall(r"<b>([\d.]+ MB)</b>", html) == ["2.01 MB", "6 MB", "5.09 MB"]
 
 

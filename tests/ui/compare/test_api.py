@@ -133,7 +133,7 @@ def test_every_endpoint_works_as_the_docs_show(
     assert Path("coordinates.csv").read_text().startswith("kind,name,number,token,x,y,z,nearest,distance")
     assert "seconds_one_at_a_time" in shown and "'prefix_parameters': 245760" in shown and "'measured': {" in shown
     assert set(client.view_api(return_format="dict")["named_endpoints"]) == set(re.findall(r'api_name="(.+?)"', code))
-    with pytest.raises(AppError, match="was removed"):
+    with pytest.raises(AppError, match="was deleted"):
         client.predict(visitor=told["visitor"], api_name="/prefixes")
     assert client.predict(visitor=visitor, api_name="/forget_me") == "removed"
 

@@ -24,7 +24,7 @@ def test_a_text_that_cannot_be_read_is_never_written_over() -> None:
     assert follow_grid(CARD, rows, "  ")[0] == "name[Iron Bell], area[riverside]"
     skipped, said, typed = follow_grid(CARD, rows, "name[My long new table], area[river")
     assert skipped["__type__"] == "update" and "value" not in skipped
-    assert "stays as you typed it" in said and typed == "grid"
+    assert "left as you typed it" in said and typed == "grid"
 
 
 def test_a_half_typed_text_outlives_a_key_in_the_grid(page: Page) -> None:
@@ -32,7 +32,7 @@ def test_a_half_typed_text_outlives_a_key_in_the_grid(page: Page) -> None:
     paste(page, half)
     expect(page.locator("#problem")).to_contain_text("is not closed")
     page.get_by_label("Value 1", exact=True).fill("Another")
-    expect(page.locator("#problem")).to_contain_text("stays as you typed it")
+    expect(page.locator("#problem")).to_contain_text("left as you typed it")
     expect(page.locator(TEXT)).to_have_value(half)
     paste(page, half + "side]")
     expect(page.get_by_label("Value 1", exact=True)).to_have_value("My long new table")
@@ -43,7 +43,7 @@ def test_a_refused_input_greys_the_old_texts_and_says_so_beside_run(page: Page) 
     expect(said).to_be_hidden()
     paste(page, "name[My table], area[river")
     expect(said).to_be_visible()
-    expect(said).to_contain_text("The input is refused")
+    expect(said).to_contain_text("This input cannot be read")
     assert float(panes.evaluate("panes => getComputedStyle(panes).opacity")) < 0.6
     paste(page, "name[My table], area[riverside]")
     expect(said).to_be_hidden()

@@ -52,7 +52,7 @@ def test_a_finished_pane_says_everything() -> None:
     for fact in (
         "Prefix-tuned", "2 of 3 said", "missing area riverside", "first token 20 ms", "shared batch of 2",
         "total 250 ms", "12 tokens", "tokens/s 48", "trained 1.18 M", "9.8% of the base", "154 K kept, 1.3%",
-        "on disk 614 kB", "context taken 50 tokens",
+        "on disk 614 kB", "context used 50 tokens",
     ):  # fmt: skip
         assert fact in seen, fact
 
@@ -60,7 +60,7 @@ def test_a_finished_pane_says_everything() -> None:
 def test_a_copy_of_the_base_says_what_it_would_take_unpacked_and_how_long_it_was_loaded() -> None:
     pane = replace(DONE, method="fine_tune", copy=269_000_000, loading=1.21, bytes=17_500_000)
     seen = words(pane_html(pane, slots(TABLE, TEXT)))
-    assert "on disk 17.5 MB as stored here; 269 MB as a copy" in seen and "after 1.21 s of loading" in seen
+    assert "on disk 17.5 MB as stored here; 269 MB as a full copy" in seen and "after 1.21 s of loading" in seen
     assert "loading" not in words(pane_html(replace(pane, loading=0.02), slots(TABLE, TEXT)))
 
 

@@ -44,18 +44,18 @@ def test_the_table_has_every_number_and_marks_the_other_model() -> None:
     shown = plots.scores(TABLE, PAPER, "nist")
     assert list(shown.columns) == ["", "BLEU", "NIST", "kept", "inputs"]  # no metric that was not measured here
     assert shown.rows[0] == ["Prefix", "50", "5", "20", "9"]
-    assert shown.rows[-1] == ["FT-top2 (the paper, another model)", "68.1", "", "", ""]
+    assert shown.rows[-1] == ["FT-top2 (paper)", "68.1", "", "", ""]
     assert shown.plot.data[0].error_x.array is None  # no interval, no error bar
     assert len(plots.scores(TABLE, None, "bleu").plot.data) == 1
 
 
 def test_a_conclusion_says_which_is_best_and_whether_that_is_sure() -> None:
     said = plots.scores(TABLE, PAPER, "bleu").conclusion
-    assert said == "Fine-tuned is best with 60 (58 to 63) BLEU; the prefix has 50 (45 to 52)."
+    assert said == "Fine-tuned has the best BLEU, 60 (58 to 63); the prefix has 50 (45 to 52)."
     near = [row | {"interval": {"bleu": [51.0, 63.0]}} for row in TABLE["rows"]]
     assert "not significantly different" in plots.scores(TABLE | {"rows": near}, PAPER, "bleu").conclusion
     ahead = [row | {"bleu": 70.0, "share": 0.094} if row["row"] == "prefix" else row for row in TABLE["rows"]]
-    assert "Prefix is best with 70 (45 to 52) BLEU, keeping 0.094%" in plots.scores(
+    assert "Prefix has the best BLEU, 70 (45 to 52), keeping 0.094%" in plots.scores(
         TABLE | {"rows": ahead}, PAPER, "bleu"
     ).conclusion
     assert set_title("test-bbc") == "BBC leads, test set"

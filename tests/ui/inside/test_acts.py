@@ -40,8 +40,8 @@ def test_the_text_of_a_pane_is_explained_as_it_was_steered(loading: Loading) -> 
 @pytest.mark.parametrize(
     ("panes", "said"),
     [
-        ([], "There is no text of a prefix in Compare yet"),
-        ([Pane("prompt", "finished", TEXT)], "There is no text of a prefix in Compare yet"),
+        ([], "There is no text written with a prefix in Compare yet"),
+        ([Pane("prompt", "finished", TEXT)], "There is no text written with a prefix in Compare yet"),
         ([Pane("prefix", "writing", TEXT)], "still being written"),
         ([Pane("prefix", "finished", "")], "has written nothing"),
     ],
@@ -53,7 +53,7 @@ def test_what_cannot_be_explained_is_said(loading: Loading, panes: list[Pane], s
 
 def test_before_anything_is_shown_it_is_said_too(loading: Loading) -> None:
     *_, (status, _) = explain(loading, PageState("e2e"))
-    assert "There is no text of a prefix" in status
+    assert "There is no text written with a prefix" in status
 
 
 def test_a_pane_leads_to_where_its_prefix_acts(page: Page) -> None:
@@ -74,14 +74,14 @@ def test_a_pane_leads_to_where_its_prefix_acts(page: Page) -> None:
     expect(tokens.nth(1)).to_be_focused()
     expect(tokens.nth(1)).to_have_attribute("aria-current", "true")
     page.keyboard.press("End")
-    expect(page.locator("[data-where]")).to_have_text("behind the text")
+    expect(page.locator("[data-where]")).to_have_text("after the text")
     page.keyboard.press("ArrowDown")
     page.keyboard.press("ArrowDown")
-    expect(page.locator("[data-reading]")).to_have_text(re.compile(r"^Layer 2 at “⏎ end”: [+−]?\d+\.\d points"))
+    expect(page.locator("[data-reading]")).to_have_text(re.compile(r"^Layer 2 at “⏎ end”: [+−]?\d+\.\d percentage points"))
     page.locator("[data-map]").click(position={"x": 3, "y": 3})
     expect(page.locator("[data-reading]")).to_have_text(re.compile(r"^Layer 1 at “[^⏎]+”: .*its heads: (\S+, ){3}\S+$"))
     reading = page.locator("[data-reading]").inner_text()
-    page.get_by_role("button", name="its first position, the sink").click()
+    page.get_by_role("button", name="first position (the sink)").click()
     expect(page.locator("[data-reading]")).not_to_have_text(reading)
     box = page.locator("[data-map]").bounding_box()
     assert box and box["width"] > 300 and box["height"] >= 180

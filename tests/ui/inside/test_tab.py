@@ -95,7 +95,7 @@ def test_without_it_the_middle_layer_is_drawn(inspector: Inspector) -> None:
     layer, status, *_ = opened(inspector, ["e2e"])
     assert layer == 2 and "Keys of layer 2 of 2" in status and "precomputed" not in status
     *_, (status, value) = open_acts(inspector, Opened(), PageState("e2e"))
-    assert "There is no text of a prefix in Compare yet" in status and not isinstance(value, list)
+    assert "There is no text written with a prefix in Compare yet" in status and not isinstance(value, list)
 
 
 def test_an_own_prefix_opens_on_its_own_picture(inspector: Inspector, look: FirstLook, visitor, monkeypatch) -> None:
@@ -200,7 +200,7 @@ def test_the_way_plays_for_six_seconds_and_is_dragged(page: Page) -> None:
     page.get_by_role("tab", name="Look inside").click()
     movement = page.locator("[data-movement]")
     expect(movement.locator("output")).to_have_text("step 5 of 5")
-    expect(movement.locator("[data-kept]")).to_contain_text("The steps between were not kept")
+    expect(movement.locator("[data-kept]")).to_contain_text("The steps in between were not saved")
     first = "document.querySelector('#space .js-plotly-plot').data[2].x[0]"
     end = page.evaluate(first)
     movement.get_by_label("Step of the training").focus()
@@ -229,7 +229,7 @@ def test_programs_get_the_same(app: App) -> None:
         ({"layer": 9}, "There is no layer 9"),
         ({"layer": "first"}, "wrong type"),
         ({"fit": "all"}, "There is no fit on 'all'"),
-        ({"visitor": "guessed"}, "What you had here was removed"),
+        ({"visitor": "guessed"}, "What you had here was deleted"),
     ):
         with pytest.raises(AppError, match=re.escape(message)):
             client.predict(**({"prefixes": ["e2e"]} | wrong), api_name="/inside")

@@ -49,7 +49,7 @@ def test_a_file_stops_where_its_visitor_may_answer() -> None:
         read_inputs(("rows.csv", empty), E2E)
     assert offer.value.label == "Leave out these 2 rows"
     left = read_inputs(("rows.csv", empty), E2E, Answers(leave_out=True))
-    assert len(left.rows) == 1 and "row 3: left out: there is no input" in left.report.lines()
+    assert len(left.rows) == 1 and "row 3: left out: it has no input" in left.report.lines()
     with pytest.raises(InputError, match=r"row 3: .*is not closed") as refused:
         read_inputs(("rows.csv", empty + b'"name[B",w\n'.replace(b"\n", b"\n") + b""), E2E, Answers(leave_out=True))
     assert not isinstance(refused.value, Offer)

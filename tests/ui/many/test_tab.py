@@ -76,7 +76,7 @@ def test_a_workbook_is_written_sorted_filtered_opened_and_taken_home(page: Page,
 def test_several_records_that_were_pasted_are_offered_as_many_inputs(page: Page) -> None:
     paste(page, "name,food\nPomelo,Thai\nQuill,French")
     expect(page.locator("#problem")).to_contain_text("These are 2 records")
-    page.get_by_role("button", name="Write all 2 as many inputs").click()
+    page.get_by_role("button", name="Write a text for each of the 2").click()
     expect(page.locator(DONE)).to_contain_text("2 rows, each by 4 methods")
     paste(page, "name[Pomelo]")
     expect(page.locator("#many-pasted")).to_be_hidden()
@@ -125,7 +125,7 @@ def test_rows_that_were_pasted_do_not_take_the_place_of_the_file(page: Page, tmp
     path.write_text("name,area\nAnchor,riverside\nHeron,city centre\nLark,riverside\n")
     bring(page, path)
     paste(page, "name,food\nPomelo,Thai\nQuill,French")
-    page.get_by_role("button", name="Write all 2 as many inputs").click()
+    page.get_by_role("button", name="Write a text for each of the 2").click()
     expect(page.locator(DONE)).to_contain_text("2 rows, each by 4 methods")
     page.locator("#many-run").click()
     expect(page.locator(DONE)).to_contain_text("3 rows, each by 4 methods")

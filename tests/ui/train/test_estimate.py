@@ -46,7 +46,7 @@ def test_fine_tuning_is_refused_where_its_memory_is_not_free(
     (tmp_path / "memory.current").write_text("600000000\n")
     assert free_bytes() == 400_000_000 < copy_bytes(tiny)
     monkeypatch.setattr(plan, "free_bytes", free_bytes)
-    with pytest.raises(InputError, match="Untick it"):
+    with pytest.raises(InputError, match="Untick the race"):
         make_plan(form(race=True), tiny, Limits())
     (tmp_path / "memory.max").write_text("max\n")
     assert set(make_plan(form(race=True), tiny, Limits()).methods) == {"prefix", "fine_tune"}

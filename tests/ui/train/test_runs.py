@@ -126,7 +126,7 @@ def test_stop_frees_the_processor_and_keeps_the_best(
     until(lambda: run.over)
     assert run.state == "stopped" and run.methods[0].step < 500
     assert visitor.prefixes[run.prefix].card.ended == "stopped"
-    assert "is kept as" in progress_html(run)
+    assert "is saved as" in progress_html(run)
 
 
 def test_either_of_a_race_is_stopped_while_the_other_goes_on(
@@ -168,7 +168,7 @@ def test_others_wait_with_their_place_and_leave_the_queue_when_stopped(
     line = progress_html(third)
     assert "Waiting: 2 trainings before yours" in line and "expected to begin in about" in line
     assert third.starts_in > second.starts_in > 0
-    with pytest.raises(InputError, match="2 are waiting already"):
+    with pytest.raises(InputError, match="2 others are waiting"):
         queue.add(long, people[3])
     with pytest.raises(InputError, match="on already"):
         queue.add(long, people[0])

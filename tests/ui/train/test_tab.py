@@ -82,7 +82,7 @@ def test_from_a_csv_to_a_prefix_taken_home_and_brought_back(
     start(page)
     expect(page.locator(".sample")).to_have_count(3, timeout=PATIENCE)
     expect(page.locator("#training-status [data-state=done]")).to_contain_text(
-        "kept as “training_sample”", timeout=PATIENCE
+        "saved as “training_sample”", timeout=PATIENCE
     )
     expect(page.locator("#train")).to_be_enabled()
     expect(page.locator("#training-stop")).to_be_disabled()
@@ -200,7 +200,7 @@ def test_a_run_is_found_again_after_a_reload_then_stopped_and_removed(app: App, 
     expect(page.locator("#training-plan")).to_contain_text(PLAN)
     expect(page.locator("#train")).to_be_enabled()
     page.locator("#training-forget").click()
-    expect(page.locator("#training-status")).to_contain_text("Everything of yours was removed")
+    expect(page.locator("#training-status")).to_contain_text("Everything of yours was deleted")
     page.reload()
     page.get_by_role("tab", name="Train", exact=True).click()
     expect(page.locator("#training-status")).to_contain_text("Nothing is being trained")
@@ -241,7 +241,7 @@ def test_what_is_chosen_outlives_a_reload_until_the_visitor_removes_it(page: Pag
     open_settings()
     assert fields() == chosen
     page.locator("#training-forget").click()
-    expect(page.locator("#training-status")).to_contain_text("Everything of yours was removed")
+    expect(page.locator("#training-status")).to_contain_text("Everything of yours was deleted")
     expect(page.locator("#training-words textarea")).to_have_value("table-to-text:")
     page.wait_for_function("sessionStorage.getItem('prefix-choices/') === ''")
     page.reload()
@@ -265,7 +265,7 @@ def test_a_file_and_what_was_answered_to_it_outlive_a_reload(page: Page, tmp_pat
     expect(page.locator("#training-report")).to_contain_text("mine.csv")
     expect(page.locator("#training-plan")).to_contain_text(plan)
     page.locator("#training-forget").click()
-    expect(page.locator("#training-status")).to_contain_text("Everything of yours was removed")
+    expect(page.locator("#training-status")).to_contain_text("Everything of yours was deleted")
     expect(page.locator("#training-report details")).to_have_count(0)
 
 
@@ -328,7 +328,7 @@ def test_where_reading_stops_its_visitor_is_asked(page: Page, tmp_path: Path) ->
 
 def test_where_the_browser_stores_nothing_it_works_with_a_word(app: App, browser: Browser) -> None:
     for page in open_tab(app, browser, blocked=True):
-        expect(page.locator("#forgetful")).to_contain_text("only while the page stays open")
+        expect(page.locator("#forgetful")).to_contain_text("does not let this page store anything")
         page.locator("#training-sample").click()
         expect(page.locator("#training-plan")).to_contain_text(PLAN)
 
@@ -343,9 +343,9 @@ def test_a_phone_shows_the_tab_without_scrolling_sideways(app: App, browser: Bro
 def test_programs_are_refused_with_reasons(app: App) -> None:
     client = Client(app.url, verbose=False)
     for call, message in (
-        (lambda: client.predict("guessed", api_name="/prefixes"), "was removed"),
-        (lambda: client.predict("guessed", api_name="/stop_training"), "was removed"),
-        (lambda: client.predict("guessed", "x", api_name="/download"), "was removed"),
+        (lambda: client.predict("guessed", api_name="/prefixes"), "was deleted"),
+        (lambda: client.predict("guessed", api_name="/stop_training"), "was deleted"),
+        (lambda: client.predict("guessed", "x", api_name="/download"), "was deleted"),
         (lambda: client.predict(rows="a,b\n1,2", api_name="/train"), "at least 10"),
         (lambda: client.predict(rows=SAMPLE.read_text(), prefix_length=999, api_name="/train"), "from 1 to 100"),
         (lambda: client.predict(rows=SAMPLE.read_text(), pace="slow", api_name="/train"), "no pace 'slow'"),
