@@ -148,7 +148,9 @@ def lay_out() -> InsideTab:
                 min_width=220,
             )
             three = gr.Radio([("2-D", False), ("3-D", True)], value=False, label="Picture", min_width=150)
-            save = gr.Button("Download coordinates (CSV)", size="sm", scale=0, min_width=230, elem_id="save-coordinates")
+            save = gr.Button(
+                "Download coordinates (CSV)", size="sm", scale=0, min_width=230, elem_id="save-coordinates"
+            )
         space = gr.Plot(show_label=False, container=False, elem_id="space")
         script = (ASSETS / "space.js").read_text(encoding="utf-8")
         gr.HTML(FINDER, js_on_load=script, apply_default_css=False)
