@@ -20,8 +20,15 @@ from torch import Tensor
 
 from prefix_core.artifacts import delta
 from prefix_core.artifacts.delta import Way
-from prefix_core.artifacts.peft_format import PEFT_CONFIG, PEFT_WEIGHTS, from_peft, refuse_other_name, save_peft
-from prefix_core.artifacts.tensors import finite, read_tensors
+from prefix_core.artifacts.peft_format import (
+    PEFT_CONFIG,
+    PEFT_WEIGHTS,
+    finite,
+    from_peft,
+    read_tensors,
+    refuse_other_name,
+    save_peft,
+)
 from prefix_core.errors import ArtifactError
 from prefix_core.methods import get_trained
 from prefix_core.methods.method import Steered

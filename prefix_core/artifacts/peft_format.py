@@ -2,6 +2,7 @@
 
 Two files: `adapter_model.safetensors` with the one tensor `prompt_embeddings`, (P, layers * 2 * kv_heads * head_dim),
 the same whether the prefix was trained directly or through PEFT's MLP (`prefix_projection`), and `adapter_config.json`.
+Tensors from outside are read from safetensors alone: nothing is ever unpickled, and every number must be finite.
 """
 
 import json
@@ -9,10 +10,10 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor
 
-from prefix_core.artifacts.tensors import finite, read_tensors
 from prefix_core.errors import ArtifactError
 from prefix_core.model.base import Base
 
@@ -131,3 +132,23 @@ def _read_config(folder: Path) -> dict[str, Any]:
     if not isinstance(config, dict):
         raise ArtifactError(f"{PEFT_CONFIG} is not a PEFT configuration")
     return config
+
+
+def read_tensors(files: list[Path]) -> dict[str, Tensor]:
+    """All tensors of safetensors files. Raises `ArtifactError` naming the file that is broken."""
+    tensors: dict[str, Tensor] = {}
+    for path in files:
+        try:
+            with safe_open(path, framework="pt") as file:
+                tensors |= {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (not a dict)
+        except (SafetensorError, OSError) as error:
+            raise ArtifactError(f"{path.name} is not a readable safetensors file: {error}") from error
+    return tensors
+
+
+def finite(tensors: dict[str, Tensor]) -> dict[str, Tensor]:
+    """The same tensors. Raises `ArtifactError` naming one whose numbers are not finite floating-point numbers."""
+    for name, tensor in tensors.items():
+        if not tensor.is_floating_point() or not bool(tensor.isfinite().all()):
+            raise ArtifactError(f"{name!r} holds numbers that are not finite floating-point numbers")
+    return tensors

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from prefix_core.artifacts import artifacts, hub
+from prefix_core.artifacts import artifacts, share
 from prefix_core.cli import options
 from prefix_core.cli.options import count, named_base, named_examples, named_precision, named_task, show, too_long
 from prefix_core.data.examples import Example
@@ -17,10 +17,10 @@ from prefix_core.errors import InputError
 from prefix_core.methods import METHODS, TRAINED
 from prefix_core.methods.settings import PAPER, VARIANTS, Settings, defaults, through_mlp
 from prefix_core.methods.start import written_out
+from prefix_core.model.base import Base
 from prefix_core.tasks import TASKS, custom, get_task
 from prefix_core.tasks.task import Task
-from prefix_core.training.progress import follow
-from prefix_core.training.train import train
+from prefix_core.training.train import follow, train
 from prefix_core.training.workers import join
 
 
@@ -28,32 +28,7 @@ def run_train(asked: argparse.Namespace) -> None:
     workers = join(asked.device)
     task, base = named_task(asked), named_base(asked)
     out = Path(asked.out)
-    examples = named_examples(asked, task)
-    if asked.held_out:
-        held_out = named_examples(asked, task, asked.held_out_limit, asked.held_out)
-        learned = examples if asked.examples is None else draw(examples, asked.examples, asked.seed)
-    else:
-        learned, held_out = split(examples, asked.examples, asked.seed)
-    settings = PAPER if asked.preset == "paper" else defaults(asked.method, task.initial_words)
-    if asked.like:
-        settings, learned, held_out = as_before(asked, task, learned, held_out)
-    held_out = one_text_each(held_out)[: asked.held_out_limit]
-    if asked.mlp_width is not None:
-        settings = through_mlp(settings, asked.mlp_width or None)
-    settings = settings.replaced(
-        seed=asked.seed,
-        steps=asked.steps,
-        epochs=asked.epochs,
-        batch=asked.batch,
-        accumulate=asked.accumulate,
-        learning_rate=asked.learning_rate,
-        variant=asked.variant,
-        prefix_length=asked.length,
-        initial_words=asked.words,
-        adapter_share=asked.adapter_share,
-        patience=asked.patience,
-        precision=named_precision(asked, base),
-    )
+    settings, learned, held_out = asked_training(asked, base, task)
     trained, kept = METHODS[asked.method].costs(base, settings)
     share, size = 100 * kept / base.parameters, round(kept * artifacts.bytes_per_parameter(asked.method))
     costs = f"{trained:,} parameters to train, {kept:,} to keep: {share:.2f}% of the base, {size:,} bytes"
@@ -87,11 +62,44 @@ def run_train(asked: argparse.Namespace) -> None:
     print(f"saved to {out}: {card.bytes:,} bytes after {card.steps} steps, {card.seconds:.0f} s", file=sys.stderr)
 
 
+def asked_training(
+    asked: argparse.Namespace, base: Base, task: Task
+) -> tuple[Settings, list[Example], list[Example]]:
+    """The settings, and the examples to learn from and to hold out."""
+    examples = named_examples(asked, task)
+    if asked.held_out:
+        held_out = named_examples(asked, task, asked.held_out_limit, asked.held_out)
+        learned = examples if asked.examples is None else draw(examples, asked.examples, asked.seed)
+    else:
+        learned, held_out = split(examples, asked.examples, asked.seed)
+    settings = PAPER if asked.preset == "paper" else defaults(asked.method, task.initial_words)
+    if asked.like:
+        settings, learned, held_out = as_before(asked, task, learned, held_out)
+    held_out = one_text_each(held_out)[: asked.held_out_limit]
+    if asked.mlp_width is not None:
+        settings = through_mlp(settings, asked.mlp_width or None)
+    settings = settings.replaced(
+        seed=asked.seed,
+        steps=asked.steps,
+        epochs=asked.epochs,
+        batch=asked.batch,
+        accumulate=asked.accumulate,
+        learning_rate=asked.learning_rate,
+        variant=asked.variant,
+        prefix_length=asked.length,
+        initial_words=asked.words,
+        adapter_share=asked.adapter_share,
+        patience=asked.patience,
+        precision=named_precision(asked, base),
+    )
+    return settings, learned, held_out
+
+
 def as_before(
     asked: argparse.Namespace, task: Task, learned: list[Example], held_out: list[Example]
 ) -> tuple[Settings, list[Example], list[Example]]:
     """The settings of another artifact, and the examples divided as for it: learned from, and held out."""
-    folder = hub.located(asked.like)
+    folder = share.located(asked.like)
     card = artifacts.read_card(folder)
     try:
         settings = Settings(**card.settings)

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from prefix_core.artifacts import artifacts, hub
+from prefix_core.artifacts import artifacts, share
 from prefix_core.data.examples import Example, load_examples
 from prefix_core.data.report import Report
 from prefix_core.errors import InputError
@@ -190,7 +190,7 @@ def named_task(asked: argparse.Namespace) -> Task:
     if asked.template and asked.target:
         return custom.custom(asked.template, asked.target)
     if getattr(asked, "artifact", None):
-        card = artifacts.read_card(hub.located(asked.artifact))
+        card = artifacts.read_card(share.located(asked.artifact))
         return task_of(card.task, card.data)
     raise InputError(
         "a custom task needs --template, the input's column or a text with columns in it such as '{title} -> {body}',"
@@ -205,7 +205,7 @@ def named_steered(base: Base, task: Task, asked: argparse.Namespace) -> Steered:
 
 def named_start(base: Base, task: Task, asked: argparse.Namespace) -> Prefix:
     """What the prefix that `--artifact` names was before its training, by its card."""
-    folder = hub.located(asked.artifact) if asked.artifact else shipped_folder(base, task, "prefix")
+    folder = share.located(asked.artifact) if asked.artifact else shipped_folder(base, task, "prefix")
     try:
         settings = Settings(**artifacts.read_card(folder).settings)
     except TypeError as error:
@@ -220,7 +220,7 @@ def _steered(base: Base, task: Task, asked: argparse.Namespace) -> Steered:
         return prompt.steer(base, task, asked.shots, asked.seed)
     if asked.shots:
         raise InputError(f"--shots is for prompting; {asked.method} has learned the task")
-    folder = hub.located(asked.artifact) if asked.artifact else shipped_folder(base, task, asked.method)
+    folder = share.located(asked.artifact) if asked.artifact else shipped_folder(base, task, asked.method)
     steered, card = artifacts.load(folder, base, asked.allow_other_weights)
     if card.loaded_on:
         trained = f"{card.base!r}, weights {card.base_hash[:12]}"

@@ -6,8 +6,8 @@ from pathlib import Path
 
 from huggingface_hub import constants
 
-from prefix_core.artifacts import artifacts, hub, llama_cpp
-from prefix_core.artifacts.model_card import SCHEME
+from prefix_core.artifacts import artifacts, llama_cpp, share
+from prefix_core.artifacts.share import SCHEME
 from prefix_core.cli import options
 from prefix_core.cli.options import named_base, show
 from prefix_core.errors import InputError
@@ -15,7 +15,7 @@ from prefix_core.errors import InputError
 
 def run_export(asked: argparse.Namespace) -> None:
     base, out = named_base(asked), Path(asked.out)
-    steered, card = artifacts.load(hub.located(asked.artifact), base, asked.allow_other_weights)
+    steered, card = artifacts.load(share.located(asked.artifact), base, asked.allow_other_weights)
     if steered.prefix is None:
         raise InputError(f"{asked.artifact} holds a {card.method}; llama.cpp loads a prefix alone")
     size = llama_cpp.export(out, base, steered.prefix, asked.type, asked.state_version)
@@ -32,8 +32,8 @@ def run_export(asked: argparse.Namespace) -> None:
 def run_publish(asked: argparse.Namespace) -> None:
     folder = Path(asked.artifact)
     out = Path(asked.out) if asked.out else folder.with_name(f"{folder.name}-hub")
-    files = hub.sizes(hub.prepare(folder, asked.repo, out))
-    address = hub.push(out, asked.repo, asked.private)
+    files = share.sizes(share.prepare(folder, asked.repo, out))
+    address = share.push(out, asked.repo, asked.private)
     lines = [f"{file['file']:<28} {file['bytes']:>12,} bytes" for file in files]
     if address is None:
         lines.append(

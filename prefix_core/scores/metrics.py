@@ -11,14 +11,19 @@ outputs for the E2E dev set BLEU, NIST and ROUGE-L are the E2E scorer's, and CID
 cut otherwise. Otherwise only edge cases differ: an output shorter than n tokens has 0 n-grams here and a negative
 number in the E2E scorer, and an empty output has no token here and one there.
 
-WebNLG's and DART's scorers count BLEU on other tokens (`webnlg_bleu`). METEOR needs Java: see `meteor`.
+WebNLG's and DART's scorers count BLEU on other tokens (`webnlg_bleu`). METEOR 1.5 (Denkowski and Lavie 2014) is counted
+by its authors' Java program, which comes with pycocoevalcap. Its tables are read in some ten seconds and take 2 GB, so
+it is counted for test sets alone, and only where there is Java.
 """
 
 import math
 import re
+import shutil
+import subprocess
 import unicodedata
 from collections import Counter
 from collections.abc import Sequence
+from importlib.resources import as_file, files
 from itertools import zip_longest
 from typing import Any
 
@@ -30,6 +35,9 @@ from prefix_core.scores.bootstrap import Score, mean
 Texts = Sequence[str]
 References = Sequence[Sequence[str]]
 WEBNLG_REFERENCES = 3
+# METEOR 1.5's own parameters for English, tuned for ranking.
+ALPHA, BETA, GAMMA, DELTA = 0.85, 0.2, 0.6, 0.75
+WEIGHTS = np.array([1.0, 0.6, 0.8, 0.6])  # of a match: exact, of stems, of synonyms, of paraphrases
 
 
 def text_scores(outputs: Texts, references: References) -> dict[str, Score]:
@@ -113,13 +121,13 @@ def nist(outputs: Texts, references: References) -> Score:
         written = [max(0, len(output) - n + 1) for n in range(1, 6)]
         rows.append([*information, *written, sum(map(len, group)) / len(group)])
 
-    def combine(total: np.ndarray) -> float:
+    def combined_meteor(total: np.ndarray) -> float:
         score = float((total[:5] / np.maximum(1, total[5:10])).sum())
         length_ratio = min(1.0, total[5] / total[10]) if total[10] else 0.0
         penalty = math.log(0.5) * (math.log(length_ratio) / math.log(1.5)) ** 2 if length_ratio else -math.inf
         return score * math.exp(penalty)
 
-    return Score(rows, combine)
+    return Score(rows, combined_meteor)
 
 
 def rouge_l(outputs: Texts, references: References) -> Score:
@@ -227,3 +235,41 @@ def coco_tokens(text: str) -> list[str]:
     """Lower-case words as Stanford's Penn Treebank tokenizer cuts them, without the punctuation that COCO drops."""
     text = _UNSPACED.sub(r" \1 ", text.lower().replace("’", "'"))
     return [token for token in _COCO.findall(text) if token not in _COCO_DROPS]
+
+
+def has_java() -> bool:
+    """Whether there is a Java to run METEOR."""
+    return shutil.which("java") is not None
+
+
+def meteor(outputs: Texts, references: References) -> Score:
+    """Corpus METEOR in 0-100 over the words of `rouge_l`, each output against the nearest of its references."""
+    lines = []
+    for output, group in zip(outputs, references, strict=True):
+        texts = [" ".join(coco_tokens(text)) for text in (*group, output)]
+        lines.append(" ||| ".join(["SCORE", *texts]))
+    with as_file(files("pycocoevalcap") / "meteor") as folder:
+        command = ["java", "-Xmx2G", "-jar", "meteor-1.5.jar", "-", "-", "-stdio", "-l", "en", "-norm"]
+        asked = "\n".join(lines) + "\n"
+        answer = subprocess.run(command, cwd=folder, input=asked, capture_output=True, text=True, check=True).stdout
+    rows = np.array([[float(number) for number in line.split()] for line in answer.splitlines()])
+    whole = (rows[:, 20] == 1) & (rows[:, 21] == rows[:, 0]) & (rows[:, 22] == rows[:, 1])
+    rows[whole, 20] = 0  # the same words in one piece are not fragmented, in the sum as well
+    return Score(rows, combined_meteor)
+
+
+def combined_meteor(total: np.ndarray) -> float:
+    """METEOR of summed statistics, 23 numbers in the program's order.
+
+    Always of the output and of the reference: words, function words; for each kind of match the content words matched
+    and the function words matched; the chunks (one number); the words matched.
+    """
+    words, function_words, chunks, matched = total[0:2], total[2:4], total[20], total[21:23]
+    content, function = total[4:20].reshape(4, 2, 2).transpose(1, 0, 2)  # (kinds, 2) each
+    matches = WEIGHTS @ (DELTA * content + (1 - DELTA) * function)
+    lengths = DELTA * (words - function_words) + (1 - DELTA) * function_words
+    if not matches.all():
+        return 0.0
+    precision, recall = matches / lengths
+    mean = 1 / ((1 - ALPHA) / precision + ALPHA / recall)
+    return float(100 * mean * (1 - GAMMA * (chunks / matched.mean()) ** BETA))

@@ -8,7 +8,7 @@ from prefix_core.data.examples import Example
 from prefix_core.errors import InputError
 from prefix_core.methods.method import Steered
 from prefix_core.model.base import Base
-from prefix_core.scores import meteor
+from prefix_core.scores import metrics
 from prefix_core.scores.bootstrap import Score
 from prefix_core.tasks.task import Task
 from prefix_core.writing.generate import Decoding, Request, tokens_cut, write
@@ -45,8 +45,8 @@ def score(task: Task, outputs: Sequence[str], examples: Sequence[Example], with_
     with_meteor: and METEOR, which takes its time, where the task is scored by it and there is Java.
     """
     scores = dict(task.score(outputs, examples))
-    if with_meteor and task.kind != "text" and meteor.available():
-        scores["meteor"] = meteor.meteor(outputs, [example.references for example in examples])
+    if with_meteor and task.kind != "text" and metrics.has_java():
+        scores["meteor"] = metrics.meteor(outputs, [example.references for example in examples])
     known = {name: value for name, value in scores.items() if isinstance(value, Score)}
     interval = {name: [round(bound, 4) for bound in value.interval()] for name, value in known.items()}
     plain = {name: round(float(value), 4) for name, value in scores.items()}

@@ -36,7 +36,8 @@ from prefix_core.tasks.custom import custom
 from prefix_core.tasks.task import Task
 from prefix_core.training.batches import Batches, Pair, encode_pairs
 from prefix_core.training.few_rows import WATCHED, at_pace, from_rows, measured_every
-from prefix_core.training.train import Loop, held_out_mean, learn
+from prefix_core.training.loss import held_out_mean, learn
+from prefix_core.training.train import Loop
 from prefix_core.training.workers import ALONE
 from prefix_core.writing.generate import Decoding, Request, write
 

@@ -14,12 +14,12 @@ import torch
 
 from prefix_core.artifacts import artifacts
 from prefix_core.artifacts.artifacts import Card, listed, save
-from prefix_core.artifacts.shelf import Shelf
 from prefix_core.methods.start import random_start
 from prefix_core.model.base import Base
 from prefix_core.places import evidence_of
 from prefix_core.studies import evidence
 from prefix_core.tasks import get_task
+from prefix_core.writing.engine import Shelf
 from prefix_core.writing.search import Decoding, Row, Search
 
 LENGTH, ROWS, TOKENS = 11, 32, 16

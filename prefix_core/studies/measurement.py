@@ -36,7 +36,7 @@ from prefix_core.model.prefix import Prefix
 from prefix_core.model.products import Dense, HalfDense, Product, half_products
 from prefix_core.tasks import get_task
 from prefix_core.training.batches import Batches, Pair, encode_pairs
-from prefix_core.training.train import mean_loss
+from prefix_core.training.loss import mean_loss
 from prefix_core.writing.search import Decoding, Row, Search
 
 PREFIX_LENGTH, NEW_TOKENS = 10, 64  # tokens written, where nothing else is asked for

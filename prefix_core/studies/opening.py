@@ -16,7 +16,7 @@ from prefix_core.errors import InputError
 from prefix_core.places import ASSETS, SHIPPED
 from prefix_core.studies.view import View, from_fields, to_fields
 from prefix_core.tasks import get_task
-from prefix_core.writing.pane import Pane
+from prefix_core.writing.written import Pane
 
 COMPARISONS = ASSETS / "examples" / "precomputed.json"
 FIRST_LOOK = ASSETS / "examples" / "first_look.json"

@@ -33,8 +33,7 @@ from prefix_core.studies.material import BEAMS, DATA, Material, drawn, material
 from prefix_core.studies.sweep import EPOCHS, MEASURED, plan
 from prefix_core.tasks.summarization import lead
 from prefix_core.tasks.task import Task
-from prefix_core.training.progress import follow
-from prefix_core.training.train import Trained, train
+from prefix_core.training.train import Trained, follow, train
 from prefix_core.writing.generate import Decoding, Request, write
 
 TRAINED_ROWS = {  # row -> method

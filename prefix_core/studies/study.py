@@ -27,8 +27,7 @@ from prefix_core.studies.material import drawn, drawn_inputs, material, shortene
 from prefix_core.studies.rebuild import SMALL_SHARE, TRAINED_ROWS
 from prefix_core.tasks import get_task
 from prefix_core.tasks.task import Task
-from prefix_core.training.progress import follow
-from prefix_core.training.train import Trained, train
+from prefix_core.training.train import Trained, follow, train
 from prefix_core.writing.generate import Decoding
 
 LENGTHS = (1, 2, 5, 10, 20, 40, 80)

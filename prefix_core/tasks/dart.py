@@ -14,7 +14,7 @@ from prefix_core.data.examples import Example, example_of
 from prefix_core.data.tables import Table
 from prefix_core.errors import InputError
 from prefix_core.scores.slots import Coverage
-from prefix_core.tasks import e2e, tabular, triples
+from prefix_core.tasks import e2e, tabular, triples, wording
 from prefix_core.tasks.triples import Triples
 from prefix_core.tasks.webnlg import WEBNLG
 
@@ -55,15 +55,14 @@ def from_table(table: Table) -> Triples:
 
 
 def slots(source: Triples, text: str) -> Coverage:
-    """As `triples.slots`; E2E's attributes with E2E's many wordings (children are welcome: familyFriendly)."""
+    """As `wording.slots`; E2E's attributes with E2E's many wordings (children are welcome: familyFriendly)."""
     relations = {relation for _, relation, _ in source}
-    return triples.slots(source, text, e2e.VOCABULARIES if relations and relations <= E2E_SLOTS else None)
+    return wording.slots(source, text, e2e.VOCABULARIES if relations and relations <= E2E_SLOTS else None)
 
 
 def score(outputs: Sequence[str], examples: Sequence[Example]) -> dict[str, float]:
-    """As `triples.score`."""
-    covers = [slots(example.source, output) for output, example in zip(outputs, examples, strict=True)]
-    return triples.score(outputs, examples, covers)
+    """As `wording.score`."""
+    return wording.score(outputs, examples, slots)
 
 
 DART = replace(  # the same kind of input: only the data differ from WebNLG's

@@ -71,8 +71,7 @@ def slots(table: Table, text: str) -> Coverage:
 
 def score(outputs: Sequence[str], examples: Sequence[Example]) -> dict[str, float]:
     """See `tabular.score`."""
-    covers = [slots(example.source, output) for output, example in zip(outputs, examples, strict=True)]
-    return tabular.score(outputs, examples, covers, ("name",))
+    return tabular.score(outputs, examples, slots, ("name",))
 
 
 def _own_names(table: Table) -> Table:

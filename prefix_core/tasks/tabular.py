@@ -22,18 +22,22 @@ def columns_of(records: Sequence[Mapping[str, Any]]) -> Columns:
 
 
 def score(
-    outputs: Sequence[str], examples: Sequence[Example], covers: Sequence[Coverage], names: Collection[str]
+    outputs: Sequence[str],
+    examples: Sequence[Example],
+    slots: Callable[[Table, str], Coverage],
+    names: Collection[str],
 ) -> dict[str, float]:
     """bleu, nist, rouge_l, cider and chrf (see `metrics`); slot_coverage and names_said in percent.
 
     slot_coverage: the values said, of all rows of all tables; names_said: the same of the attributes `names` alone.
-    invented: how much that is not in its table a text says, on average. covers: what each output says of its table.
+    invented: how much that is not in its table a text says, on average. slots: what a text says of its table.
     """
+    covers = [slots(example.source, output) for output, example in zip(outputs, examples, strict=True)]
     rows = [cover.slots for cover in covers]
     return {
         **text_scores(outputs, [example.references for example in examples]),
         "slot_coverage": percent_said(rows),
-        "names_said": percent_said([[slot for slot in slots if slot.attribute in names] for slots in rows]),
+        "names_said": percent_said([[slot for slot in row if slot.attribute in names] for row in rows]),
         "invented": mean([len(cover.unsupported) for cover in covers]),
     }
 

@@ -1,7 +1,7 @@
-"""Sets of triples, subject - relation - object: how they are parsed, written for the model, and looked for in a text.
+"""Sets of triples, subject - relation - object: how they are parsed and written for the model.
 
 In any notation: `subject | relation | object` lines, the paper's `subject : relation : object | ...`, CSV, TSV,
-Markdown, JSON, WebNLG's XML, and the rows of a grid. Shared by WebNLG and DART.
+Markdown, JSON, WebNLG's XML, and the rows of a grid. Shared by WebNLG and DART. `wording` looks for them in a text.
 """
 
 import csv
@@ -27,10 +27,6 @@ from prefix_core.data.json_text import loads, not_json
 from prefix_core.data.literals import listed
 from prefix_core.data.tables import MAX_ATTRIBUTE, MAX_RECORDS, MAX_ROWS, MAX_TEXT, MAX_VALUE
 from prefix_core.errors import InputError, SeveralRecords
-from prefix_core.scores.bootstrap import mean
-from prefix_core.scores.metrics import ter, text_scores, webnlg_bleu
-from prefix_core.scores.slots import Coverage, Vocabulary, coverage, fold, percent_said
-from prefix_core.tasks.wording import DATES, wording
 
 Triples = tuple[tuple[str, str, str], ...]
 
@@ -169,44 +165,11 @@ def from_record(record: dict[str, Any], inputs: Sequence[str] = (), targets: Seq
     return example_of(source_of(record, inputs), record, targets or REFERENCE_COLUMNS)
 
 
-def slots(triples: Triples, text: str, vocabularies: Mapping[str, Vocabulary] | None = None) -> Coverage:
-    """Which subjects and objects the text says, which are missing, and which names it says beyond them.
-
-    Each value counts once, a subject under "subject", an object under its relation. vocabularies: of relations whose
-    objects have many wordings; the others are looked for as `wording` has it.
-    """
-    rows: dict[str, str] = {}
-    for subject, relation, value in triples:
-        if not subject.startswith("["):
-            rows.setdefault(subject, "subject")
-        if value not in rows:
-            rows[value] = relation
-    table = tuple((relation, value) for value, relation in rows.items())
-    names = {relation for relation, _ in table} - set(vocabularies or ())
-    own_words = " ".join(open_relation(part) for triple in triples for part in triple)
-    common = DATES.union(fold(own_words)[0].split())
-    return coverage(table, text, vocabularies, names, common, wording)
-
-
 def unlike(triples: Triples) -> str:
     """What about triples is unlike those learned from."""
     if len(triples) > MOST_LEARNED:
         return f"These are {len(triples)} triples; the sets that were learned from have {MOST_LEARNED} at most."
     return ""
-
-
-def score(outputs: Sequence[str], examples: Sequence[Example], covers: Sequence[Coverage]) -> dict[str, float]:
-    """bleu, nist, rouge_l, cider, chrf and ter; slot_coverage: of all subjects and objects said, in percent.
-
-    invented: how much that is not among its triples a text says, on average.
-
-    bleu is counted as by WebNLG's and DART's own scorers (see `metrics`). covers: what `slots` gives for each output.
-    """
-    references = [example.references for example in examples]
-    said = percent_said([cover.slots for cover in covers])
-    own = {"bleu": webnlg_bleu(outputs, references), "ter": ter(outputs, references)}
-    own["invented"] = mean([len(cover.unsupported) for cover in covers])
-    return {**text_scores(outputs, references), **own, "slot_coverage": said}
 
 
 # ------------------------------------------------------------------------------------------------------ the notations

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from prefix_core.data.examples import Example
 from prefix_core.scores.metrics import ter, webnlg_bleu
-from prefix_core.tasks import triples
+from prefix_core.tasks import triples, wording
 from prefix_core.tasks.task import Task, first_line
 
 SEEN = {"Airport", "Astronaut", "Building", "City", "ComicsCharacter", "Food", "Monument", "SportsTeam"}
@@ -15,9 +15,8 @@ SEEN |= {"University", "WrittenWork"}
 
 
 def score(outputs: Sequence[str], examples: Sequence[Example]) -> dict[str, float]:
-    """As `triples.score`; where seen and unseen categories are both there, bleu_, ter_ and inputs_ of each as well."""
-    covers = [triples.slots(example.source, output) for output, example in zip(outputs, examples, strict=True)]
-    scores = triples.score(outputs, examples, covers)
+    """As `wording.score`; where seen and unseen categories are both there, bleu_, ter_ and inputs_ of each as well."""
+    scores = wording.score(outputs, examples, wording.slots)
     seen = [example.category in SEEN for example in examples]
     for name, wanted in (("seen", True), ("unseen", False)):
         places = [place for place, is_seen in enumerate(seen) if is_seen == wanted]
@@ -47,6 +46,6 @@ WEBNLG = Task(
     from_record=triples.from_record,
     finish=first_line,
     score=score,
-    slots=triples.slots,
+    slots=wording.slots,
     unlike=triples.unlike,
 )

@@ -1,9 +1,17 @@
-"""How texts write the values of triples: a value -> a pattern that finds it, tolerant only where that is safe."""
+"""What a text says of triples: each value is looked for in the ways in which texts write it, and the text is scored.
+
+A value becomes a pattern that finds it, tolerant only where that is safe.
+"""
 
 import re
+from collections.abc import Callable, Mapping, Sequence
 from functools import cache
 
-from prefix_core.scores.slots import literal
+from prefix_core.data.examples import Example
+from prefix_core.scores.bootstrap import mean
+from prefix_core.scores.metrics import ter, text_scores, webnlg_bleu
+from prefix_core.scores.slots import Coverage, Vocabulary, coverage, fold, literal, percent_said
+from prefix_core.tasks.triples import Triples, open_relation
 
 MONTHS = ["january", "february", "march", "april", "may", "june", "july", "august", "september"]
 MONTHS += ["october", "november", "december"]
@@ -15,6 +23,42 @@ OTHERWISE = {
     "united kingdom": "u ?k|british|britain",
     "deceased": "died|dead|passed away|late",
 }
+
+
+def slots(triples: Triples, text: str, vocabularies: Mapping[str, Vocabulary] | None = None) -> Coverage:
+    """Which subjects and objects the text says, which are missing, and which names it says beyond them.
+
+    Each value counts once, a subject under "subject", an object under its relation. vocabularies: of relations whose
+    objects have many wordings; the others are looked for as `wording` has it.
+    """
+    rows: dict[str, str] = {}
+    for subject, relation, value in triples:
+        if not subject.startswith("["):
+            rows.setdefault(subject, "subject")
+        if value not in rows:
+            rows[value] = relation
+    table = tuple((relation, value) for value, relation in rows.items())
+    names = {relation for relation, _ in table} - set(vocabularies or ())
+    own_words = " ".join(open_relation(part) for triple in triples for part in triple)
+    common = DATES.union(fold(own_words)[0].split())
+    return coverage(table, text, vocabularies, names, common, wording)
+
+
+def score(
+    outputs: Sequence[str], examples: Sequence[Example], slots: Callable[[Triples, str], Coverage]
+) -> dict[str, float]:
+    """bleu, nist, rouge_l, cider, chrf and ter; slot_coverage: of all subjects and objects said, in percent.
+
+    invented: how much that is not among its triples a text says, on average.
+
+    bleu is counted as by WebNLG's and DART's own scorers (see `metrics`). slots: what a text says of triples.
+    """
+    covers = [slots(example.source, output) for output, example in zip(outputs, examples, strict=True)]
+    references = [example.references for example in examples]
+    said = percent_said([cover.slots for cover in covers])
+    own = {"bleu": webnlg_bleu(outputs, references), "ter": ter(outputs, references)}
+    own["invented"] = mean([len(cover.unsupported) for cover in covers])
+    return {**text_scores(outputs, references), **own, "slot_coverage": said}
 
 
 @cache

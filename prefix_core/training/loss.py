@@ -1,18 +1,26 @@
-"""The loss of target tokens behind an output layer, with its gradient, in one pass over the vocabulary.
+"""From a batch to its loss and gradient: the target tokens only, in one pass over the vocabulary.
 
 The output layer is the largest matrix of a small model, and its logits are the largest tensor of a training step. The
 gradients follow from the logits alone, so both are computed a few rows at a time, while they are still in the
 processor's cache, and the logits are never kept.
 """
 
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from prefix_core.methods.method import Adaptation
+from prefix_core.model.base import Base
+from prefix_core.model.network import Network
 from prefix_core.model.products import Dense, HalfDense, Product
+from prefix_core.model.reading import forward
+from prefix_core.training.batches import Pair, by_length, in_parts, target_tokens
+from prefix_core.training.workers import ALONE, Workers
 
+HELD_OUT_BATCH = 32  # texts
 ROWS = 192  # rows worked on at a time: their logits fit a processor's cache
 BLOCK = 6 * ROWS  # rows whose share of the output layer's own gradient is one matrix product
 GPU_ROWS = 8192  # both of them on a GPU, which fewer would not keep busy
@@ -30,7 +38,7 @@ def token_losses(hidden: Tensor, head: Product, targets: Tensor) -> Tensor:
     return losses
 
 
-def mean_loss(hidden: Tensor, head: Product, targets: Tensor) -> Tensor:
+def mean_token_loss(hidden: Tensor, head: Product, targets: Tensor) -> Tensor:
     """The mean of `token_losses`; where the output layer learns, too, without keeping its logits."""
     if isinstance(head, Dense) and _learns(head) and torch.is_grad_enabled():
         mean: Tensor = _MeanBehindHead.apply(hidden, head.weight, targets)  # type: ignore[no-untyped-call]
@@ -40,6 +48,72 @@ def mean_loss(hidden: Tensor, head: Product, targets: Tensor) -> Tensor:
 
 def _learns(head: Product) -> bool:
     return isinstance(head, Dense) and head.weight.requires_grad
+
+
+def target_losses(
+    base: Base,
+    adaptation: Adaptation,
+    batch: Sequence[Pair],
+    behind: Callable[[Tensor, Product, Tensor], Tensor] = token_losses,
+) -> Tensor:
+    """The loss of every target token of a batch, (n,), in nats; texts of the same input after one another.
+
+    An input is run once, however many texts it has in the batch: they are branches of one row. behind: what makes the
+    loss of states, output layer and targets.
+    """
+    texts: dict[tuple[int, ...], list[list[int]]] = {}
+    for pair in batch:
+        texts.setdefault(tuple(pair.source), []).append(pair.target)
+    # What predicts a text's first token is the input's last. The last token predicts nothing: it is not read.
+    written = [[target[:-1] for target in some] for some in texts.values()]
+    said = [token for some in texts.values() for target in some for token in target]
+    targets = torch.tensor(said, device=base.device)
+    with adaptation.arithmetic():
+        network, prefix = adaptation.network(), adaptation.prefix()
+        if adaptation.below is not None and isinstance(network, Network):
+            network = adaptation.below.over(network, texts)
+        _, hidden = forward(base, network, list(texts), written, [prefix] * len(texts))
+        if not isinstance(network, Network):
+            return F.cross_entropy(network.logits(hidden).float(), targets, reduction="none")
+    head = network.head
+    return behind(hidden.to(head.weight.dtype if isinstance(head, Dense) else network.dtype), head, targets)
+
+
+def mean_loss(base: Base, adaptation: Adaptation, batch: Sequence[Pair]) -> Tensor:
+    """The mean of `target_losses`, to be learned from: an output layer's logits are never kept."""
+    return target_losses(base, adaptation, batch, mean_token_loss).mean()
+
+
+def learn(base: Base, adaptation: Adaptation, batch: Sequence[Pair], parts: int = 1, workers: Workers = ALONE) -> float:
+    """Leave the gradients of the batch's mean loss over all its target tokens, and return that.
+
+    Each of the workers runs its share of the batch, in so many parts one after another, or more where it is long: less
+    memory, same gradients.
+    """
+    said, total = target_tokens(batch), torch.zeros((), device=base.device)
+    for part in in_parts(workers.share(batch), parts):
+        mean = mean_loss(base, adaptation, part) * (target_tokens(part) / said)
+        mean.backward()
+        total += mean.detach()
+    if workers.count > 1:
+        for parameter in adaptation.parameters():
+            if parameter.grad is None:  # there was nothing to run here
+                parameter.grad = torch.zeros_like(parameter)
+            workers.sum(parameter.grad)
+        workers.sum(total)
+    return total.item()
+
+
+@torch.no_grad()
+def held_out_mean(base: Base, adaptation: Adaptation, pairs: Sequence[Pair], workers: Workers = ALONE) -> float:
+    """Mean loss over all target tokens of `pairs`."""
+    pairs = by_length(pairs)
+    batches = [pairs[start : start + HELD_OUT_BATCH] for start in range(0, len(pairs), HELD_OUT_BATCH)]
+    total = torch.zeros((), device=base.device)
+    for batch in workers.share(batches):
+        total += target_losses(base, adaptation, batch).sum()
+    workers.sum(total)
+    return total.item() / target_tokens(pairs)
 
 
 def _in_parts(

@@ -6,6 +6,7 @@ packed without padding, and the output layer runs only where there is a target.
 
 import hashlib
 import json
+import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass
@@ -13,8 +14,8 @@ from math import isfinite
 from pathlib import Path
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
+from tqdm import tqdm
 
 from prefix_core.data.examples import Example
 from prefix_core.methods import get_trained
@@ -22,18 +23,14 @@ from prefix_core.methods.method import Adaptation, Steered
 from prefix_core.methods.settings import Settings, chosen
 from prefix_core.model.base import Base
 from prefix_core.model.encoding import TooLong
-from prefix_core.model.network import Network
-from prefix_core.model.products import Dense, Product
-from prefix_core.model.reading import forward
 from prefix_core.tasks.task import Task
-from prefix_core.training import loss
-from prefix_core.training.batches import Batches, Pair, by_length, encode_pairs, in_parts, target_tokens
+from prefix_core.training.batches import Batches, Pair, encode_pairs
 from prefix_core.training.checkpoint import Progress, Run, load_run, save_run
+from prefix_core.training.loss import held_out_mean, learn
 from prefix_core.training.workers import ALONE, Workers
 from prefix_core.writing.generate import Decoding, Request, write
 
 CHECKPOINT_SECONDS = 60.0
-HELD_OUT_BATCH = 32
 MEASUREMENTS = 10  # held-out losses in a run, when nothing else is asked for
 
 
@@ -108,6 +105,21 @@ def train(
         held_out_every=held_out_every, samples=samples, checkpoint=checkpoint, too_long=too_long, workers=workers,
     )  # fmt: skip
     yield from loop.events(should_stop)
+
+
+def follow(events: Iterator[TrainingEvent], name: str, silent: bool = False) -> Trained:
+    """Show the events as they come, unless `silent`; returns the result of the last one."""
+    result = None
+    with tqdm(desc=name, unit="step", file=sys.stderr, disable=silent) as bar:
+        for event in events:
+            bar.total = event.steps
+            bar.update(event.step - bar.n)
+            bar.set_postfix(loss=f"{event.loss:.3f}", refresh=False)
+            if event.held_out_loss is not None and event.result is None and not silent:
+                bar.write(f"step {event.step}: held-out loss {event.held_out_loss:.4f}", file=sys.stderr)
+            result = event.result
+    assert result is not None
+    return result
 
 
 class Loop:
@@ -272,72 +284,6 @@ def schedule(step: int, steps: int, warmup: float) -> float:
     if step < rising:
         return (step + 1) / rising
     return (steps - step) / max(1, steps - rising)
-
-
-def target_losses(
-    base: Base,
-    adaptation: Adaptation,
-    batch: Sequence[Pair],
-    behind: Callable[[Tensor, Product, Tensor], Tensor] = loss.token_losses,
-) -> Tensor:
-    """The loss of every target token of a batch, (n,), in nats; texts of the same input after one another.
-
-    An input is run once, however many texts it has in the batch: they are branches of one row. behind: what makes the
-    loss of states, output layer and targets.
-    """
-    texts: dict[tuple[int, ...], list[list[int]]] = {}
-    for pair in batch:
-        texts.setdefault(tuple(pair.source), []).append(pair.target)
-    # What predicts a text's first token is the input's last. The last token predicts nothing: it is not read.
-    written = [[target[:-1] for target in some] for some in texts.values()]
-    said = [token for some in texts.values() for target in some for token in target]
-    targets = torch.tensor(said, device=base.device)
-    with adaptation.arithmetic():
-        network, prefix = adaptation.network(), adaptation.prefix()
-        if adaptation.below is not None and isinstance(network, Network):
-            network = adaptation.below.over(network, texts)
-        _, hidden = forward(base, network, list(texts), written, [prefix] * len(texts))
-        if not isinstance(network, Network):
-            return F.cross_entropy(network.logits(hidden).float(), targets, reduction="none")
-    head = network.head
-    return behind(hidden.to(head.weight.dtype if isinstance(head, Dense) else network.dtype), head, targets)
-
-
-def mean_loss(base: Base, adaptation: Adaptation, batch: Sequence[Pair]) -> Tensor:
-    """The mean of `target_losses`, to be learned from: an output layer's logits are never kept."""
-    return target_losses(base, adaptation, batch, loss.mean_loss).mean()
-
-
-def learn(base: Base, adaptation: Adaptation, batch: Sequence[Pair], parts: int = 1, workers: Workers = ALONE) -> float:
-    """Leave the gradients of the batch's mean loss over all its target tokens, and return that.
-
-    Each of the workers runs its share of the batch, in so many parts one after another, or more where it is long: less
-    memory, same gradients.
-    """
-    said, total = target_tokens(batch), torch.zeros((), device=base.device)
-    for part in in_parts(workers.share(batch), parts):
-        mean = mean_loss(base, adaptation, part) * (target_tokens(part) / said)
-        mean.backward()
-        total += mean.detach()
-    if workers.count > 1:
-        for parameter in adaptation.parameters():
-            if parameter.grad is None:  # there was nothing to run here
-                parameter.grad = torch.zeros_like(parameter)
-            workers.sum(parameter.grad)
-        workers.sum(total)
-    return total.item()
-
-
-@torch.no_grad()
-def held_out_mean(base: Base, adaptation: Adaptation, pairs: Sequence[Pair], workers: Workers = ALONE) -> float:
-    """Mean loss over all target tokens of `pairs`."""
-    pairs = by_length(pairs)
-    batches = [pairs[start : start + HELD_OUT_BATCH] for start in range(0, len(pairs), HELD_OUT_BATCH)]
-    total = torch.zeros((), device=base.device)
-    for batch in workers.share(batches):
-        total += target_losses(base, adaptation, batch).sum()
-    workers.sum(total)
-    return total.item() / target_tokens(pairs)
 
 
 def sample(base: Base, task: Task, steered: Steered, examples: Sequence[Example]) -> tuple[tuple[str, str], ...]:

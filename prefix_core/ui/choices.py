@@ -17,7 +17,8 @@ if TYPE_CHECKING:  # at run time they would import torch
     from prefix_core.methods.method import Steered
     from prefix_core.methods.prefix import History
     from prefix_core.model.base import Base
-    from prefix_core.ui.visitors import Moment, OwnPrefix, Visitor
+    from prefix_core.ui.kept import Moment, OwnPrefix
+    from prefix_core.ui.visitors import Visitor
     from prefix_core.writing.engine import Engine
 
 OWN = "own: "  # before the name of a visitor's own prefix, wherever things are chosen by name

@@ -21,12 +21,47 @@ from prefix_core.tasks import task_of
 from prefix_core.ui.log import log
 
 if TYPE_CHECKING:
+    from torch import Tensor
+
+    from prefix_core.artifacts.artifacts import Card
+    from prefix_core.data.examples import Example
+    from prefix_core.methods.method import Steered
     from prefix_core.model.base import Base
-    from prefix_core.ui.visitors import OwnPrefix
+    from prefix_core.tasks import Task
 
 TOKEN = "token"  # the file with a visitor's token; its time is that of the last contact
 TOUCHED = 60.0  # seconds between two notes of a contact
 VARIABLE = "PREFIX_VISITORS"
+
+
+@dataclass(frozen=True)
+class Moment:
+    """A prefix during training: its keys and values (layers, P, kv_heads, head_dim) in fp16 after `step` steps."""
+
+    step: int
+    keys: Tensor
+    values: Tensor
+
+
+@dataclass(frozen=True)
+class OwnPrefix:
+    """A prefix that a visitor trained or brought.
+
+    If it was trained here, moments: how training moved it; examples: rows that were held out of it.
+    """
+
+    name: str
+    task: Task
+    card: Card
+    steered: Steered
+    moments: tuple[Moment, ...] = ()
+    examples: tuple[Example, ...] = ()
+
+    @property
+    def bytes(self) -> int:
+        """Memory it takes."""
+        moving = sum(moment.keys.nbytes + moment.values.nbytes for moment in self.moments)
+        return 4 * self.steered.kept + moving
 
 
 def kept_from_environment(base: str) -> Kept | None:
@@ -79,7 +114,7 @@ class Kept:
 
     def save(self, token: str, base: Base, own: OwnPrefix) -> None:
         """A prefix, under its name, which is in the zip's comment."""
-        from prefix_core.artifacts.zipped import write_zip
+        from prefix_core.artifacts.share import write_zip
 
         assert own.steered.prefix is not None
         with told("a prefix"):
@@ -91,8 +126,7 @@ class Kept:
 
     def prefixes(self, token: str, base: Base) -> Iterator[OwnPrefix]:
         """The visitor's prefixes, oldest first; what does not fit the base any more is left out."""
-        from prefix_core.artifacts.zipped import read_zip
-        from prefix_core.ui.visitors import OwnPrefix
+        from prefix_core.artifacts.share import read_zip
 
         paths = (path for path in self.folder(token).glob("*.zip") if path.stem != "unfinished")
         for path in sorted(paths, key=lambda path: path.stat().st_mtime):

@@ -100,18 +100,19 @@ def about(value: float) -> str:
 
 def number(value: float) -> str:
     """1234567 -> 1.23 M; 96.4 -> 96."""
-    for unit, name in ((1e9, "B"), (1e6, "M"), (1e3, "K")):
-        if value >= 0.9995 * unit:
-            return f"{value / unit:.3g} {name}"
-    return f"{value:.0f}"
+    return _in_units(value, {"B": 1e9, "M": 1e6, "K": 1e3}) or f"{value:.0f}"
 
 
 def size(count: int) -> str:
     """Bytes in powers of ten, as disks are sold: 614400 -> 614 kB; 0 -> nothing."""
-    for unit, name in ((1e12, "TB"), (1e9, "GB"), (1e6, "MB"), (1e3, "kB")):
-        if count >= 0.9995 * unit:
-            return f"{count / unit:.3g} {name}"
-    return f"{count} bytes" if count else "nothing"
+    few = f"{count} bytes" if count else "nothing"
+    return _in_units(count, {"TB": 1e12, "GB": 1e9, "MB": 1e6, "kB": 1e3}) or few
+
+
+def _in_units(value: float, units: dict[str, float]) -> str:
+    """Three digits of the largest unit that fits; nothing where none does."""
+    name = next((name for name, unit in units.items() if value >= 0.9995 * unit), "")
+    return f"{value / units[name]:.3g} {name}" if name else ""
 
 
 def share(part: int, whole: int) -> str:

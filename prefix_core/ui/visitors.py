@@ -23,14 +23,9 @@ from prefix_core.errors import InputError, PrefixError
 from prefix_core.ui.common import QUICK
 
 if TYPE_CHECKING:
-    from torch import Tensor
 
-    from prefix_core.artifacts.artifacts import Card
-    from prefix_core.data.examples import Example
-    from prefix_core.methods.method import Steered
     from prefix_core.model.base import Base
-    from prefix_core.tasks import Task
-    from prefix_core.ui.kept import Kept
+    from prefix_core.ui.kept import Kept, OwnPrefix
     from prefix_core.ui.loading import Loading
     from prefix_core.ui.many.rows import ManyRun
     from prefix_core.ui.train.runs import TrainingRun
@@ -46,36 +41,6 @@ MOST_BYTES = 512_000_000  # of all visitors' prefixes together
 KEY = "'prefix-visitor' + location.pathname"  # a page for every base, and a visitor's things are made on one
 RECALL = f"() => {{ try {{ return [localStorage.getItem({KEY}) || '', true] }} catch {{ return ['', false] }} }}"
 REMEMBER = f"(token) => {{ try {{ localStorage.setItem({KEY}, token) }} catch {{}} return [] }}"
-
-
-@dataclass(frozen=True)
-class Moment:
-    """A prefix during training: its keys and values (layers, P, kv_heads, head_dim) in fp16 after `step` steps."""
-
-    step: int
-    keys: Tensor
-    values: Tensor
-
-
-@dataclass(frozen=True)
-class OwnPrefix:
-    """A prefix that a visitor trained or brought.
-
-    If it was trained here, moments: how training moved it; examples: rows that were held out of it.
-    """
-
-    name: str
-    task: Task
-    card: Card
-    steered: Steered
-    moments: tuple[Moment, ...] = ()
-    examples: tuple[Example, ...] = ()
-
-    @property
-    def bytes(self) -> int:
-        """Memory it takes."""
-        moving = sum(moment.keys.nbytes + moment.values.nbytes for moment in self.moments)
-        return 4 * self.steered.kept + moving
 
 
 class Upload(NamedTuple):

@@ -14,7 +14,7 @@ from prefix_core.scores.metrics import rouge_l
 from prefix_core.tasks import Task
 from prefix_core.writing.engine import Engine
 from prefix_core.writing.generate import Decoding, Request
-from prefix_core.writing.pane import Pane
+from prefix_core.writing.written import Pane
 
 OWN = "own"  # the method of a prefix that is handed in rather than found among the artifacts
 

@@ -10,8 +10,7 @@ import torch
 from safetensors.torch import save_file
 from transformers import AutoModelForCausalLM
 
-from prefix_core.artifacts import artifacts, delta, peft_format, tensors
-from prefix_core.artifacts.shelf import Shelf
+from prefix_core.artifacts import artifacts, delta, peft_format
 from prefix_core.errors import ArtifactError
 from prefix_core.methods import TRAINED
 from prefix_core.methods.method import Steered
@@ -21,6 +20,7 @@ from prefix_core.model.loading import load_base
 from prefix_core.places import SHIPPED
 from prefix_core.tasks.task import Task
 from prefix_core.training.train import Trained, train
+from prefix_core.writing.engine import Shelf
 from prefix_core.writing.generate import Request, write
 from tests.conftest import make_gpt2
 
@@ -59,7 +59,7 @@ def test_what_is_saved_writes_the_same_when_read_back(
         assert written(tiny, steered, e2e) == written(tiny, result.steered, e2e)
     else:  # packed: as near as 8 bits are, see test_delta
         origin = TRAINED[method].origin(tiny)
-        kept = delta.decompress(tensors.read_tensors(artifacts.tensor_files(tmp_path)), origin)
+        kept = delta.decompress(peft_format.read_tensors(artifacts.tensor_files(tmp_path)), origin)
         for name, tensor in kept.items():
             change = (result.kept[name] - origin[name]).norm()
             assert (tensor - result.kept[name]).norm() <= 0.01 * change

@@ -18,7 +18,8 @@ from prefix_core.model.prefix import Prefix
 from prefix_core.model.reading import forward
 from prefix_core.tasks.task import Task
 from prefix_core.training.batches import encode_pairs
-from prefix_core.training.train import Trained, mean_loss, train
+from prefix_core.training.loss import mean_loss
+from prefix_core.training.train import Trained, train
 from prefix_core.writing.generate import Request, stream, write
 from tests.architectures import DECODERS, ENCODER_DECODERS, loud, make_base, written
 

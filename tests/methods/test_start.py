@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from prefix_core.artifacts import artifacts
-from prefix_core.artifacts.zipped import read_zip, write_zip
+from prefix_core.artifacts.share import read_zip, write_zip
 from prefix_core.data.examples import Example
 from prefix_core.errors import InputError
 from prefix_core.methods import prefix

@@ -18,7 +18,7 @@ from prefix_core.model.products import HalfDense
 from prefix_core.model.reading import forward
 from prefix_core.tasks.task import Task
 from prefix_core.training.batches import encode_pairs
-from prefix_core.training.train import held_out_mean, mean_loss
+from prefix_core.training.loss import held_out_mean, mean_loss
 from prefix_core.writing.generate import Decoding, Request, write
 
 

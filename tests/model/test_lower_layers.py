@@ -12,7 +12,7 @@ from prefix_core.model.lower_layers import LowerLayers
 from prefix_core.model.network import Layer
 from prefix_core.tasks.task import Task
 from prefix_core.training.batches import Pair, encode_pairs
-from prefix_core.training.train import learn
+from prefix_core.training.loss import learn
 from tests.architectures import make_base
 
 SETTINGS = Settings(layers="upper half", mlp_width=None, prefix_length=6, initial_words="name : a pub")

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from prefix_core.errors import InputError
-from prefix_core.scores import meteor, metrics
+from prefix_core.scores import metrics
 from prefix_core.tasks import get_task
 
 POOL = get_task("e2e").pool()
@@ -53,8 +53,8 @@ def test_meteor_is_that_of_the_challenge_scorer(monkeypatch):
         return subprocess.CompletedProcess(command, 0, stdout="\n".join(lines))
 
     monkeypatch.setattr(subprocess, "run", run)
-    found = meteor.meteor(outputs[:4], references[:4])
-    each = [meteor.combine(row) for row in found.rows]
+    found = metrics.meteor(outputs[:4], references[:4])
+    each = [metrics.combined_meteor(row) for row in found.rows]
     assert each == pytest.approx([58.736261, 32.333057, 95.555556, 31.065642], abs=1e-6)
     assert found == pytest.approx(43.978239, abs=1e-6)
     assert found.interval()[0] < found < found.interval()[1]

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from prefix_core.artifacts import artifacts, peft_format, tensors
+from prefix_core.artifacts import artifacts, peft_format
 from prefix_core.artifacts.delta import Way
 from prefix_core.data.examples import Example
 from prefix_core.data.tables import to_mr
@@ -15,7 +15,7 @@ from prefix_core.errors import InputError
 from prefix_core.methods import prompt
 from prefix_core.model.base import Base
 from prefix_core.places import evidence_of
-from prefix_core.scores import meteor
+from prefix_core.scores import metrics
 from prefix_core.studies import evidence, material, rebuild, sweep
 from prefix_core.tasks import get_task
 from prefix_core.tasks.task import Task
@@ -39,7 +39,7 @@ def own(e2e: Task, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str,
     data = {"e2e": material.Data(str(files["train"]), splits)}
     monkeypatch.setattr(rebuild, "DATA", data)
     monkeypatch.setattr(material, "DATA", data)
-    monkeypatch.setattr(meteor, "available", lambda: False)
+    monkeypatch.setattr(metrics, "has_java", lambda: False)
     monkeypatch.setattr(rebuild, "WAYS", (Way(2), Way(8)))
     monkeypatch.setattr(rebuild, "RUNS", tmp_path / "runs")
     monkeypatch.setenv("PREFIX_ARTIFACTS", str(tmp_path / "artifacts"))
@@ -145,7 +145,7 @@ def test_evidence_that_is_older_than_the_artifacts_is_told(tiny: Base, own: dict
     rebuild.rebuild(tiny, rows=["adapter"], steps=2, splits=["test"], folder=folder)
     assert len(evidence.outdated(folder)) == 1  # the test set's table fits
     (adapter,) = (place for place, card in artifacts.shipped().items() if card.method == "adapter")
-    stored = tensors.read_tensors(artifacts.tensor_files(adapter))
+    stored = peft_format.read_tensors(artifacts.tensor_files(adapter))
     artifacts.save(adapter, tiny, {name: 2 * tensor for name, tensor in stored.items()}, artifacts.read_card(adapter))
     assert [line.split()[0] for line in evidence.outdated(folder)] == ["e2e.json", "e2e-test.json", "e2e.json"]
     artifacts.save(adapter, tiny, stored, artifacts.read_card(adapter))

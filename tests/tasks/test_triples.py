@@ -13,7 +13,8 @@ from prefix_core.data.characters import flatten
 from prefix_core.data.tables import MAX_ROWS
 from prefix_core.errors import InputError, SeveralRecords
 from prefix_core.tasks import triples
-from prefix_core.tasks.triples import linearize, open_relation, open_value, parse, slots, to_grid, to_text
+from prefix_core.tasks.triples import linearize, open_relation, open_value, parse, to_grid, to_text
+from prefix_core.tasks.wording import slots
 
 HERON = (
     ("Blue Heron Airport", "cityServed", "Marlow Bay"),

@@ -5,7 +5,7 @@ import torch
 import torch.nn.functional as F
 
 from prefix_core.model.products import Dense, HalfDense, half_products
-from prefix_core.training.loss import BLOCK, ROWS, mean_loss, token_losses
+from prefix_core.training.loss import BLOCK, ROWS, mean_token_loss, token_losses
 
 
 @pytest.mark.parametrize("count", [1, ROWS, 2 * ROWS + 3])
@@ -35,7 +35,7 @@ def test_the_mean_and_its_gradients_are_those_of_cross_entropy(count: int, train
     torch.manual_seed(count)
     start, head, targets = torch.randn(count, 8), 4 * torch.randn(50, 8), torch.randint(0, 50, (count,))
     found = []
-    for loss in (mean_loss, lambda h, w, t: F.cross_entropy(h.float() @ w.weight.float().t(), t)):
+    for loss in (mean_token_loss, lambda h, w, t: F.cross_entropy(h.float() @ w.weight.float().t(), t)):
         hidden, matrix = start.clone().requires_grad_(), head.clone().requires_grad_(trained)
         mean = loss(hidden.to(dtype), Dense(matrix.to(dtype)), targets)
         (3 * mean).backward()  # a factor, as a loss's weight would be
@@ -52,8 +52,8 @@ def test_without_gradients_the_mean_is_the_same() -> None:
     torch.manual_seed(0)
     hidden, head, targets = torch.randn(5, 8), torch.randn(50, 8, requires_grad=True), torch.randint(0, 50, (5,))
     with torch.no_grad():
-        measured = mean_loss(hidden, Dense(head), targets)
-    assert measured.item() == pytest.approx(mean_loss(hidden, Dense(head), targets).item(), rel=1e-6)
+        measured = mean_token_loss(hidden, Dense(head), targets)
+    assert measured.item() == pytest.approx(mean_token_loss(hidden, Dense(head), targets).item(), rel=1e-6)
 
 
 def test_far_off_logits_do_not_overflow() -> None:
@@ -77,7 +77,7 @@ def test_a_head_in_16_bits_has_the_same_losses_and_gradients(count: int) -> None
     for head in (HalfDense([matrix]), Dense(matrix.float())):
         torch.manual_seed(0)
         hidden = torch.randn(count, 8, requires_grad=True)
-        mean = mean_loss(hidden, head, targets)
+        mean = mean_token_loss(hidden, head, targets)
         mean.backward()
         found.append((mean.detach(), hidden.grad))
     for ours, theirs in zip(*found, strict=True):

@@ -15,7 +15,8 @@ from prefix_core.model.base import Base
 from prefix_core.model.prefix import stack
 from prefix_core.tasks.task import Task
 from prefix_core.training.batches import LONG, Batches, Pair, encode_pairs, in_parts
-from prefix_core.training.train import TrainingEvent, mean_loss, schedule, train
+from prefix_core.training.loss import mean_loss
+from prefix_core.training.train import TrainingEvent, schedule, train
 
 STEPS = 12
 

@@ -18,7 +18,8 @@ from prefix_core.model.base import Base
 from prefix_core.tasks import get_task
 from prefix_core.tasks.task import Task
 from prefix_core.training.batches import encode_pairs
-from prefix_core.training.train import TrainingEvent, learn, train
+from prefix_core.training.loss import learn
+from prefix_core.training.train import TrainingEvent, train
 from prefix_core.training.workers import ALONE, Workers, join
 
 ROOT = Path(__file__).parents[2]

@@ -10,7 +10,7 @@ from playwright.sync_api import Browser, Locator, Page, expect
 
 from prefix_core.artifacts.artifacts import Card
 from prefix_core.artifacts.llama_cpp import read_state
-from prefix_core.artifacts.zipped import write_zip
+from prefix_core.artifacts.share import write_zip
 from prefix_core.methods.start import random_start
 from prefix_core.model.base import Base
 from prefix_core.model.loading import load_base

@@ -9,7 +9,7 @@ from prefix_core.tasks import get_task
 from prefix_core.tasks.custom import custom, template_card
 from prefix_core.ui.choices import OWN, TaskCard
 from prefix_core.ui.compare import entry
-from prefix_core.ui.visitors import OwnPrefix
+from prefix_core.ui.kept import OwnPrefix
 
 TEMPLATE = "name : {name} | area : {area}"
 ROW = Example("name : The Black Spot | area : by the sea", ("Ahoy!",))

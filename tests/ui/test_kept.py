@@ -12,8 +12,8 @@ from prefix_core.artifacts.artifacts import Card
 from prefix_core.methods import prefix as prefix_method
 from prefix_core.model.base import Base
 from prefix_core.tasks import get_task
-from prefix_core.ui.kept import TOKEN, Kept
-from prefix_core.ui.visitors import HOUR, OwnPrefix, Visitors
+from prefix_core.ui.kept import TOKEN, Kept, OwnPrefix
+from prefix_core.ui.visitors import HOUR, Visitors
 
 
 @pytest.fixture

@@ -10,8 +10,9 @@ from prefix_core.errors import InputError
 from prefix_core.methods import prefix as prefix_method
 from prefix_core.model.base import Base
 from prefix_core.tasks import get_task
+from prefix_core.ui.kept import Moment, OwnPrefix
 from prefix_core.ui.train.sheet import UNASKED
-from prefix_core.ui.visitors import HOUR, LONGEST_NAME, MOST_PREFIXES, Moment, OwnPrefix, Upload, Visitors
+from prefix_core.ui.visitors import HOUR, LONGEST_NAME, MOST_PREFIXES, Upload, Visitors
 
 
 class Clock:

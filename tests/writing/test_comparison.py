@@ -2,12 +2,11 @@
 
 from pathlib import Path
 
-from prefix_core.artifacts.shelf import Shelf
 from prefix_core.model.base import Base
 from prefix_core.tasks.task import Task
 from prefix_core.writing.comparison import compare
 from prefix_core.writing.desk import Desk
-from prefix_core.writing.engine import Engine
+from prefix_core.writing.engine import Engine, Shelf
 from prefix_core.writing.generate import Decoding
 
 

@@ -18,7 +18,7 @@ from prefix_core.ui.labels import METHODS
 from prefix_core.ui.loading import Loading
 from prefix_core.ui.room import bounded, line_for
 from prefix_core.ui.waiting_line import MOST_WAITING
-from prefix_core.writing.pane import Pane
+from prefix_core.writing.written import Pane
 
 TaskName = Literal["e2e", "webnlg", "dart", "summarization", "innkeeper"]
 SEND = 0.2  # seconds between two answers sent; a cancelled call ends at the next one

@@ -18,7 +18,7 @@ from prefix_core.ui.compare.panes import draw_panes, references_html, written
 from prefix_core.ui.compare.runs import MOST_SHOTS, PageState
 from prefix_core.ui.labels import METHOD_LABELS, METHODS
 from prefix_core.ui.many.layout import ManyParts, lay_out_file, lay_out_pasted, lay_out_table
-from prefix_core.writing.pane import Pane
+from prefix_core.writing.written import Pane
 
 REFUSED = "This input cannot be read; the reason is given below it. The texts here belong to an earlier input."
 SEED = "with the same seed, methods and settings you get the same texts"

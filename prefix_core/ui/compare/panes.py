@@ -12,7 +12,7 @@ from typing import Any
 from prefix_core.scores.slots import Coverage
 from prefix_core.tasks import Task
 from prefix_core.ui.labels import METHOD_LABELS, METRICS, PREFIXES, number, seconds, share, size
-from prefix_core.writing.pane import Pane
+from prefix_core.writing.written import Pane
 
 SCORES = ("bleu", "rouge_l")  # those of a single text
 WORTH_SAYING = 0.1  # seconds of loading

@@ -23,7 +23,7 @@ from prefix_core.ui.labels import ALL_METHODS, PREFIXES, seconds
 from prefix_core.ui.loading import Loading
 from prefix_core.ui.room import line_for
 from prefix_core.ui.waiting_line import waiting_words
-from prefix_core.writing.pane import Pane
+from prefix_core.writing.written import Pane
 
 if TYPE_CHECKING:
     from prefix_core.writing.engine import Engine

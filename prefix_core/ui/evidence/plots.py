@@ -164,6 +164,11 @@ def _faster(table: Mapping[str, Any]) -> dict[str, float]:
     return {name: times for name, times in table["times_faster"].items() if ", of " not in name}
 
 
+def _told(measures: Mapping[str, str], ratios: Mapping[str, float]) -> list[str]:
+    """The sentences, with their numbers, of those that were measured."""
+    return [said.format(ratios[name]) for name, said in measures.items() if name in ratios]
+
+
 def _shares(ratios: Mapping[str, float]) -> str:
     """What training takes of PEFT's memory, four panes of one's time, and a token of what memory allows; in fp32."""
     measures = {
@@ -171,7 +176,7 @@ def _shares(ratios: Mapping[str, float]) -> str:
         "time of four panes, fp32, of one": "Four panes written together take {:g} times as long as one.",
         "decoding 1 row, fp32, of the floor": "A token takes {:g} times what it takes to read the weights from memory.",
     }
-    return "".join(f" {said.format(ratios[name])}" for name, said in measures.items() if name in ratios)
+    return "".join(f" {told}" for told in _told(measures, ratios))
 
 
 def _times(faster: Mapping[str, float]) -> str:
@@ -181,7 +186,7 @@ def _times(faster: Mapping[str, float]) -> str:
         "decoding 1 rows, fp32": "writing one row {:g} times as fast as transformers",
         "decoding 8 rows, fp32": "writing eight rows {:g} times as fast",
     }
-    return "In fp32, " + ", ".join(said.format(faster[name]) for name, said in measures.items() if name in faster)
+    return "In fp32, " + ", ".join(_told(measures, faster))
 
 
 SHAPES = {"gpt2": "GPT-2", "gpt2-medium": "GPT-2 medium", "gpt2-large": "GPT-2 large", "bart-large": "BART large"}

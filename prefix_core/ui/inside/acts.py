@@ -18,7 +18,7 @@ from prefix_core.ui.common import problem_html, status_html
 from prefix_core.ui.compare.runs import PageState, span_of
 from prefix_core.ui.labels import METHOD_LABELS, PREFIXES, seconds
 from prefix_core.ui.loading import Loading
-from prefix_core.writing.pane import Pane
+from prefix_core.writing.written import Pane
 
 if TYPE_CHECKING:
     from prefix_core.writing.engine import Engine

@@ -11,7 +11,7 @@ from prefix_core.ui.common import refusals
 from prefix_core.ui.inside import plots
 from prefix_core.ui.inside.acts import acts_of
 from prefix_core.ui.inside.inspector import QUEUED, Inspector
-from prefix_core.writing.pane import Pane
+from prefix_core.writing.written import Pane
 
 if TYPE_CHECKING:
     from prefix_core.studies.view import View
@@ -19,7 +19,11 @@ if TYPE_CHECKING:
 
 def add(inspector: Inspector) -> None:
     """Add `/inside`, `/coordinates` and `/acts` to the Blocks being built."""
+    _add_views(inspector)
+    _add_acts(inspector)
 
+
+def _add_views(inspector: Inspector) -> None:
     def view(prefixes: list[str], layer: int, part: str, fit: str, bare: bool, visitor: str) -> View:
         with refusals():
             return inspector.view(visitor, list(dict.fromkeys(prefixes)), layer, part, fit, bare)[0]
@@ -61,6 +65,11 @@ def add(inspector: Inspector) -> None:
 
         return to_csv(seen)
 
+    for endpoint in (inside, coordinates):
+        gr.api(endpoint, api_name=endpoint.__name__, **QUEUED)
+
+
+def _add_acts(inspector: Inspector) -> None:
     def acts(
         text: str, output: str, task: str = "e2e", strength: float = 1.0, layers: str = "", visitor: str = ""
     ) -> list[dict[str, Any]]:
@@ -85,5 +94,4 @@ def add(inspector: Inspector) -> None:
             places: list[dict[str, Any]] = answer["places"]
             return places
 
-    for endpoint in (inside, coordinates, acts):
-        gr.api(endpoint, api_name=endpoint.__name__, **QUEUED)
+    gr.api(acts, api_name="acts", **QUEUED)

@@ -19,8 +19,7 @@ if TYPE_CHECKING:
     from prefix_core.tasks import Task
     from prefix_core.ui.choices import TaskCard
     from prefix_core.ui.compare.runs import DecodingOptions
-    from prefix_core.writing.pane import Pane
-    from prefix_core.writing.written import Check
+    from prefix_core.writing.written import Check, Pane
 
 MOST_ROWS = 200
 LIMITS = Limits(rows=MOST_ROWS)
@@ -135,7 +134,7 @@ def pasted_inputs(task: Task, text: str) -> Inputs | None:
 
 def begin(card: TaskCard, inputs: Inputs | None, methods: Sequence[str], options: DecodingOptions) -> ManyRun:
     """A run in which nothing is written yet. Raises `InputError`."""
-    from prefix_core.writing.pane import Pane
+    from prefix_core.writing.written import Pane
 
     if inputs is None:
         raise InputError("There are no rows. Bring a file first.")

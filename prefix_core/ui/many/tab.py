@@ -22,7 +22,7 @@ from prefix_core.ui.many.layout import ManyParts
 from prefix_core.ui.many.rows import LIMITS, Inputs, ManyRun, ManyState, payload, read_inputs
 from prefix_core.ui.many.runs import save_run, write
 from prefix_core.ui.train import views
-from prefix_core.ui.train.sheet import UNASKED, Answers, Offer, check_size
+from prefix_core.ui.train.sheet import UNASKED, Answers, Offer, take
 from prefix_core.ui.visitors import Arrival, Upload
 from prefix_core.ui.waiting_line import MOST_WAITING
 
@@ -76,12 +76,9 @@ class ManyEvents:
         if path is None:
             return self.clear(state, token)
         try:
-            check_size(Path(path), LIMITS)
-            content = Path(path).name, Path(path).read_bytes()
+            content = take(Path(path), LIMITS)  # the rows are in the session now; nothing stays on disk
         except InputError as error:
             return _refused(state, error)
-        finally:
-            Path(path).unlink(missing_ok=True)  # the rows are in the session now; nothing stays on disk
         return self.read(content, UNASKED, state, token, key)
 
     def recall(self, state: ManyState, token: str, key: str) -> list[Any]:
@@ -105,9 +102,7 @@ class ManyEvents:
 
     def allow(self, label: str, content: Content | None, answers: Answers, *rest: Any) -> list[Any]:
         """The visitor took the offer that the button made."""
-        left_out = label.startswith("Leave")
-        answers = replace(answers, leave_out=True) if left_out else replace(answers, first=True)
-        return self.read(content, answers, *rest)
+        return self.read(content, answers.allowing(label), *rest)
 
     def read(self, content: Content | None, answers: Answers, state: ManyState, token: str, key: str) -> list[Any]:
         """The rows of the file, as the chosen card's task reads them, with what was answered so far."""

@@ -13,10 +13,11 @@ import gradio as gr
 from prefix_core.errors import ArtifactError, InputError, PrefixError
 from prefix_core.tasks import task_of
 from prefix_core.ui.common import QUICK, problem_html, status_html
+from prefix_core.ui.kept import OwnPrefix
 from prefix_core.ui.loading import Loading
 from prefix_core.ui.train import views
 from prefix_core.ui.train.layout import TrainTab
-from prefix_core.ui.visitors import REMEMBER, Arrival, OwnPrefix, Visitor, Visitors
+from prefix_core.ui.visitors import REMEMBER, Arrival, Visitor, Visitors
 
 # `go` in assets/page.js opens a tab and presses what is meant as soon as it appears there.
 USE = """(name) => { go("Compare", "#tasks input", (card) => card.value === "own: " + name); return [] }"""
@@ -121,7 +122,7 @@ def prefix_zip(loading: Loading, visitor: Visitor, name: str) -> Path:
     if name not in visitor.prefixes:
         raise InputError(f"You have no prefix '{name}'. There are: {', '.join(visitor.prefixes) or 'none, so far'}.")
     base, own = loading.wait().base, visitor.prefixes[name]
-    from prefix_core.artifacts.zipped import write_zip
+    from prefix_core.artifacts.share import write_zip
 
     assert own.steered.prefix is not None
     return write_zip(_path(visitor, name, "zip"), base, own.steered.prefix, own.card)
@@ -131,7 +132,7 @@ def bring_prefix(loading: Loading, visitors: Visitors, visitor: Visitor, path: P
     """An uploaded zip becomes one of the visitor's prefixes; the upload itself is deleted. Raises `PrefixError`."""
     try:
         base = loading.wait().base
-        from prefix_core.artifacts.zipped import read_zip
+        from prefix_core.artifacts.share import read_zip
 
         steered, card = read_zip(path, base)
         try:

@@ -21,13 +21,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from prefix_core.errors import InputError, PrefixError
-from prefix_core.ui.kept import told
+from prefix_core.ui.kept import Moment, OwnPrefix, told
 from prefix_core.ui.loading import Loading
 from prefix_core.ui.train import on_disk
 from prefix_core.ui.train.estimate import Pace, threads
 from prefix_core.ui.train.limits import Limits
 from prefix_core.ui.train.plan import TrainingPlan
-from prefix_core.ui.visitors import MOST_PREFIXES, Moment, OwnPrefix, Visitor, Visitors
+from prefix_core.ui.visitors import MOST_PREFIXES, Visitor, Visitors
 from prefix_core.ui.waiting_line import Place, WaitingLine
 
 if TYPE_CHECKING:
@@ -426,7 +426,7 @@ class TrainingQueue:
     def _keep_best(self, run: TrainingRun, visitor: Visitor, base: Base, folder: Path) -> None:
         """The best prefix so far becomes the visitor's own, together with how it moved."""
         from prefix_core.artifacts.artifacts import describe
-        from prefix_core.artifacts.tensors import read_tensors
+        from prefix_core.artifacts.peft_format import read_tensors
         from prefix_core.methods import prefix
         from prefix_core.training.train import Trained
 

@@ -43,6 +43,10 @@ class Answers:
     first: bool = False
     leave_out: bool = False
 
+    def allowing(self, label: str) -> "Answers":
+        """These, and what the button of an `Offer` with this label allows."""
+        return replace(self, leave_out=True) if label.startswith("Leave") else replace(self, first=True)
+
 
 UNASKED = Answers()
 
@@ -87,6 +91,15 @@ class Sheet:
         if len(inputs) == 1 and all_cells(rows, inputs[0], is_meaning) and not all_cells(rows, inputs[0], is_triples):
             return E2E.name
         return WEBNLG.name if len(inputs) == 1 and all_cells(rows, inputs[0], is_triples) else CUSTOM
+
+
+def take(path: Path, limits: Limits) -> tuple[str, bytes]:
+    """Name and bytes of an uploaded file, which does not stay on disk. Raises `InputError` if it is too large."""
+    try:
+        check_size(path, limits)
+        return path.name, path.read_bytes()
+    finally:
+        path.unlink(missing_ok=True)
 
 
 def check_size(path: Path, limits: Limits) -> None:

@@ -39,10 +39,10 @@ from prefix_core.ui.train.sheet import (
     Answers,
     Offer,
     Sheet,
-    check_size,
     default_template,
     read_content,
     read_pasted,
+    take,
 )
 from prefix_core.ui.visitors import REMEMBER, Arrival, Upload, Visitors
 
@@ -76,12 +76,9 @@ class RowEvents:
         if path is None:
             return self.clear(note, token)
         try:
-            check_size(Path(path), self.limits)
-            content = Path(path).name, Path(path).read_bytes()
+            content = take(Path(path), self.limits)  # the rows are in the session now; nothing stays on disk
         except InputError as error:
             return _refused(error)
-        finally:
-            Path(path).unlink(missing_ok=True)  # the rows are in the session now; nothing stays on disk
         return self.read(content, "", UNASKED, note, token)
 
     def clear(self, note: str, token: str) -> list[Any]:
@@ -101,9 +98,7 @@ class RowEvents:
         self, label: str, content: tuple[str, bytes] | None, text: str, answers: Answers, *rest: str
     ) -> list[Any]:
         """The visitor took the offer that the button made."""
-        left_out = label.startswith("Leave")
-        answers = replace(answers, leave_out=True) if left_out else replace(answers, first=True)
-        return self.read(content, text, answers, *rest)
+        return self.read(content, text, answers.allowing(label), *rest)
 
     def read(self, content: tuple[str, bytes] | None, text: str, answers: Answers, note: str, token: str) -> list[Any]:
         """The rows of a file, or the pasted ones, with what was answered so far. A file is kept for a reload."""

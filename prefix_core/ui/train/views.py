@@ -14,8 +14,8 @@ from prefix_core.ui.style import COLOURS, figure
 from prefix_core.ui.train.sheet import Sheet, shown
 
 if TYPE_CHECKING:
+    from prefix_core.ui.kept import OwnPrefix
     from prefix_core.ui.train.runs import MethodProgress, TrainingRun
-    from prefix_core.ui.visitors import OwnPrefix
 
 SHOWN = 5  # rows of the preview
 LONGEST_CELL = 160  # characters of a cell in it

@@ -35,7 +35,8 @@ from prefix_core.model.loading import load_base
 from prefix_core.studies.evaluate import evaluate
 from prefix_core.tasks import Task, task_of
 from prefix_core.training.few_rows import WATCHED, measured_every
-from prefix_core.training.train import Loop, TrainingEvent, held_out_mean
+from prefix_core.training.loss import held_out_mean
+from prefix_core.training.train import Loop, TrainingEvent
 from prefix_core.training.workers import ALONE
 
 NICENESS = 5  # a comparison beside it gets about three quarters of a core that both want

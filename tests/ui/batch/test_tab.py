@@ -15,8 +15,9 @@ from prefix_core.tasks import get_task
 from prefix_core.ui.batch import tab
 from prefix_core.ui.batch.rows import NO_PREFIX, NO_PREFIX_TEXT, ROWS, BatchRow, costs_html, example, rows_html
 from prefix_core.ui.batch.tab import BatchRun, follow, halt, offer, write
+from prefix_core.ui.kept import OwnPrefix
 from prefix_core.ui.loading import Loading
-from prefix_core.ui.visitors import OwnPrefix, Visitor, Visitors
+from prefix_core.ui.visitors import Visitor, Visitors
 from prefix_core.writing.together import Together
 from tests.ui.conftest import App
 

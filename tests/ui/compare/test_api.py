@@ -20,7 +20,7 @@ from prefix_core.ui.compare import api
 from prefix_core.ui.compare.api import pane_json
 from prefix_core.ui.loading import Loading
 from prefix_core.ui.room import SHORT_LINE
-from prefix_core.writing.pane import Pane
+from prefix_core.writing.written import Pane
 from tests.ui.conftest import ROOT, App
 
 PAGE = (ROOT / "docs" / "api.md").read_text(encoding="utf-8")

@@ -11,7 +11,7 @@ from prefix_core.tasks.e2e import slots
 from prefix_core.ui import labels
 from prefix_core.ui.compare.panes import marked, pane_html, panes_html
 from prefix_core.ui.labels import METHOD_LABELS, number, seconds, share, size
-from prefix_core.writing.pane import Pane
+from prefix_core.writing.written import Pane
 
 TABLE = (("name", "Blue Spice"), ("eatType", "coffee shop"), ("area", "riverside"))
 TEXT = "Blue Spice is a coffee shop in the city centre."

@@ -11,7 +11,7 @@ from prefix_core.ui.choices import SHIPPED_CARDS
 from prefix_core.ui.compare.runs import PageState
 from prefix_core.ui.inside.acts import explain
 from prefix_core.ui.loading import Loading
-from prefix_core.writing.pane import Pane
+from prefix_core.writing.written import Pane
 
 CARD = SHIPPED_CARDS["e2e"]
 TEXT = "The Copper Kettle is a coffee shop."

@@ -22,8 +22,9 @@ from prefix_core.ui.compare.runs import PageState
 from prefix_core.ui.inside import plots, tab
 from prefix_core.ui.inside.inspector import Inspector
 from prefix_core.ui.inside.tab import Opened, coordinates, draw, offer, open_acts, open_picture
+from prefix_core.ui.kept import Moment, OwnPrefix
 from prefix_core.ui.loading import Loading
-from prefix_core.ui.visitors import Moment, OwnPrefix, Visitor, Visitors
+from prefix_core.ui.visitors import Visitor, Visitors
 from tests.ui.conftest import App
 
 CHOICE: dict[str, Any] = {"layer": 1, "part": "keys", "fit": "tokens", "bare": False}

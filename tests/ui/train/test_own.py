@@ -14,8 +14,9 @@ from prefix_core.methods.start import random_start
 from prefix_core.model.base import Base
 from prefix_core.model.loading import load_base
 from prefix_core.tasks.task import Task
+from prefix_core.ui.kept import OwnPrefix
 from prefix_core.ui.train.own import for_llama_cpp
-from prefix_core.ui.visitors import OwnPrefix, Visitor
+from prefix_core.ui.visitors import Visitor
 from tests.architectures import make_base
 
 

@@ -9,11 +9,11 @@ import pytest
 import torch
 
 from prefix_core.artifacts import artifacts
-from prefix_core.artifacts.shelf import Shelf
 from prefix_core.errors import ArtifactError
 from prefix_core.methods.start import random_start
 from prefix_core.model.base import Base
 from prefix_core.tasks.task import Task
+from prefix_core.writing.engine import Shelf
 from prefix_core.writing.generate import Request, write
 
 
