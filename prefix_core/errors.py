@@ -17,6 +17,10 @@ class ArtifactError(PrefixError):
     """A saved prefix or saved weights cannot be read, or belong to another base."""
 
 
+class DiskError(PrefixError):
+    """The disk is full, or may not be written."""
+
+
 class EmptyCell(InputError):
     """A row has nothing where its input or its text should be; it can be left out."""
 

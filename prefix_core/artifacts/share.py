@@ -21,6 +21,7 @@ from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalEntry
 
 from prefix_core.artifacts.artifacts import CARD, WHOLE_LAYERS, Card, load, read_card, save, tensor_files
 from prefix_core.artifacts.peft_format import PEFT_CONFIG, PEFT_WEIGHTS
+from prefix_core.disk import saving
 from prefix_core.errors import ArtifactError
 from prefix_core.methods.method import Steered
 from prefix_core.model import smollm2
@@ -136,22 +137,27 @@ def _loading(card: Card, artifact: str, base: str | None, peft: bool) -> str:
 
 
 def write_zip(path: Path, base: Base, prefix: Prefix, card: Card) -> Path:
-    """Write a prefix of `base` to `path` and return the path. PEFT reads the unpacked files; the README says how."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory() as folder, zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
-        save(Path(folder), base, {"keys": prefix.keys, "values": prefix.values}, card)
-        for name in PARTS:
-            archive.write(Path(folder) / name, f"{path.stem}/{name}")
-        archive.writestr(f"{path.stem}/{README}", model_card(read_card(Path(folder)), path.stem))
+    """Write a prefix of `base` to `path` and return the path. PEFT reads the unpacked files; the README says how.
+
+    Raises `DiskError`.
+    """
+    with saving("The prefix's file"):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory() as folder, zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+            save(Path(folder), base, {"keys": prefix.keys, "values": prefix.values}, card)
+            for name in PARTS:
+                archive.write(Path(folder) / name, f"{path.stem}/{name}")
+            archive.writestr(f"{path.stem}/{README}", model_card(read_card(Path(folder)), path.stem))
     return path
 
 
 def read_zip(path: Path, base: Base) -> tuple[Steered, Card]:
     """What `write_zip` wrote, checked. Raises `ArtifactError` saying what does not fit."""
-    with tempfile.TemporaryDirectory() as place:
+    parts = _read_parts(path)
+    with saving(f"What {path.name} holds"), tempfile.TemporaryDirectory() as place:
         folder = Path(place) / "prefix"
         folder.mkdir()
-        for name, content in _read_parts(path).items():
+        for name, content in parts.items():
             (folder / name).write_bytes(content)
         steered, card = load(folder, base)
     if card.method != "prefix" or steered.prefix is None:

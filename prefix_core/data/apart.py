@@ -15,13 +15,14 @@ import sys
 import tempfile
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
 from prefix_core.data.opened import MEBI, Opened
 from prefix_core.data.report import Report, SeveralSheets
-from prefix_core.errors import InputError
+from prefix_core.disk import saving
+from prefix_core.errors import DiskError, InputError
 
 SECONDS = 2.0  # of the processor, to read
 MEMORY = 64 * MEBI  # beyond the file
@@ -72,11 +73,15 @@ def _on_disk(opened: Opened) -> Iterator[Path]:
     if opened.path is not None and opened.plain:
         yield opened.path
         return
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / "unpacked"
-        with path.open("wb") as file:
-            for chunk in opened.chunks():
-                file.write(chunk)
+    with ExitStack() as until_read:
+        try:
+            with saving(f"{opened.name}: what is in it"):
+                path = Path(until_read.enter_context(tempfile.TemporaryDirectory())) / "unpacked"
+                with path.open("wb") as file:
+                    for chunk in opened.chunks():
+                        file.write(chunk)
+        except DiskError as error:
+            raise InputError(f"{error} CSV and JSON lines need no room.") from None
         yield path
 
 

@@ -51,19 +51,20 @@ def _installed() -> Path | None:
 
 def _from_hub() -> Path | None:
     """From the Hub's cache, as a Space's `preload_from_hub` fills it, or over the network."""
-    from huggingface_hub import hf_hub_download
+    from huggingface_hub import constants, hf_hub_download, try_to_load_from_cache
     from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError
 
     from prefix_core.model.hub import hub_answers
 
-    for local in (True, False):
-        if not local and not hub_answers():
-            return None
-        try:
-            return Path(hf_hub_download(REPOSITORY, FILE, revision=REVISION, local_files_only=local))
-        except (LocalEntryNotFoundError, HfHubHTTPError, OSError):
-            continue
-    return None
+    # Asked to download, its client calls the Hub even for what it is told to take from the cache.
+    if isinstance(cached := try_to_load_from_cache(REPOSITORY, FILE, constants.HF_HUB_CACHE, REVISION), str):
+        return Path(cached)
+    if not hub_answers():
+        return None
+    try:
+        return Path(hf_hub_download(REPOSITORY, FILE, revision=REVISION))
+    except (LocalEntryNotFoundError, HfHubHTTPError, OSError):
+        return None
 
 
 def _from_index(cache: Path) -> Path | None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import signal
+import sys
 import tempfile
 import traceback
 from collections.abc import Sequence
@@ -13,7 +14,14 @@ from html import escape
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
-os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")  # read when gradio is imported: no call leaves the machine
+# Read when gradio is imported, and the Hub's client with it: no call leaves the machine.
+os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")
+os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
+
+try:
+    tempfile.gettempdir()  # gradio asks for it when it is imported
+except FileNotFoundError:
+    sys.exit("Visitors' files need a temporary folder, and none can be written. Name one that can be, as TMPDIR.")
 
 import gradio as gr
 

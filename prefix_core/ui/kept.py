@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from prefix_core.errors import ArtifactError, PrefixError
+from prefix_core.errors import ArtifactError, DiskError, PrefixError
 from prefix_core.tasks import task_of
 from prefix_core.ui.log import log
 
@@ -160,6 +160,6 @@ def told(what: str) -> Iterator[None]:
     """Around what is written only to outlive the program: where it cannot be, one line says so, and all goes on."""
     try:
         yield
-    except (OSError, ArtifactError) as error:
-        why = error.strerror if isinstance(error, OSError) else "it cannot be saved"
+    except (OSError, ArtifactError, DiskError) as error:
+        why = error.strerror if isinstance(error, OSError) else str(error).split(".")[0]
         log("not kept", what=what, why=why, then="it lasts as long as the program")

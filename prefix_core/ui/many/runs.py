@@ -13,6 +13,7 @@ from typing import Any
 
 import gradio as gr
 
+from prefix_core.disk import saving
 from prefix_core.errors import PrefixError
 from prefix_core.ui.common import status_html
 from prefix_core.ui.compare.runs import decoding_of, steering_of
@@ -107,12 +108,13 @@ def _outcome(run: ManyRun) -> str:
 
 
 def save_run(run: ManyRun, folder: Path) -> list[Path]:
-    """What was written as CSV and as a workbook, under the name of the file that was brought."""
+    """What was written as CSV and as a workbook, under the name of the file that was brought. Raises `DiskError`."""
     from prefix_core.writing.written import save, table
 
     head, rows = table(run.card.task, run.inputs.rows, run.written)
     stem = "".join(letter if letter.isalnum() else "-" for letter in Path(run.inputs.name).stem)[:40] or "rows"
     paths = [folder / f"{stem}-written{suffix}" for suffix in (".csv", ".xlsx")]
-    for path in paths:
-        save(path, head, rows)
+    with saving("The file"):
+        for path in paths:
+            save(path, head, rows)
     return paths

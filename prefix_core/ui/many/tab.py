@@ -10,7 +10,7 @@ from typing import Any
 import gradio as gr
 
 from prefix_core.data.report import SeveralSheets
-from prefix_core.errors import InputError
+from prefix_core.errors import DiskError, InputError
 from prefix_core.ui.choices import find_card
 from prefix_core.ui.common import QUICK, problem_html, status_html
 from prefix_core.ui.compare import entry
@@ -54,7 +54,8 @@ def connect(parts: ManyParts, scenes: Scenes, arrival: Arrival) -> None:
             show_progress="hidden",
             api_visibility="private",
         )
-        ran.then(events.end, [parts.state, arrival.token], [parts.run, parts.pasted, parts.stop, *parts.files], **QUICK)
+        over = [parts.status, parts.run, parts.pasted, parts.stop, *parts.files]
+        ran.then(events.end, [parts.state, arrival.token], over, **QUICK)
 
     form = [parts.state, arrival.token, *page.form]
     begun = [parts.problem, parts.status, parts.table, parts.run, parts.pasted, parts.stop, *parts.files]
@@ -170,11 +171,14 @@ class ManyEvents:
         """The run is over: what was written can be taken home."""
         parts = self.parts
         updates: Updates = {parts.run: gr.Button(interactive=True), parts.pasted: gr.Button(interactive=True)}
-        updates |= {parts.stop: gr.Button(visible=False)}
+        updates |= {parts.stop: gr.Button(visible=False), parts.status: gr.skip()}
         visitor = self.scenes.visitor(token)
         if state.run and visitor:
-            for file, path in zip(parts.files, save_run(state.run, visitor.folder), strict=True):
-                updates[file] = gr.DownloadButton(value=str(path), visible=True)
+            try:
+                for file, path in zip(parts.files, save_run(state.run, visitor.folder), strict=True):
+                    updates[file] = gr.DownloadButton(value=str(path), visible=True)
+            except DiskError as error:
+                updates[parts.status] = status_html("failed", f"All is written, but not as a file: {error}")
         return updates
 
     def open_row(self, state: ManyState, page_state: PageState, token: str, event: gr.EventData) -> Updates:

@@ -10,7 +10,8 @@ from typing import Any
 
 import gradio as gr
 
-from prefix_core.errors import ArtifactError, InputError, PrefixError
+from prefix_core.disk import saving
+from prefix_core.errors import ArtifactError, DiskError, InputError, PrefixError
 from prefix_core.tasks import task_of
 from prefix_core.ui.common import QUICK, problem_html, status_html
 from prefix_core.ui.kept import OwnPrefix
@@ -94,14 +95,12 @@ def own_updates(loading: Loading, visitors: Visitors, token: str, chosen: str | 
     if not names:
         return [gr.Radio([], value=None), gr.Column(visible=False), "", "", None, gr.DownloadButton(visible=False)]
     own = visitor.prefixes[chosen if chosen in names else names[-1]]
-    return [
-        gr.Radio(names, value=own.name),
-        gr.Column(visible=True),
-        views.about_html(own),
-        own.name,
-        str(prefix_zip(loading, visitor, own.name)),
-        for_llama_cpp(loading, visitor, own),
-    ]
+    about = views.about_html(own)
+    try:
+        files = [str(prefix_zip(loading, visitor, own.name)), for_llama_cpp(loading, visitor, own)]
+    except DiskError as error:  # it can be used all the same
+        about, files = problem_html(error) + about, [None, gr.DownloadButton(visible=False)]
+    return [gr.Radio(names, value=own.name), gr.Column(visible=True), about, own.name, *files]
 
 
 def for_llama_cpp(loading: Loading, visitor: Visitor, own: OwnPrefix) -> gr.DownloadButton:
@@ -112,8 +111,9 @@ def for_llama_cpp(loading: Loading, visitor: Visitor, own: OwnPrefix) -> gr.Down
     if prefix is None or prefix.infix or not fits(base):
         return gr.DownloadButton(visible=False)
     path = _path(visitor, own.name, "state")
-    path.parent.mkdir(parents=True, exist_ok=True)
-    export(path, base, prefix)
+    with saving("The prefix's file"):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        export(path, base, prefix)
     return gr.DownloadButton(value=str(path), visible=True)
 
 

@@ -20,6 +20,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
+from prefix_core.disk import saving
 from prefix_core.errors import InputError, PrefixError
 from prefix_core.ui.kept import Moment, OwnPrefix, told
 from prefix_core.ui.loading import Loading
@@ -287,8 +288,10 @@ class TrainingQueue:
         if kept is not None and kept.exists():
             yield kept
         else:
-            with tempfile.TemporaryDirectory(prefix="training-") as folder:
-                yield Path(folder)
+            with saving("What is learned"):
+                folder = tempfile.TemporaryDirectory(prefix="training-")
+            with folder as place:
+                yield Path(place)
 
     def expected(self, plan: TrainingPlan) -> float:
         """Seconds that a plan will take, by what this machine was seen to do."""

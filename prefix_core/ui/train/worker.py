@@ -26,6 +26,7 @@ from safetensors.torch import save_file
 
 from prefix_core.artifacts.artifacts import bytes_per_parameter
 from prefix_core.data.examples import Example
+from prefix_core.disk import saving
 from prefix_core.errors import PrefixError
 from prefix_core.methods import prompt
 from prefix_core.methods.method import Steered
@@ -226,7 +227,7 @@ def main() -> None:
     os.dup2(2, 1)  # anything that a library prints goes to standard error
     try:
         job = from_json(sys.stdin.readline())
-        with closing(work(job, (line.strip() for line in sys.stdin))) as happenings:
+        with saving("What is learned"), closing(work(job, (line.strip() for line in sys.stdin))) as happenings:
             for event in happenings:
                 print(json.dumps(event), file=events, flush=True)
                 if ending.is_set():
