@@ -1,5 +1,18 @@
 // For the whole page. Runs as the `js_on_load` of the gr.HTML with the three steps: `element` is given.
 
+// Gradio tells the console of streams that it closes itself, after an upload and as the page goes, as if they had failed.
+let leaving = false;
+addEventListener("beforeunload", () => {
+  leaving = true;
+  setTimeout(() => (leaving = false), 3000); // it was not left after all
+}, true);
+for (const kind of ["warn", "error"]) {
+  const tell = console[kind].bind(console);
+  console[kind] = (...words) => {
+    if (!leaving && words[0] !== "Method not implemented.") tell(...words);
+  };
+}
+
 // Opens a tab, which on a phone may lie in the menu of those that found no room.
 function show(name) {
   const tabs = document.querySelectorAll("#tabs > .tab-wrapper :is([role=tablist], .overflow-dropdown) button");

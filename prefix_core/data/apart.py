@@ -108,7 +108,7 @@ def _why(code: int, opened: Opened, seconds: float) -> str:
 
 
 BROKEN = {
-    "workbook": "{}: this is no readable workbook; it is broken. Save it again, or as CSV (UTF-8).",
+    "workbook": "{}: this is not a readable workbook; it is broken. Save it again, or as CSV (UTF-8).",
     "parquet": "{}: this Parquet or Arrow file is broken. Write it again, or as CSV or JSON lines.",
     "markup": "{}: this HTML or XML is broken. Save the table as CSV (UTF-8).",
 }

@@ -243,7 +243,7 @@ def _texts(name: str, cell: Any) -> tuple[tuple[str, ...], list[str]]:
                 raise InputError(f"column '{name}': reference {number} is an object without a text.")
             comment, item = str(item.get("comment") or ""), item[key]
         if isinstance(item, list | dict | bool):
-            raise InputError(f"column '{name}': reference {number} is no text.")
+            raise InputError(f"column '{name}': reference {number} is not a text.")
         if comment.strip().lower() == "bad":
             left_out.append(f"text {number} is marked bad, left out")
         elif is_empty(item):

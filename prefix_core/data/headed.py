@@ -68,7 +68,7 @@ def unnamed(column: str) -> bool:
 
 
 def same_but_for_case(columns: Iterable[str]) -> tuple[str, ...]:
-    """Columns whose names differ in nothing but case or blanks; none where all differ."""
+    """Columns whose names differ only in case or blanks; none where all differ."""
     counts = Counter(column.strip().casefold() for column in columns)
     return tuple(column for column in columns if column.strip() and counts[column.strip().casefold()] > 1)
 
@@ -98,7 +98,7 @@ def _check(names: list[str], number: int, name: str) -> None:
         if len(set(twice)) == 1:
             raise InputError(f"{name}, row {number}: the column '{twice[0]}' occurs more than once. Rename one.")
         raise InputError(
-            f"{name}, row {number}: the columns '{twice[0]}' and '{twice[1]}' differ in nothing but case. Rename one."
+            f"{name}, row {number}: the columns '{twice[0]}' and '{twice[1]}' differ only in case. Rename one."
         )
     if data := next((cell for cell in names if _NO_HEAD.match(cell)), None):
         raise InputError(

@@ -47,7 +47,7 @@ def rows_of(lines: Callable[[], Iterator[str]], name: str, report: Report) -> It
         record = _unwrapped(record)
         record = {key.strip(): value for key, value in record.items() if not unnamed(key.strip())}
         if twice := same_but_for_case(record):
-            raise InputError(f"{name}, row {number}: '{twice[0]}' and '{twice[1]}' differ in nothing but case.")
+            raise InputError(f"{name}, row {number}: '{twice[0]}' and '{twice[1]}' differ only in case.")
         for column, value in record.items():
             if isinstance(value, Repeated):
                 raise InputError(f"{name}, row {number}: '{column}' occurs more than once in the object.")

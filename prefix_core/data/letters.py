@@ -42,7 +42,7 @@ def encoding_of(opened: Opened) -> tuple[str, str]:
             if codec == "utf-8" and b"\0" in chunk:
                 line = lines + chunk[: chunk.index(b"\0")].count(b"\n") + 1
                 raise InputError(
-                    f"{opened.name}, line {line}: a NUL byte; this is no text but a binary file, or a damaged one."
+                    f"{opened.name}, line {line}: a NUL byte; this is a binary file, or a damaged one, not text."
                     " Save the table as CSV (UTF-8)."
                 )
             pending = len(decoder.getstate()[0])
@@ -68,7 +68,7 @@ def lines_of(opened: Opened, codec: str, longest: int = MAX_LINE) -> Iterator[st
             if number % CHECKED == 0:
                 opened.check_time()
             if len(line) > longest:
-                raise InputError(f"{opened.name}, line {number}: longer than {longest:,} bytes. Give one row a line.")
+                raise InputError(f"{opened.name}, line {number}: longer than {longest:,} bytes. Put one row on a line.")
             if number == 1:
                 line = line.lstrip("\ufeff")
             if line.endswith("\x1a"):  # DOS ended files so

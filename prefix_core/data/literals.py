@@ -44,7 +44,7 @@ def listed(text: str) -> Any:
             if len(stack) > DEEPEST:
                 raise ValueError("it is nested too deeply")
         elif not stack:
-            raise ValueError("it is no list")
+            raise ValueError("it is not a list")
         elif token["close"]:
             opener, items = stack.pop()
             if _PAIRS[opener] != token["close"]:
@@ -78,10 +78,10 @@ def _closed(opener: str, items: list[Any]) -> Any:
             raise ValueError("a colon is out of place")
         return items
     if len(items) % 3 or any(items[place] is not _COLON for place in range(1, len(items), 3)):
-        raise ValueError("it is no object of names and values")
+        raise ValueError("it is not an object of names and values")
     names = items[::3]
     if not all(isinstance(name, str) for name in names) or len(set(names)) != len(names):
-        raise ValueError("its names are no texts, or one repeats")
+        raise ValueError("its names are not texts, or one repeats")
     return dict(zip(names, items[2::3], strict=True))
 
 

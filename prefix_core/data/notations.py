@@ -104,9 +104,9 @@ def _read_mr(text: str) -> Table:
             raise InputError(f"character {at}: a ] without its [. Write {EXAMPLE}")
         if inside and bracket != "]":
             name, value = cells[-1][1], flat(piece)
-            before = f"before another [ opens at character {at}" if bracket else "to the end"
+            before = f" before another [ opens at character {at}" if bracket else ""
             raise InputError(
-                f"character {position}: the [ after “{name[:40]}” is not closed {before}."
+                f"character {position}: the [ after “{name[:40]}” is not closed{before}."
                 f" Close it: {name[:40]}[{value.split(',')[0][:40]}]"
             )
         if inside:

@@ -147,7 +147,7 @@ def _kind_of(opened: Opened) -> Opened:
     if start.startswith(GZIP):
         return _inner(opened, lambda: gzip.GzipFile(fileobj=opened.stream()), opened.name.removesuffix(".gz"))
     if opened.name.lower().endswith(".gz"):
-        raise InputError(f"{opened.name}: the gzip file is damaged (it is none). Copy it or pack it again.")
+        raise InputError(f"{opened.name}: the file is damaged: it is not gzip. Copy it or pack it again.")
     return replace(opened, kind=_by_start(start, opened.name))
 
 
@@ -158,13 +158,13 @@ def _by_start(start: bytes, name: str) -> Kind:
     if start.startswith((b"PAR1", b"ARROW1", b"\xff\xff\xff\xff")):
         return "parquet"
     if what := next((what for mark, what in _OTHERS if start.startswith(mark)), None):
-        raise InputError(f"{name}: this kind of file is not read: it is {what}.")
+        raise InputError(f"{name}: this kind of file cannot be read: it is {what}.")
     if start[257:262] == b"ustar":
-        raise InputError(f"{name}: this kind of file is not read: it is a tar archive; unpack it, or use zip.")
+        raise InputError(f"{name}: this kind of file cannot be read: it is a tar archive; unpack it, or use zip.")
     if _MARKUP.match(start):
         return "markup"
     if name.lower().endswith(_OTHER_TEXT):
-        raise InputError(f"{name}: this kind of file is not read. Bring CSV, TSV, JSON lines, xlsx or Parquet.")
+        raise InputError(f"{name}: this kind of file cannot be read. Bring CSV, TSV, JSON lines, xlsx or Parquet.")
     return "text"
 
 
@@ -194,10 +194,10 @@ def _in_zip(opened: Opened) -> Opened:
         if "content.xml" in names and "mimetype" in names:
             if b"spreadsheet" in _start_of(packed, "mimetype", opened.name):
                 return replace(opened, kind="workbook")
-            raise InputError(f"{opened.name}: this is a document, no table. Save the table as CSV (UTF-8).")
+            raise InputError(f"{opened.name}: this is a document, not a table. Save the table as CSV (UTF-8).")
         if "[Content_Types].xml" in names:
             raise InputError(
-                f"{opened.name}: this is no readable .xlsx file, but another kind of document, or a damaged one."
+                f"{opened.name}: this is not a readable .xlsx file: it is another kind of document, or damaged."
                 " Save the table as .xlsx or CSV (UTF-8)."
             )
         if any(name.endswith(".iwa") for name in names):
@@ -214,7 +214,7 @@ def _in_zip(opened: Opened) -> Opened:
     if len(tables) != 1:
         listed = ", ".join(member.filename for member in tables[:5]) or "none"
         raise InputError(
-            f"{opened.name}: the zip should hold one table; it holds {listed}. Bring the one that is meant."
+            f"{opened.name}: the zip should hold one table; it holds {listed}. Bring the one you mean."
         )
     (only,) = tables
     if only.flag_bits & 1 or only.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
@@ -242,5 +242,5 @@ def _zip(opened: Opened) -> zipfile.ZipFile:
         return zipfile.ZipFile(opened.stream())
     except (*BROKEN, OSError, ValueError, NotImplementedError, struct.error):
         raise InputError(
-            f"{opened.name}: this is no readable .xlsx file or zip; it is damaged. Save it again, or as CSV (UTF-8)."
+            f"{opened.name}: this is not a readable .xlsx file or zip: it is damaged. Save it again, or as CSV (UTF-8)."
         ) from None

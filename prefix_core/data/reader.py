@@ -78,7 +78,7 @@ def read_text(text: str, name: str = "pasted rows") -> Reading:
     try:
         return read_bytes(text.encode("utf-8"), name)
     except UnicodeEncodeError as error:
-        raise InputError(f"{name}: character {error.start + 1} is half of one. Paste the text anew.") from None
+        raise InputError(f"{name}: character {error.start + 1} is broken. Paste the text again.") from None
 
 
 def _reading(opened: Opened, sheet: str | None, seconds: float) -> Reading:
@@ -105,7 +105,7 @@ def _text_rows(opened: Opened, report: Report) -> Iterator[tuple[int, Record]]:
         yield from _with_turns(rows, opened.name)
         return
     if _YAML.match(start):
-        raise InputError(f"{opened.name}: this looks like YAML, which is not read. Bring CSV or JSON lines.")
+        raise InputError(f"{opened.name}: this looks like YAML, which cannot be read. Bring CSV or JSON lines.")
     if blocks.looks_like_blocks(start):
         yield from blocks.rows_of(lines(), opened.name, report)
         return
@@ -136,7 +136,7 @@ def _named(rows: Iterator[tuple[int, Record]], name: str, report: Report) -> Ite
         if not report.columns:
             report.columns = tuple(record)
             if twice := same_but_for_case(record):
-                raise InputError(f"{name}: the columns '{twice[0]}' and '{twice[1]}' differ in nothing but case.")
+                raise InputError(f"{name}: the columns '{twice[0]}' and '{twice[1]}' differ only in case.")
         yield number, record
 
 

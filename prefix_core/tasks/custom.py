@@ -116,7 +116,7 @@ def _unlike(template: str, text: str) -> str:
     """Whether none of the words that the template puts around its columns is in the text."""
     words = [word for word in _COLUMN.sub(" ", template).casefold().split() if word.isalpha()]
     if words and not set(words) & set(text.casefold().split()):
-        return f"This is not written like the inputs that were learned from: {template}"
+        return f"This is not written like the inputs in the training data: {template}"
     return ""
 
 

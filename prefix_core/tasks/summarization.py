@@ -65,7 +65,7 @@ def from_record(record: dict[str, Any], inputs: Sequence[str] = (), targets: Seq
 def unlike(article: str) -> str:
     """What about a text is unlike the articles that were learned from."""
     words = len(article.split())
-    return f"This has {words} words; the articles that were learned from have hundreds." if words < FEW_WORDS else ""
+    return f"This has {words} words; the articles in the training data have hundreds." if words < FEW_WORDS else ""
 
 
 def lead(article: str) -> str:

@@ -47,11 +47,11 @@ def unlike(table: Table, known: Collection[str], most: int) -> str:
     strangers = [name for name, _ in table if name not in known]
     some = ", ".join(known)
     if len(strangers) == len(table):
-        return f"None of these attributes was learned from; those that were are {some}."
+        return f"None of these attributes was in the training data, which has {some}."
     if 2 * len(strangers) > len(table):
-        return f"{len(strangers)} of these {len(table)} attributes were never learned from; those that were are {some}."
+        return f"{len(strangers)} of these {len(table)} attributes were not in the training data, which has {some}."
     if len(table) > most:
-        return f"This table has {len(table)} rows; those that were learned from have {most} at most."
+        return f"This table has {len(table)} rows; those in the training data have {most} at most."
     return ""
 
 

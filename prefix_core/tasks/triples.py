@@ -168,7 +168,7 @@ def from_record(record: dict[str, Any], inputs: Sequence[str] = (), targets: Seq
 def unlike(triples: Triples) -> str:
     """What about triples is unlike those learned from."""
     if len(triples) > MOST_LEARNED:
-        return f"These are {len(triples)} triples; the sets that were learned from have {MOST_LEARNED} at most."
+        return f"These are {len(triples)} triples; the sets in the training data have {MOST_LEARNED} at most."
     return ""
 
 

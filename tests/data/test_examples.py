@@ -118,13 +118,13 @@ def test_sheet_errors_say_where(tmp_path, content, says):
     [
         ('{"mr": "name[A]"', "x.jsonl, row 2, character 17: this is not JSON"),
         ('["name[A]", "b"]', "x.jsonl, row 2: expected a JSON object"),
-        ('{"mr": "name[A]", "ref": true}', "x.jsonl, row 2: column 'ref': reference 1 is no text"),
-        ('{"mr": "name[A]", "ref": [["a"]]}', "x.jsonl, row 2: column 'ref': reference 1 is no text"),
+        ('{"mr": "name[A]", "ref": true}', "x.jsonl, row 2: column 'ref': reference 1 is not a text"),
+        ('{"mr": "name[A]", "ref": [["a"]]}', "x.jsonl, row 2: column 'ref': reference 1 is not a text"),
         ('{"mr": "name[A]", "references": []}', "x.jsonl, row 2: column 'references' is empty"),
         ('{"mr": [["name"]], "ref": "a"}', "x.jsonl, row 2: column 'mr': row 1: expected"),
         ('{"mr": true, "ref": "a"}', "x.jsonl, row 2: column 'mr': This JSON holds no table"),
         ('{"mr": "name[A]", "ref": "a", "ref": "b"}', "x.jsonl, row 2: 'ref' occurs more than once"),
-        ('{"mr": "name[A]", "ref": "a", "Ref": "b"}', "x.jsonl, row 2: 'ref' and 'Ref' differ in nothing but case"),
+        ('{"mr": "name[A]", "ref": "a", "Ref": "b"}', "x.jsonl, row 2: 'ref' and 'Ref' differ only in case"),
         ("[" * 100_000, "x.jsonl, row 2: this is not JSON (it is nested too deeply)"),
         ("9" * 5000, "x.jsonl, row 2: expected a JSON object"),
         ('{"x": "y"' + ', "z": 1' * 300_000 + "}", "x.jsonl, row 2: this is not JSON (it holds too many values)"),
@@ -148,7 +148,7 @@ def test_files_that_are_none(tmp_path):
     with pytest.raises(InputError, match="no such file"):
         load_examples(tmp_path / "none.csv", E2E)
     (tmp_path / "x.yaml").write_text("- mr: name[A]\n  ref: A.\n")
-    with pytest.raises(InputError, match="this kind of file is not read"):
+    with pytest.raises(InputError, match="this kind of file cannot be read"):
         load_examples(tmp_path / "x.yaml", E2E)
     (tmp_path / "folder.csv").mkdir()
     with pytest.raises(InputError, match="cannot be read"):

@@ -311,7 +311,7 @@ def test_a_missing_value_is_no_word_and_its_row_can_be_left_out(tmp_path: Path, 
 @pytest.mark.parametrize(
     ("name", "content", "says"),
     [
-        ("x.csv", b"mr,MR,ref\na,b,c\n", "row 1: the columns 'mr' and 'MR' differ in nothing but case"),
+        ("x.csv", b"mr,MR,ref\na,b,c\n", "row 1: the columns 'mr' and 'MR' differ only in case"),
         ("x.csv", ROWS[0][0].replace(",", "").encode() + b",Inn it is.\nname[B],c\n", "row 1: .* looks like data"),
         ("x.csv", b"name,text\nInn,It is, well, here.\n", "row 2: 4 cells where the head has 2"),
         ("x.csv", b"a,b,c\n1,2\n", "row 2: 2 cells where the head has 3"),
@@ -328,11 +328,11 @@ def test_a_missing_value_is_no_word_and_its_row_can_be_left_out(tmp_path: Path, 
         ("x.jsonl", b"{'mr': 'a', 'ref': 'b'\n", "row 1.*this is not JSON"),
         ("x.csv", b'a;b,c\n1;2,3\n', "separated by commas or by semicolons|separated by semicolons or by commas"),
         ("x.csv", b"- mr: a\n  ref: b\n", "looks like YAML"),
-        ("x.yaml", b"a,b\n1,2\n", "this kind of file is not read"),
+        ("x.yaml", b"a,b\n1,2\n", "this kind of file cannot be read"),
         ("x.csv", b"a~b\nc, d~e\n", "row 2: 2 cells where the head has one: no comma, semicolon, tab or pipe"),
         ("x.md", b"| a | b |\n|--|--|\n| 1 | 2 |\n\n| a | b |\n|--|--|\n| 3 | 4 |\n", "line 5: a second table"),
         ("x.txt", b"a : b||c\na : b || c || d\n", "row 2: 2 times ||"),
-        ("x.xls", b"\xd0\xcf\x11\xe0" + bytes(600), "this is no readable workbook; it is broken"),
+        ("x.xls", b"\xd0\xcf\x11\xe0" + bytes(600), "this is not a readable workbook; it is broken"),
         ("x.xls", b"<html><table><tr><td>a</td></tr></table></html>", "the page holds no tables"),
         ("x.html", b"<table><tr><td>a<td>b<tr><td>1<td>2</table>" * 2, "the page holds 2 tables"),
         ("x.html", b"<table><tr><th colspan=2>a<th>b<tr><td>1<td>2<td>3</table>", "row 1: merged cells in the head"),
@@ -345,7 +345,7 @@ def test_a_missing_value_is_no_word_and_its_row_can_be_left_out(tmp_path: Path, 
         ("x.parquet", b"PAR1 nope", "x.parquet: this Parquet or Arrow file is broken"),
         ("x.arrow", b"ARROW1\0\0", "x.arrow: this Parquet or Arrow file is broken"),
         ("x.pkl", b"\x80\x04\x95", "a Python pickle, which is never read"),
-        ("x.csv.gz", b"a,b\n1,2\n", "the gzip file is damaged"),
+        ("x.csv.gz", b"a,b\n1,2\n", "the file is damaged: it is not gzip"),
         ("x.json", b'{"a": 1', "this is not JSON"),
         ("x.json", b"[1, 2]", "row 1: expected a JSON object"),
         ("x.csv", b"mr,references\nname[A],\"['a, 'b']\"\n", "the list in this cell cannot be read"),
@@ -399,5 +399,5 @@ def test_pasted_text_is_read_as_a_file_is() -> None:
     assert next(iter(read_text(THE_TWELVE["semicolon.csv"].decode())))[1] == dict(
         zip(("mr", "ref"), ROWS[0], strict=True)
     )
-    with pytest.raises(InputError, match="character 3 is half of one"):
+    with pytest.raises(InputError, match="character 3 is broken"):
         read_text("a,\ud800\n")

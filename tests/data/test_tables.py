@@ -189,7 +189,7 @@ def test_numbers_and_booleans_are_written_as_they_stand():
         (" \n\ufeff,", "empty"),
         ("A pub by the river", "No table found in “A pub by the river”"),
         ("name[Blue Spice, area[x]", "character 5: the [ after “name” is not closed before another [ opens at"),
-        ("name[Blue Spice", "character 5: the [ after “name” is not closed to the end"),
+        ("name[Blue Spice", "character 5: the [ after “name” is not closed. Close it"),
         ("name[A], area x]", "character 16: a ] without its ["),
         ("name[A], riverside", "character 8: “riverside” has no [value]"),
         ("name[A], area[ ]", "row 2 (character 14): “area” has no value"),

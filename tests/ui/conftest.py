@@ -123,7 +123,7 @@ def phone(app: App, browser: Browser) -> Iterator[Page]:
 def visit(
     app: App, browser: Browser, width: int = 1280, height: int = 800, query: str = "", **context_settings: Any
 ) -> Iterator[Page]:
-    """A visitor's page; at the end nothing was fetched from elsewhere and no script failed. query: of a link."""
+    """A visitor's page; at the end nothing was fetched from elsewhere, and no script failed. query: of a link."""
     context = browser.new_context(viewport={"width": width, "height": height}, **context_settings)
     context.set_default_timeout(PATIENCE)
     expect.set_options(timeout=PATIENCE)
@@ -131,7 +131,7 @@ def visit(
     asked: list[str] = []
     faults: list[str] = []
     page.on("request", lambda request: asked.append(request.url))
-    page.on("pageerror", lambda error: faults.append(str(error)))
+    listen(page, faults)
     page.goto(app.url + query)
     page.wait_for_selector("#status [data-state=done]", timeout=2 * PATIENCE)
     page.wait_for_selector("#run:enabled")
@@ -139,6 +139,13 @@ def visit(
     assert [url for url in asked if not url.startswith((app.url, "data:", "blob:"))] == []  # nothing from elsewhere
     assert faults == []
     context.close()
+
+
+def listen(page: Page, faults: list[str]) -> None:
+    """Note what scripts fail with, and what the console is told of errors and of streams closed."""
+    page.on("pageerror", lambda error: faults.append(str(error)))
+    bad = ("error", "Method not implemented.")
+    page.on("console", lambda message: faults.append(message.text) if {message.type, message.text} & {*bad} else None)
 
 
 def paste(page: Page, text: str) -> None:

@@ -9,9 +9,8 @@ from typing import Any, NamedTuple
 
 import gradio as gr
 
-from prefix_core.data.notations import read_table
 from prefix_core.errors import InputError
-from prefix_core.tasks import triples
+from prefix_core.tasks import e2e, triples
 from prefix_core.tasks.task import Kind
 from prefix_core.ui.choices import MOST_EXAMPLES, SHIPPED_CARDS, TaskCard
 from prefix_core.ui.common import hint_html, problem_html
@@ -150,7 +149,7 @@ def plain_kind(text: str) -> Kind | None:
         return "table"  # a : b | ...
     if _is_prose(text):
         return "text"
-    table, triple = _reads(read_table, text), _reads(triples.parse, text)
+    table, triple = _reads(e2e.parse, text), _reads(triples.parse, text)
     return None if table == triple else "table" if table else "triples"
 
 

@@ -54,7 +54,7 @@ def test_a_refused_input_greys_the_old_texts_and_says_so_beside_run(page: Page) 
 
 def test_an_input_far_from_what_was_learned_gets_a_line(page: Page) -> None:
     paste(page, "maker[Volvo], wheels[4]")
-    expect(page.locator("#problem .hint")).to_contain_text("None of these attributes was learned from")
+    expect(page.locator("#problem .hint")).to_contain_text("None of these attributes was in the training data")
     expect(page.locator("#refused")).to_be_hidden()
     paste(page, "name[My table], area[riverside]")
     expect(page.locator("#problem .hint")).to_have_count(0)

@@ -92,7 +92,7 @@ def test_the_sample_set_of_ours_can_be_trained_on_at_once() -> None:
 @pytest.mark.parametrize(
     ("name", "content", "message"),
     [
-        ("a.pdf", b"%PDF", "this kind of file is not read"),
+        ("a.pdf", b"%PDF", "this kind of file cannot be read"),
         ("a.csv", b"\x00\x01\x02" * 900, "binary file"),
         ("a.csv", "naïve,Привет".encode("cp1251", "replace"), "not UTF-8"),
         ("a.csv", b"", "no rows"),
@@ -102,7 +102,7 @@ def test_the_sample_set_of_ours_can_be_trained_on_at_once() -> None:
         ("a.csv", b"a,b\n" + b"x" * 5_100_000 + b",1\n", "larger than 5 MB"),
         ("a.csv", b"a,b\n1," + b"x" * 30_000 + b"\n", "row 2, column 'b': 30,000 characters"),
         ("a.jsonl", b"{a: 1}\n", "row 1, character 2: this is not JSON"),
-        ("a.xlsx", b"PK\x03\x04 broken", "no readable .xlsx file"),
+        ("a.xlsx", b"PK\x03\x04 broken", "not a readable .xlsx file"),
     ],
 )
 def test_what_cannot_be_read_is_said(tmp_path: Path, name: str, content: bytes, message: str) -> None:

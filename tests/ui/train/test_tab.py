@@ -13,7 +13,7 @@ from openpyxl import Workbook
 from playwright.sync_api import Browser, Page, expect
 
 from prefix_core.places import ASSETS
-from tests.ui.conftest import TEXT, App, run
+from tests.ui.conftest import TEXT, App, listen, run
 
 SAMPLE = ASSETS / "examples" / "training_sample.csv"
 PATIENCE = 240_000  # milliseconds: a process has to start, on whatever machine this is
@@ -36,7 +36,7 @@ def open_tab(app: App, browser: Browser, width: int = 1280, blocked: bool = Fals
         )
     page = context.new_page()
     faults: list[str] = []
-    page.on("pageerror", lambda error: faults.append(str(error)))
+    listen(page, faults)
     show(page, app)
     yield page
     assert faults == []
@@ -158,7 +158,7 @@ def look_at_its_card(page: Page) -> None:
     page.locator("#grid").get_by_label("Cell 1", exact=True).fill("The Blue Parrot")
     expect(page.locator(TEXT)).to_have_value(re.compile(r"^name : The Blue Parrot \| kind : "))
     page.locator(TEXT).fill("Blue Heron Airport : city served : Marlow | Blue Heron Airport : opened : 1931")
-    expect(page.locator("#problem .hint")).to_contain_text("not written like the inputs that were learned from")
+    expect(page.locator("#problem .hint")).to_contain_text("not written like the inputs in the training data")
     expect(page.locator("#problem")).not_to_contain_text("WebNLG")
 
 
