@@ -26,9 +26,8 @@ from prefix_core.errors import ArtifactError
 from prefix_core.methods.method import Steered
 from prefix_core.model import smollm2
 from prefix_core.model.base import Base
-from prefix_core.model.hub import hub_answers
 from prefix_core.model.prefix import Prefix
-from prefix_core.places import DEFAULT_BASE
+from prefix_core.places import DEFAULT_BASE, hub_answers
 from prefix_core.tasks.custom import NAME as CUSTOM
 
 SCHEME = "hf:"  # before the name of an artifact on the Hub

