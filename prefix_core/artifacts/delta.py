@@ -52,28 +52,30 @@ def compress(kept: dict[str, Tensor], origin: dict[str, Tensor], way: Way) -> di
 
 
 def decompress(stored: dict[str, Tensor], origin: dict[str, Tensor]) -> dict[str, Tensor]:
-    """What `compress` was given, but for rounding, in fp32. A tensor without codes is taken as it is.
+    """What `compress` was given, but for rounding. A tensor without codes is taken as it is.
 
-    Decoded numbers are ones that fp16 holds, so that writing reads them in 16 bits (see `products`).
+    Decoded matrices are in fp16, so that writing reads them in 16 bits (see `products`).
 
     Raises `ArtifactError` for codes that do not fit `origin`.
     """
     bits, rank = _way(stored)
-    kept: dict[str, Tensor] = {}
     packed = {name.removesuffix(CODES).removesuffix(LEFT) for name in stored if name.endswith(CODES)}
-    for name in packed - {name for name in packed if name.endswith(RIGHT)}:
+    names = packed - {name for name in packed if name.endswith(RIGHT)}
+
+    def matrix(name: str) -> Tensor:
         start = origin.get(name)
         if start is None or start.ndim != 2:
             raise _unfit(name)
         rows, columns = start.shape
         if rank:
             ranks = min(rank, rows, columns)
-            change = _decoded(stored, name + LEFT, (rows, ranks), bits) @ _decoded(
-                stored, name + RIGHT, (ranks, columns), bits
-            )
+            left, right = _decoded(stored, name + LEFT, (rows, ranks), bits), name + RIGHT
+            change = left @ _decoded(stored, right, (ranks, columns), bits)
         else:
             change = _decoded(stored, name, (rows, columns), bits)
-        kept[name] = (start.detach().cpu().float() + change).half().float()
+        return change.add_(start.detach().cpu()).half()
+
+    kept = {name: matrix(name) for name in names}
     plain = {name: tensor for name, tensor in stored.items() if name != WAY and not name.endswith((CODES, SCALES))}
     return kept | plain
 

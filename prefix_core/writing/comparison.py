@@ -1,12 +1,14 @@
 """A comparison: inputs written by several methods at once, as panes that fill while the model writes."""
 
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from typing import Any
 
 from sacrebleu.metrics import BLEU
 
+from prefix_core.artifacts.artifacts import Card
 from prefix_core.errors import InputError, PrefixError
 from prefix_core.methods import METHODS
 from prefix_core.methods.method import Steered
@@ -40,14 +42,42 @@ def compare(
     known = (OWN, *METHODS) if own else tuple(METHODS)
     if unknown := set(methods) - set(known):
         raise InputError(f"There is no method '{min(unknown)}'. Choose from: {', '.join(known)}.")
-    ready = [_ready(engine, task, method, shots, own, strength, span) for method in methods]
-    panes = [pane for _ in sources for _, pane in ready]
-    requests = {  # index of the pane -> what runs there
-        place * len(ready) + index: Request(steered, task, source)
-        for place, source in enumerate(sources)
-        for index, (steered, _) in enumerate(ready)
-        if steered is not None
-    }
+
+    def ready(method: str) -> tuple[Steered | None, Pane]:
+        return _ready(engine, task, method, shots, own, strength, span)
+
+    slow = {method: card for method in methods if (card := engine.to_load(task, method))}
+    panes = [_to_load(engine, method, slow.get(method)) for _ in sources for method in methods]
+    loader = ThreadPoolExecutor(1)
+    try:
+        at_hand = {method: ready(method) for method in methods if method not in slow}
+        late = {method: loader.submit(ready, method) for method in slow}  # meanwhile the others write
+        yield from _written(engine, task, sources, methods, at_hand, panes, decoding, should_stop)
+        if late and not should_stop():
+            loaded = {method: future.result() for method, future in late.items()}
+            yield from _written(engine, task, sources, methods, loaded, panes, decoding, should_stop)
+    finally:
+        loader.shutdown(wait=False)
+    yield [replace(pane, state="stopped") if pane.state in ("waiting", "writing") else pane for pane in panes]
+
+
+def _written(
+    engine: Engine,
+    task: Task,
+    sources: Sequence[Any],
+    methods: Sequence[str],
+    ready: Mapping[str, tuple[Steered | None, Pane]],
+    panes: list[Pane],
+    decoding: Decoding,
+    should_stop: Callable[[], bool],
+) -> Iterator[list[Pane]]:
+    """Fill the panes of the methods that are ready, in one request; `panes` is changed."""
+    requests = {}  # index of the pane -> what runs there
+    for index, method in enumerate([*methods] * len(sources)):
+        if method in ready:
+            steered, panes[index] = ready[method]
+            if steered is not None:
+                requests[index] = Request(steered, task, sources[index // len(methods)])
     yield list(panes)
     indices = list(requests)
     for event in engine.desk.stream(list(requests.values()), decoding, should_stop):
@@ -64,7 +94,6 @@ def compare(
             error=event.error,
         )
         yield list(panes)
-    yield [replace(pane, state="stopped") if pane.state in ("waiting", "writing") else pane for pane in panes]
 
 
 def _ready(
@@ -95,6 +124,14 @@ def scores(text: str, references: Sequence[str]) -> dict[str, float]:
     """BLEU-4, smoothed since a single text may share no four words with a reference, and ROUGE-L; both 0 to 100."""
     bleu = BLEU(lowercase=True, effective_order=True).sentence_score(text, list(references)).score
     return {"bleu": float(bleu), "rouge_l": float(rouge_l([text], [references]))}
+
+
+def _to_load(engine: Engine, method: str, card: Card | None) -> Pane:
+    """What a card says of a method before it is loaded."""
+    pane = Pane(method, "waiting", base=engine.base.parameters)
+    if card is None:
+        return pane
+    return replace(pane, trained=card.trained, kept=card.kept, bytes=card.bytes, copy=2 * engine.base.parameters)
 
 
 def _waiting(engine: Engine, method: str, steered: Steered, loading: float) -> Pane:

@@ -11,6 +11,7 @@ from prefix_core.methods import METHODS, prompt
 from prefix_core.methods.method import Steered
 from prefix_core.model.base import Base
 from prefix_core.model.loading import load_base
+from prefix_core.model.products import give_back
 from prefix_core.places import SHIPPED
 from prefix_core.tasks import Task
 from prefix_core.writing.desk import Desk
@@ -35,10 +36,13 @@ class Shelf:
     def get(self, folder: Path) -> tuple[Steered, Card]:
         """As `load`, remembered."""
         if folder not in self.held:
-            steered, card = load(folder, self.base, mapped=True)
-            size = self.bytes_of(steered, card)
-            if card.method == WHOLE_MODEL:
+            whole = (folder / CARD).is_file() and read_card(folder).method == WHOLE_MODEL
+            if whole:  # before the other is read: two at once would be the most that is ever taken
                 self.drop([path for path, (_, held, _) in self.held.items() if held.method == WHOLE_MODEL])
+            steered, card = load(folder, self.base, mapped=True)
+            if whole:
+                give_back()
+            size = self.bytes_of(steered, card)
             self.held[folder] = (steered, card, size)
             self.taken += size
             while len(self.held) > 1 and self.taken > self.room:
@@ -86,6 +90,16 @@ class Engine:
         with self._lock:
             return self.shelf.get(folder_of(self.base, task.name, method, self.root))
 
+    def to_load(self, task: Task, method: str) -> Card | None:
+        """The card of a whole model that has to be loaded first, which takes a second or two; None for all else."""
+        folder = folder_of(self.base, task.name, method, self.root)
+        if method != WHOLE_MODEL or folder in self.shelf.held:
+            return None
+        try:
+            return read_card(folder)
+        except ArtifactError:  # loading will say why
+            return None
+
     def _obstacle(self, task: Task, method: str) -> str:
         if method == "prompt":
             return ""
@@ -104,4 +118,5 @@ def load_engine(name: str, root: Path | None = None) -> Engine:
     with _LOADING:
         base = load_base(name)
     base.writer  # noqa: B018 -- laid out here, once: two first visitors at the same time would each do it
+    give_back()
     return Engine(base, Shelf(base), root or SHIPPED, Desk(base))

@@ -78,7 +78,7 @@ def test_the_model_comes_back_much_nearer_than_training_moved_it(tiny: Base, e2e
     model = tiny.to_transformers()
 
     def logits(weights: dict[str, Tensor]) -> Tensor:
-        return functional_call(model, weights, (tokens,)).logits
+        return functional_call(model, {name: tensor.float() for name, tensor in weights.items()}, (tokens,)).logits
 
     moved = (logits(kept) - logits(origin)).norm()
     stored = [delta.compress(kept, origin, Way(bits)) for bits in (8, 4)]

@@ -8,7 +8,6 @@ Of several methods each takes a step in turn: a race on the same rows. A later l
 that is to stop.
 """
 
-import ctypes
 import json
 import os
 import signal
@@ -33,6 +32,7 @@ from prefix_core.methods.method import Steered
 from prefix_core.methods.settings import Settings
 from prefix_core.model.base import Base
 from prefix_core.model.loading import load_base
+from prefix_core.model.products import give_back
 from prefix_core.studies.evaluate import evaluate
 from prefix_core.tasks import Task, task_of
 from prefix_core.training.few_rows import WATCHED, measured_every
@@ -137,7 +137,7 @@ def work(job: Job, asked: Iterable[str] = ()) -> Generator[dict[str, Any]]:
     deadline = time.perf_counter() + 60 * job.minutes
     base, task = load_base(job.base), task_of(job.task, job.data)
     base.network  # noqa: B018 -- laid out here, so that what that leaves can be given back
-    _give_back()
+    give_back()
     yield {"at": "loaded"}
     racers = {method: Racer(job, base, task, method, deadline) for method in job.methods}
 
@@ -177,13 +177,6 @@ def _keep(folder: Path, step: int, kept: dict[str, torch.Tensor]) -> None:
     unfinished = folder / "unfinished"
     save_file({name: tensor.contiguous() for name, tensor in kept.items()}, unfinished)
     os.replace(unfinished, folder / f"{step}.safetensors")
-
-
-def _give_back() -> None:
-    """To the system, what laying out the model has left unused, a quarter of a gigabyte. GNU's libc alone can."""
-    trim = getattr(ctypes.CDLL(None), "malloc_trim", None) if os.name == "posix" else None
-    if trim is not None:
-        trim(0)
 
 
 def to_json(job: Job) -> str:
