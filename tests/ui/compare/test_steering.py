@@ -65,7 +65,7 @@ def test_the_prefix_alone_is_written_anew_and_one_gives_it_back(run, state: Page
     status, panes = last(run(state))
     state.end()
     after = texts(state)
-    assert "1 text for" in status and "<b>strength 0 in layer 2 alone</b>" in panes
+    assert "1 text for" in status and "<b>strength 0 in layer 2 only</b>" in panes
     assert list(after) == list(before) and after["prompt"] == before["prompt"] and after["prefix"] != before["prefix"]
     steer(state)
     list(run(state))
@@ -129,8 +129,8 @@ def test_a_visitor_turns_the_dials(page: Page) -> None:
     assert prompted.inner_text() == other
     page.get_by_label("First layer the prefix acts in").focus()
     page.keyboard.press("ArrowRight")
-    expect(page.locator("#layers output")).to_have_text("2 alone")
-    expect(pane.locator(".how b")).to_have_text("strength 8 in layer 2 alone")
+    expect(page.locator("#layers output")).to_have_text("only 2")
+    expect(pane.locator(".how b")).to_have_text("strength 8 in layer 2 only")
     page.get_by_role("button", name="All layers").click()
     page.get_by_role("button", name="Strength as trained").click()
     expect(pane.locator(".how b")).to_have_count(0)
