@@ -56,7 +56,8 @@ _TABLES = (
     ".csv", ".tsv", ".tab", ".json", ".jsonl", ".ndjson", ".xlsx", ".xls", ".ods", ".parquet", ".xml", ".html",
 )  # fmt: skip
 # HTML or XML: a first tag, a comment or a declaration.
-_MARKUP = re.compile(rb"(?:\xef\xbb\xbf)?\s*<(?:[?!a-z][\w:-]*[\s/>?]|!--)", re.IGNORECASE)
+# A tag with a separator behind it is a cell of a table.
+_MARKUP = re.compile(rb"(?:\xef\xbb\xbf)?\s*(?!<[^>]*> *[,;\t|])<(?:[?!a-z][\w:-]*[\s/>?]|!--)", re.IGNORECASE)
 
 
 @dataclass(frozen=True)

@@ -81,6 +81,10 @@ def test_quotes_in_a_csv() -> None:
     assert records(b'a,b\n1,"Inn" is here\n2,x\n', "x.csv")[0]["b"] == '"Inn" is here'
 
 
+def test_a_table_whose_first_cell_is_a_tag_is_no_markup() -> None:
+    assert [row for _, row in read_text('<b>,text\n"<b>a, b",<i>c')] == [{"<b>": "<b>a, b", "text": "<i>c"}]
+
+
 def test_numbers_and_dates_are_as_the_sheet_shows_them() -> None:
     head = ("name", "opened", "zip", "share", "opens", "stay", "free")
     rows = [head, *((f"Inn {n}", 43835, 123, 0.15, 0.3541666666666667, 1.0833333333, True) for n in range(2))]

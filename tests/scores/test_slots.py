@@ -1,8 +1,8 @@
 """What a text says beyond its input, against marks made by hand on outputs of the shipped methods.
 
-marked.jsonl: twenty outputs of every table task, for every fourth of our own tables, unselected, of the shipped prefixes
-and of the prompted base. Every second one was held out while the rule was written; of WebNLG's and DART's prefixes,
-which came later, all were.
+marked.jsonl: twenty outputs of every table task, for every fourth of our own tables, unselected, of the shipped
+prefixes and of the prompted base. Every second one was held out while the rule was written; of WebNLG's and DART's
+prefixes, which came later, all were.
 """
 
 import json
