@@ -25,11 +25,13 @@ from urllib.request import urlopen
 from gradio_client import Client, handle_file
 from gradio_client.exceptions import AppError
 from playwright.sync_api import Page, sync_playwright
+from playwright.sync_api import TimeoutError as PlaywrightTimeout
 
 from prefix_core.places import SHIPPED
 from tests.ui.conftest import ARGUMENTS, CHROMIUM, ROOT, App, serving
 
-MARK = re.compile(r"Inn of (\d+)")
+MARK = re.compile(r"Inn of (\d{3})")  # as many digits for all: a name may come digit by digit
+FIRST = 100  # the number of the first visitor
 ARTICLE = "The council said on Monday that the old bridge at {mark} would close for repairs until the spring. " * 30
 SAMPLE = ROOT / "assets" / "examples" / "training_sample.csv"
 METHODS = ["prefix", "prompt"]
@@ -88,9 +90,13 @@ class Visitor:
                 self.tally.errors.append(f"visitor {self.number}, {action.__name__}: {type(error).__name__}: {error}")
             time.sleep(chance.uniform(0.2, 2.0))
 
+    @property
+    def name(self) -> str:
+        return f"Inn of {self.number}"
+
     def input(self, chance: random.Random) -> str:
         area, near = chance.choice(("riverside", "city centre")), chance.randrange(10_000)
-        return f"name[Inn of {self.number}], eatType[pub], area[{area}], near[The Bell {near}]"
+        return f"name[{self.name}], eatType[pub], area[{area}], near[The Bell {near}]"
 
     def follow(self, kind: str, client: Client, **asked: object) -> None:
         """A comparison to its end: when the first words came, and whether the place in the line only got better."""
@@ -114,7 +120,7 @@ class Visitor:
         self.follow("beam search", client, text=self.input(chance), max_new_tokens=60, decoding="beam")
 
     def article(self, client: Client, chance: random.Random) -> None:
-        text = ARTICLE.format(mark=f"Inn of {self.number}")
+        text = ARTICLE.format(mark=self.name)
         self.follow("article", client, text=text, task="summarization", max_new_tokens=60)
 
     def abort(self, client: Client, chance: random.Random) -> None:
@@ -140,7 +146,7 @@ class Visitor:
 
     def train(self, client: Client, chance: random.Random) -> None:
         began, told = time.monotonic(), {}
-        rows = SAMPLE.read_text(encoding="utf-8").replace("\n", f" Inn of {self.number}\n", 3)
+        rows = SAMPLE.read_text(encoding="utf-8").replace("\n", f" {self.name}\n", 3)
         for told in client.submit(rows=rows, epochs=2, api_name="/train"):
             self.tally.check(self.number, json.dumps(told))
         if told.get("state") != "done":
@@ -170,21 +176,30 @@ class Guest(Visitor):
         page.set_default_timeout(120_000)
         began = time.monotonic()
         page.goto(self.app.url)
-        page.wait_for_selector("#status [data-state=done]")
+        shows(page, "done")
         self.tally.took("page", None, time.monotonic() - began)
         for _ in range(3):
             page.locator("#text textarea").fill(self.input(chance))
             began = time.monotonic()
             page.locator("#run").click()
-            page.wait_for_selector("#status [data-state=busy]")
+            shows(page, "busy")
             if chance.random() < 0.25:
                 self.tally.done["closed tab"] += 1
                 break
-            page.wait_for_selector("#status [data-state=done]")
+            shows(page, "done")
             page.wait_for_selector("#run:enabled")
             self.tally.took("comparison on the page", None, time.monotonic() - began)
             self.tally.check(self.number, page.content())
         page.close()
+
+
+def shows(page: Page, state: str) -> None:
+    """Wait until the page says so. Raises `TimeoutError` with what it says instead."""
+    try:
+        page.wait_for_selector(f"#status [data-state={state}]")
+    except PlaywrightTimeout:
+        said = f"{page.locator('#status').inner_text()} {page.locator('#problem').inner_text()}"
+        raise TimeoutError(f"not {state} within two minutes, but: {said}") from None
 
 
 @dataclass
@@ -257,9 +272,10 @@ def main() -> None:
         wait_until_well(app)
         tally, watch, began = Tally(), Watch(app.process), time.monotonic()
         until = began + 60 * asked.minutes
-        visitors: list[Visitor] = [Guest(number, app, tally, until) for number in range(asked.browsers)]
-        for number in range(asked.browsers, asked.visitors):
-            visitors.append(Visitor(number, app, tally, until, trains=number - asked.browsers < asked.trainings))
+        visitors: list[Visitor] = [Guest(FIRST + place, app, tally, until) for place in range(asked.browsers)]
+        for place in range(asked.browsers, asked.visitors):
+            trains = place - asked.browsers < asked.trainings
+            visitors.append(Visitor(FIRST + place, app, tally, until, trains))
         threading.Thread(target=watch.run, daemon=True).start()
         threads = [threading.Thread(target=visitor.stay) for visitor in visitors]
         for thread in threads:

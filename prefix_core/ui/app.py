@@ -37,7 +37,7 @@ from prefix_core.ui.kept import kept_from_environment
 from prefix_core.ui.labels import number, size
 from prefix_core.ui.loading import Loading, base_card, display_name, from_environment
 from prefix_core.ui.log import fault, log
-from prefix_core.ui.server import around
+from prefix_core.ui.server import LARGEST_FILE, around
 from prefix_core.ui.style import theme
 from prefix_core.ui.train import tab as train
 from prefix_core.ui.train.runs import end_trainings
@@ -125,7 +125,7 @@ def main() -> None:
         ssr_mode=False,
         share=False,
         show_error=True,
-        max_file_size="5mb",
+        max_file_size=LARGEST_FILE,
         max_threads=100,  # each visitor who waits in line holds one
         prevent_thread_lock=True,
         app_kwargs=around(loadings),

@@ -24,7 +24,8 @@ if TYPE_CHECKING:
     from prefix_core.ui.loading import Loading
 
 HEALTH = "/health"
-MOST_SENT = 6_000_000  # bytes of one request: a file of 5 MB, and what a form puts around it
+LARGEST_FILE = 24 << 20  # bytes; a prefix of half the default base's context takes as many
+MOST_SENT = LARGEST_FILE + (1 << 20)  # bytes of one request: a file, and what a form puts around it
 MOST_STREAMS = 400  # answers that are open at the same time; a page has two
 SLOWEST = 60.0  # seconds in which a request has to arrive whole
 NAME = re.compile(r"[a-z_]{1,20}")  # a part of an address that is nobody's secret

@@ -19,6 +19,7 @@ from prefix_core.model.reading import forward
 from prefix_core.tasks.task import Task
 from prefix_core.training.batches import encode_pairs
 from prefix_core.training.loss import held_out_mean, mean_loss
+from prefix_core.ui.server import LARGEST_FILE
 from prefix_core.writing.generate import Decoding, Request, write
 
 
@@ -89,3 +90,9 @@ def test_rounding_to_fp16_costs_less_than_a_thousandth_of_a_nat(base: Base, e2e:
     pairs = encode_pairs(base, e2e, one_text_each(e2e.pool()[:20]), settings.prefix_length)
     losses = [held_out_mean(one, PrefixTuning(one, settings), pairs) for one in (base, replace(base, tensors=exact))]
     assert 0 < abs(losses[0] - losses[1]) < 1e-3, losses
+
+
+def test_the_longest_prefix_that_can_be_taken_home_can_be_brought_back(base: Base) -> None:
+    shape = base.shape
+    a_position = 2 * shape.layers * shape.kv_heads * shape.head_dim * 4  # bytes, in float32
+    assert shape.positions // 2 * a_position < LARGEST_FILE

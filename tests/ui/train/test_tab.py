@@ -296,7 +296,7 @@ def test_a_file_of_100_mb_is_refused(page: Page, tmp_path: Path) -> None:
     large = tmp_path / "large.csv"
     large.write_bytes(b"input,text\n" + b"a,b\n" * 25_000_000)
     bring_rows(page, large)
-    expect(page.get_by_text("exceed the maximum allowed size of 5.0 Mb").first).to_be_visible()
+    expect(page.get_by_text("exceed the maximum allowed size of 24.0 Mb").first).to_be_visible()
     expect(page.locator("#train")).to_be_enabled()
     expect(page.locator(".preview")).to_have_count(0)
     page.get_by_label("Clear", exact=True).first.click()
