@@ -2,10 +2,7 @@
 
 // Gradio tells the console of streams that it closes itself, after an upload and as the page goes, as if they had failed.
 let leaving = false;
-addEventListener("beforeunload", () => {
-  leaving = true;
-  setTimeout(() => (leaving = false), 3000); // it was not left after all
-}, true);
+addEventListener("beforeunload", () => (leaving = true), true);
 for (const kind of ["warn", "error"]) {
   const tell = console[kind].bind(console);
   console[kind] = (...words) => {

@@ -6,7 +6,7 @@ from functools import partial
 from typing import Any
 
 from prefix_core.data.characters import flatten
-from prefix_core.data.columns import Columns, is_empty, pick, plain_text
+from prefix_core.data.columns import TEXT_COLUMNS, Columns, is_empty, pick, plain_text
 from prefix_core.data.examples import Example, example_of
 from prefix_core.data.json_text import loads
 from prefix_core.errors import EmptyCell, InputError
@@ -49,7 +49,7 @@ def custom(template: str, target: str) -> Task:
         parse=partial(_parse, template, columns),
         to_grid=partial(_to_grid, template, columns),
         to_text=str,
-        label=_label,
+        label=partial(_label, template, columns),
         linearize=str,
         columns_of=partial(_columns_of, columns, target),
         source_of=partial(_source_of, template, columns),
@@ -142,7 +142,8 @@ def _columns_of(columns: Sequence[str], target: str, records: Sequence[Mapping[s
     names = dict.fromkeys(str(name) for record in records for name in record)
     for column in columns:
         if records and column.lower() not in (name.strip().lower() for name in names):
-            pick(dict.fromkeys(names, "x"), [column], "input")  # its error names those there are
+            there = ", ".join(name for name in names if name not in TEXT_COLUMNS)  # of texts, not of inputs
+            raise InputError(f"no column '{column}': the input is made of {', '.join(columns)}; found {there}.")
     return Columns(tuple(columns), (target,))
 
 
@@ -177,7 +178,9 @@ def _from_record(
     return example_of(fill(template, record), record, targets or [target])
 
 
-def _label(text: str) -> str:
+def _label(template: str, columns: Sequence[str], text: str) -> str:
+    """What the first filled column holds; of a text that is none of the template's, its first words."""
+    text = next((cell for _, cell in _to_grid(template, columns, text) if cell), text)
     words = text.split(" ")
     return " ".join(words[:LABEL_WORDS]) + "…" * (len(words) > LABEL_WORDS)
 

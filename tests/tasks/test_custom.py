@@ -28,6 +28,7 @@ def test_what_is_typed_is_the_input_or_its_columns():
         assert task.parse(typed) == "A -> 2"
     assert task.parse('{"other": 1}') == '{"other": 1}'
     assert task.parse(task.to_text("A -> 2")) == "A -> 2" and task.label("one two three four five six seven")[-1] == "…"
+    assert custom("{name}: {age}", "text").label("Ada: 36") == "Ada"
 
 
 @pytest.mark.parametrize(
@@ -68,7 +69,7 @@ def test_templates_that_cannot_be(template, target, says):
 def test_missing_and_empty_cells_are_named(tmp_path):
     path = tmp_path / "x.csv"
     path.write_text("title,body,note\nA,B,C\nA,,C\n")
-    with pytest.raises(InputError, match=r"x\.csv: .*expected one of tilte; found title, body, note"):
+    with pytest.raises(InputError, match=r"x\.csv: no column 'tilte': .* made of tilte; found title, body, note"):
         load_examples(path, custom("{tilte}", "note"))
     with pytest.raises(InputError, match=r"x\.csv, row 2: no column with the reference text: expected one of notes"):
         load_examples(path, custom("{title}", "notes"))

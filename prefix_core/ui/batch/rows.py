@@ -127,8 +127,8 @@ def costs_html(rows: Sequence[BatchRow], result: Together, model: int) -> str:
     time = bars_html([("in one batch", result.seconds_together), ("one at a time", result.seconds_alone)], seconds)
     room = bars_html(storage, size)
     return (
-        f'<div class="costs"><h3>Time for {len(rows)} texts, {result.tokens} tokens: '
-        f"{result.times_faster:.1f} times as fast</h3>{time}<h3>Storage, if every row were a separate task</h3>"
+        f'<div class="costs"><h2>Time for {len(rows)} texts, {result.tokens} tokens: '
+        f"{result.times_faster:.1f} times as fast</h2>{time}<h2>Storage, if every row were a separate task</h2>"
         f"{room}<p>{thousand} {same} {PACKED}</p></div>"
     )
 

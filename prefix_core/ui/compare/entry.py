@@ -119,9 +119,7 @@ def example_labels(card: TaskCard) -> list[str]:
 
 
 def example_label(card: TaskCard, source: Any) -> str:
-    """A name for an example: of a form, what its first filled field holds."""
-    grid = card.task.to_grid(source) if card.form else []
-    label = next((cell for _, cell in grid if cell), "") or card.task.label(source)
+    label = card.task.label(source)
     return label if len(label) <= LONGEST_LABEL else label[: LONGEST_LABEL - 1] + "…"
 
 

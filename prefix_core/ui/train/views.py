@@ -65,7 +65,7 @@ def loss_plot(methods: Sequence[MethodProgress]) -> go.Figure:
         height=320 + CLOCK_HEIGHT * len(methods),
         xaxis={"title": "step, and the time it took", "range": [0, longest], "tickvals": places, "ticktext": clocks},
         yaxis={"title": "loss (nats per token)", "rangemode": "tozero"},
-        margin={"l": 48, "r": 24, "t": 12, "b": 52 + CLOCK_HEIGHT * len(methods)},
+        margin={"l": 48, "r": 44, "t": 12, "b": 52 + CLOCK_HEIGHT * len(methods)},
     )
 
 
@@ -104,7 +104,12 @@ def preview_html(sheet: Sheet, inputs: Sequence[str], target: str) -> str:
         for column in sheet.columns
     )
     rows = "".join(
-        f'<tr><th scope="row">{place}</th>{"".join(f"<td>{escape(_shorten(shown(cell)))}</td>" for cell in row)}</tr>'
+        f'<tr><th scope="row">{place}</th>'
+        + "".join(
+            f'<td data-role="{_role(column, inputs, target)}">{escape(_shorten(shown(cell)))}</td>'
+            for column, cell in zip(sheet.columns, row, strict=True)
+        )
+        + "</tr>"
         for place, row in zip(sheet.numbers[:SHOWN], sheet.rows[:SHOWN], strict=True)
     )
     more = len(sheet.rows) - SHOWN

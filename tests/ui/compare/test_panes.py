@@ -71,6 +71,12 @@ def test_nothing_is_called_missing_before_the_end() -> None:
     assert "missing" in words(pane_html(Pane("prompt", "stopped", "Blue"), slots(TABLE, "Blue")))
 
 
+def test_of_many_missing_values_the_first_are_named_and_the_rest_counted() -> None:
+    table = tuple((f"field {number}", f"value {number}") for number in range(1, 26))
+    seen = words(pane_html(DONE, slots(table, TEXT)))
+    assert "value 6" in seen and "value 7" not in seen and "and 19 more" in seen
+
+
 def test_what_was_written_or_typed_is_never_html() -> None:
     hostile = '<img src=x onerror="alert(1)">'
     table = (("name", hostile), (hostile, "riverside"))
