@@ -33,7 +33,7 @@ function add(texts) {
 // The fields of a form: their names are not to be changed, and there are no others.
 function fix() {
   element.querySelector("[data-do=add]").hidden = props.fixed;
-  for (const row of body.rows) row.querySelector("input").readOnly = props.fixed;
+  for (const name of body.querySelectorAll("td:first-child input")) name.readOnly = props.fixed; // none beside a text
 }
 
 function headings() {

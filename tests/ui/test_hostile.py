@@ -22,17 +22,19 @@ def calm(page: Page) -> None:
 
 
 def test_what_looks_like_html_is_text_wherever_it_is_shown(page: Page, tmp_path: Path) -> None:
-    rows = tmp_path / f"{NAME}.csv"
+    rows = tmp_path / "rows.csv"  # Gradio leaves such letters out of a file's name
     rows.write_text(f'"{SVG}",text\n' + "".join(f'"{CELL} {n}","{CELL} {n}"\n' for n in range(24)), encoding="utf-8")
     page.get_by_role("tab", name="Train", exact=True).click()
     bring_rows(page, rows)
     expect(page.locator(".preview")).to_contain_text(CELL)
-    expect(page.locator("#training-report")).to_contain_text(rows.name)
+    expect(page.locator("#training-report")).to_contain_text(SVG)
     shorten(page)
     start(page)
     expect(page.locator(".sample")).to_have_count(3, timeout=PATIENCE)
     expect(page.locator(".sample").first).to_contain_text(CELL)
-    expect(page.locator("#training-status [data-state=done]")).to_contain_text(f"“{NAME}”", timeout=PATIENCE)
+    expect(page.locator("#training-status [data-state=done]")).to_be_visible(timeout=PATIENCE)
+    page.locator("#training-name input, #training-name textarea").first.fill(NAME)
+    page.locator("#training-rename").click()
     expect(page.locator("#training-own")).to_contain_text(NAME)
     calm(page)
 
@@ -48,20 +50,20 @@ def test_what_looks_like_html_is_text_wherever_it_is_shown(page: Page, tmp_path:
     expect(page.locator("#status [data-state=done]")).to_contain_text("<img src=x")
     calm(page)
 
-    path = tmp_path / f"many {NAME}.csv"
+    path = tmp_path / "many.csv"
     path.write_text(f'"{SVG}",note\n' + f'"{CELL}",x\n' * 3, encoding="utf-8")
     bring(page, path)
-    expect(page.locator("#many-report")).to_contain_text(path.name)
+    expect(page.locator("#many-report")).to_contain_text(SVG)
     page.locator("#many-run").click()
     expect(page.locator(DONE)).to_contain_text("3 rows")
     expect(page.locator(f"{ROWS} td.input").first).to_contain_text("<img src=x")
     page.get_by_role("button", name="Open row 2").click()
     expect(page.locator(TEXT)).to_have_value(re.compile("onerror"))
     calm(page)
-    path.write_text(f'"{CELL}",b\n"{CELL}",x,y\n', encoding="utf-8")
+    page.locator("#many-file").get_by_label("Clear", exact=True).first.click()
+    path.write_text(f'"{CELL} looks like data."\n"{CELL}"\n', encoding="utf-8")
     bring(page, path)
-    expect(page.locator("#many-problem")).to_contain_text("3 cells where the head has 2")
-    expect(page.locator("#many-problem")).to_contain_text(NAME)
+    expect(page.locator("#many-problem")).to_contain_text(f"“{CELL[:20]}")
     calm(page)
 
     page.get_by_role("tab", name="Train", exact=True).click()
@@ -69,11 +71,5 @@ def test_what_looks_like_html_is_text_wherever_it_is_shown(page: Page, tmp_path:
     expect(page.locator("#inside .status[data-state=done]").first).to_be_visible(timeout=PATIENCE)
     expect(page.locator("#inside")).to_contain_text(NAME)
     page.get_by_role("tab", name="One batch", exact=True).click()
-    expect(page.locator("#batch-tab, body").last).to_contain_text(NAME)
-    calm(page)
-    broken = tmp_path / f"{NAME}.zip"
-    broken.write_bytes(b"PK\x03\x04" + b"x" * 100)
-    page.get_by_role("tab", name="Train", exact=True).click()
-    page.locator("#training-bring input[type=file]").set_input_files(broken)
-    expect(page.locator("#training-brought")).to_contain_text(NAME)
+    expect(page.get_by_text(NAME).locator("visible=true").first).to_be_visible()
     calm(page)

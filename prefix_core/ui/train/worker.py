@@ -44,6 +44,7 @@ NICENESS = 5  # a comparison beside it gets about three quarters of a core that 
 SAMPLES = 3  # held-out inputs whose outputs are shown as they change
 SCORED = 20  # held-out inputs that are scored at the end
 CHECKPOINT = "prefix.checkpoint"
+WATCHED_EVERY = 1.0  # seconds between two looks whether the app is there
 SAVE_EVERY = 10.0  # seconds of training that a program which is killed may lose
 
 
@@ -211,11 +212,19 @@ def from_json(text: str) -> Job:
     )
 
 
+def _end_with(app: int) -> None:
+    """Nothing is written once the app is gone: it may be back already, and write the same files."""
+    while os.getppid() == app:
+        time.sleep(WATCHED_EVERY)
+    os._exit(1)
+
+
 def main() -> None:
     if hasattr(os, "nice"):
         os.nice(NICENESS)
     ending = threading.Event()
     signal.signal(signal.SIGTERM, lambda *_: ending.set())
+    threading.Thread(target=_end_with, args=(os.getppid(),), daemon=True).start()
     events = os.fdopen(os.dup(1), "w", encoding="utf-8")
     os.dup2(2, 1)  # anything that a library prints goes to standard error
     try:
