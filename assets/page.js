@@ -1,13 +1,13 @@
 // For the whole page. Runs as the `js_on_load` of the gr.HTML with the three steps: `element` is given.
 
 // Gradio tells the console of streams that it closes itself, after an upload and as the page goes, as if they had failed.
-let leaving = false;
-addEventListener("beforeunload", () => (leaving = true), true);
+let leaving = false; // known only after Gradio has closed them, so what is told waits a moment
+addEventListener("beforeunload", () => (leaving = true));
 for (const kind of ["warn", "error"]) {
   const tell = console[kind].bind(console);
-  console[kind] = (...words) => {
+  console[kind] = (...words) => setTimeout(() => {
     if (!leaving && words[0] !== "Method not implemented.") tell(...words);
-  };
+  });
 }
 
 // Opens a tab, which on a phone may lie in the menu of those that found no room.
