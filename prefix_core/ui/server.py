@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from prefix_core.ui.loading import Loading
 
 HEALTH = "/health"
-LARGEST_FILE = 24 << 20  # bytes; a prefix of half the default base's context takes as many
+LARGEST_FILE = 24 << 20  # bytes; a prefix of 546 vectors on the default base takes as many
 MOST_SENT = LARGEST_FILE + (1 << 20)  # bytes of one request: a file, and what a form puts around it
 MOST_STREAMS = 400  # answers that are open at the same time; a page has two
 SLOWEST = 60.0  # seconds in which a request has to arrive whole

@@ -118,7 +118,7 @@ def test_what_llama_cpp_has_no_place_for_is_refused(llama: Base, tiny: Base, tmp
 
 
 def test_the_docs_are_of_what_is_written() -> None:
-    text = DOCS.read_text(encoding="utf-8")
+    text = " ".join(DOCS.read_text(encoding="utf-8").split())
     assert all(by in text for by in llama_cpp.CHECKED.values()) and theirs.PACKAGE in text
     assert all(f"type_{name}={theirs.KINDS['f32']}" in text for name in "kv")
     assert {name: kind.code for name, kind in llama_cpp.KINDS.items()} == theirs.KINDS

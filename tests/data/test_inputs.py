@@ -38,7 +38,7 @@ def test_a_task_of_ones_own_fills_its_template_or_takes_the_one_column_as_it_is(
     good, bad = inputs_of(task, rows)
     assert good.source == "A -> B" and bad.problem is not None
     assert [one.source for one in inputs_of(task, [(2, {"whatever": "C -> D"})])] == ["C -> D"]
-    with pytest.raises(InputError, match="no column with the input: expected one of title"):
+    with pytest.raises(InputError, match="no column 'title': the input is made of title, body"):
         list(inputs_of(task, [(2, {"head": "A", "rest": "B"})]))
 
 

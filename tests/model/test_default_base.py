@@ -10,7 +10,7 @@ from prefix_core.methods.method import Steered
 from prefix_core.methods.prefix import PrefixTuning
 from prefix_core.methods.prompt import steer
 from prefix_core.methods.settings import defaults
-from prefix_core.methods.start import word_start
+from prefix_core.methods.start import MOST_TOKENS, word_start
 from prefix_core.model import gguf_file, smollm2
 from prefix_core.model.base import Base
 from prefix_core.model.prefix import Prefix
@@ -20,6 +20,7 @@ from prefix_core.tasks.task import Task
 from prefix_core.training.batches import encode_pairs
 from prefix_core.training.loss import held_out_mean, mean_loss
 from prefix_core.ui.server import LARGEST_FILE
+from prefix_core.ui.train.plan import LONGEST_PREFIX
 from prefix_core.writing.generate import Decoding, Request, write
 
 
@@ -95,4 +96,4 @@ def test_rounding_to_fp16_costs_less_than_a_thousandth_of_a_nat(base: Base, e2e:
 def test_the_longest_prefix_that_can_be_taken_home_can_be_brought_back(base: Base) -> None:
     shape = base.shape
     a_position = 2 * shape.layers * shape.kv_heads * shape.head_dim * 4  # bytes, in float32
-    assert shape.positions // 2 * a_position < LARGEST_FILE
+    assert (MOST_TOKENS + LONGEST_PREFIX) * a_position < LARGEST_FILE  # demonstrations, and an instruction before them
