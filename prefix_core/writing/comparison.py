@@ -47,7 +47,9 @@ def compare(
         return _ready(engine, task, method, shots, own, strength, span)
 
     slow = {method: card for method in methods if (card := engine.to_load(task, method))}
-    panes = [_to_load(engine, method, slow.get(method)) for _ in sources for method in methods]
+    panes = [
+        _empty(engine, method, slow[method]) if method in slow else Pane(method) for _ in sources for method in methods
+    ]
     loader = ThreadPoolExecutor(1)
     try:
         at_hand = {method: ready(method) for method in methods if method not in slow}
@@ -106,7 +108,9 @@ def _ready(
         steered = steered.acting(strength, span) if steered.method == "prefix" else steered
     except PrefixError as error:
         return None, Pane(method, "failed", error=str(error), base=engine.base.parameters)
-    pane = _waiting(engine, method, steered, time.perf_counter() - began)
+    loading = time.perf_counter() - began
+    context = steered.prefix.length if steered.prefix else len(engine.base.encode(steered.words))
+    pane = _empty(engine, method, steered, loading=loading, context=context)
     return steered, replace(pane, strength=strength, layers=counted(span)) if steered.method == "prefix" else pane
 
 
@@ -126,24 +130,15 @@ def scores(text: str, references: Sequence[str]) -> dict[str, float]:
     return {"bleu": float(bleu), "rouge_l": float(rouge_l([text], [references]))}
 
 
-def _to_load(engine: Engine, method: str, card: Card | None) -> Pane:
-    """What a card says of a method before it is loaded."""
-    pane = Pane(method, "waiting", base=engine.base.parameters)
-    if card is None:
-        return pane
-    return replace(pane, trained=card.trained, kept=card.kept, bytes=card.bytes, copy=2 * engine.base.parameters)
-
-
-def _waiting(engine: Engine, method: str, steered: Steered, loading: float) -> Pane:
-    """What is known of a method before it has written anything. loading: seconds it took to have it."""
-    whole = steered.kept == engine.base.parameters
+def _empty(engine: Engine, method: str, costs: Steered | Card, **known: Any) -> Pane:
+    """What is known of a method before it has written anything: what it costs, and what else there is to say."""
+    parameters = engine.base.parameters
     return Pane(
         method,
-        loading=loading,
-        trained=steered.trained,
-        kept=steered.kept,
-        bytes=steered.bytes,
-        copy=2 * engine.base.parameters if whole else 0,
-        context=steered.prefix.length if steered.prefix else len(engine.base.encode(steered.words)),
-        base=engine.base.parameters,
+        trained=costs.trained,
+        kept=costs.kept,
+        bytes=costs.bytes,
+        copy=2 * parameters if costs.kept == parameters else 0,
+        base=parameters,
+        **known,
     )

@@ -1,6 +1,8 @@
 """Many inputs without a browser: how files are read, what the table holds, and that a run can be stopped."""
 
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -79,13 +81,21 @@ def test_every_method_writes_every_row_as_it_writes_it_alone(loading: Loading, m
     assert next(runs.write(loading, state)) != (status, value)  # it was taken up; another press asks for another run
 
 
-def test_stop_keeps_what_is_written(loading: Loading, monkeypatch: pytest.MonkeyPatch) -> None:
+def with_one_row_written(
+    loading: Loading, monkeypatch: pytest.MonkeyPatch
+) -> tuple[ManyState, Iterator[tuple[Any, Any]]]:
+    """A run over three rows, one at a time, and its redraws after the first row."""
     monkeypatch.setattr(runs, "USUALLY_TOGETHER", 1)
     monkeypatch.setattr(runs, "REDRAW", 0.0)
     state = asked(["prefix"])
     redraws = runs.write(loading, state)
     while "1 of 3 rows" not in str(next(redraws)[0]):
         pass
+    return state, redraws
+
+
+def test_stop_keeps_what_is_written(loading: Loading, monkeypatch: pytest.MonkeyPatch) -> None:
+    state, redraws = with_one_row_written(loading, monkeypatch)
     state.run.stopped = True
     *_, (status, value) = redraws
     assert "Stopped: 1 of 3 rows" in status or "Stopped: 2 of 3 rows" in status
@@ -95,12 +105,7 @@ def test_stop_keeps_what_is_written(loading: Loading, monkeypatch: pytest.Monkey
 def test_a_page_that_was_loaded_again_goes_on_where_the_one_before_was_left(
     loading: Loading, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(runs, "USUALLY_TOGETHER", 1)
-    monkeypatch.setattr(runs, "REDRAW", 0.0)
-    state = asked(["prefix"])
-    before = runs.write(loading, state)
-    while "1 of 3 rows" not in str(next(before)[0]):
-        pass
+    state, before = with_one_row_written(loading, monkeypatch)
     first = state.run.panes[0]
     after = runs.write(loading, ManyState(run=state.run, due=state.run))
     assert "Writing" in str(next(after)[0]) and "1 of 3 rows" in str(next(after)[0])  # which the other one writes
