@@ -62,9 +62,7 @@ def run_train(asked: argparse.Namespace) -> None:
     print(f"saved to {out}: {card.bytes:,} bytes after {card.steps} steps, {card.seconds:.0f} s", file=sys.stderr)
 
 
-def asked_training(
-    asked: argparse.Namespace, base: Base, task: Task
-) -> tuple[Settings, list[Example], list[Example]]:
+def asked_training(asked: argparse.Namespace, base: Base, task: Task) -> tuple[Settings, list[Example], list[Example]]:
     """The settings, and the examples to learn from and to hold out."""
     examples = named_examples(asked, task)
     if asked.held_out:

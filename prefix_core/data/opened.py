@@ -214,9 +214,7 @@ def _in_zip(opened: Opened) -> Opened:
     tables = [member for member in files if member.filename.lower().endswith(_TABLES)] or files
     if len(tables) != 1:
         listed = ", ".join(member.filename for member in tables[:5]) or "none"
-        raise InputError(
-            f"{opened.name}: the zip should hold one table; it holds {listed}. Bring the one you mean."
-        )
+        raise InputError(f"{opened.name}: the zip should hold one table; it holds {listed}. Bring the one you mean.")
     (only,) = tables
     if only.flag_bits & 1 or only.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
         raise InputError(f"{opened.name}: {only.filename} has a password, or is packed in an unusual way. Unpack it.")

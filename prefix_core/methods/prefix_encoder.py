@@ -8,7 +8,6 @@ SmolLM2 from 0.1 to 8), which one learning rate fits badly. Here each layer's le
 standard deviation; so trained, a prefix learns faster than through the MLP (assets/evidence/sweep.json).
 """
 
-
 import torch
 from torch import Tensor, nn
 

@@ -23,7 +23,6 @@ from prefix_core.errors import InputError, PrefixError
 from prefix_core.ui.common import QUICK
 
 if TYPE_CHECKING:
-
     from prefix_core.model.base import Base
     from prefix_core.ui.kept import Kept, OwnPrefix
     from prefix_core.ui.loading import Loading

@@ -6,6 +6,8 @@ from collections.abc import Sequence
 from tests.data.makers import MAIN, OFFICE, arrow, old_workbook, open_document, sheet, workbook, zipped, zipped_anew
 
 ROWS = [(f"name[Inn {n}], area[quay]", f"Inn {n} is on the quay.") for n in range(12)]
+
+
 def table(separator: str = ",", head: Sequence[str] = ("mr", "ref"), end: str = "\n", quotes: bool = True) -> str:
     """The rows as text; quotes: around cells."""
     quote = '"' if quotes else ""

@@ -91,7 +91,6 @@ def test_numbers_and_dates_are_as_the_sheet_shows_them() -> None:
     read_rows = records(workbook(sheet(rows, styles=(0, 1, 2, 3, 4, 5))), "x.xlsx")
     assert list(read_rows[1].values()) == ["Inn 1", "2020-01-05", "00123", "15%", "08:30", "26:00:00", "TRUE"]
 
-
     # and as Excel wrote it until 2003
     formats = ["General", "yyyy-mm-dd", "00000", "0%", "hh:mm", "[hh]:mm:ss", "General"]
     assert records(old_workbook(rows, formats=formats), "x.xls") == read_rows

@@ -127,5 +127,3 @@ def upload(url: str, size: int) -> tuple[int, str]:
             return answer.status, ""
     except HTTPError as error:
         return error.code, json.loads(error.read())["error"]
-
-

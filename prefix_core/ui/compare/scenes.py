@@ -158,9 +158,7 @@ class Scenes:
         state.drafts[state.key] = left
         return self.show(state, visitor, card, state.drafts.get(key) or self._first_draft(card))
 
-    def offer(
-        self, card: TaskCard, wanted: list[str] | None = None, settings: dict[str, Any] | None = None
-    ) -> Updates:
+    def offer(self, card: TaskCard, wanted: list[str] | None = None, settings: dict[str, Any] | None = None) -> Updates:
         """The methods that can run on this base, with a word on the others. wanted: those to tick; None for all.
 
         The prefix's dials are there where it can run, as `settings` say or else at rest.

@@ -220,8 +220,7 @@ def topics(table: Table) -> Measured:
         for row, where, scores in scored
     ]
     said = "; ".join(
-        f"{where}: "
-        + ", ".join(f"{ROW_TITLES[row['method']]} {row['scores'][where]['rouge_l']:.1f}" for row in rows)
+        f"{where}: " + ", ".join(f"{ROW_TITLES[row['method']]} {row['scores'][where]['rouge_l']:.1f}" for row in rows)
         for where in places
     )
     return Measured(

@@ -134,9 +134,7 @@ def lay_out() -> InsideTab:
             prefixes = gr.CheckboxGroup([], label="Prefixes", elem_id="inside-prefixes", min_width=300, scale=2)
             layer = gr.Slider(1, 2, 1, step=1, label="Layer", elem_id="inside-layer", min_width=220, scale=2)
             part = gr.Radio([("Keys", "keys"), ("Values", "values")], value="keys", label="Compare", min_width=150)
-        bare = gr.Checkbox(
-            label="Bare embeddings: tokens out of context, as layer 1 reads them", visible=False
-        )
+        bare = gr.Checkbox(label="Bare embeddings: tokens out of context, as layer 1 reads them", visible=False)
         status = gr.HTML(status_html("idle", "Opening …"), elem_id="inside-status")
         near = gr.HTML("", apply_default_css=False)
         gr.HTML(PICTURE, apply_default_css=False)

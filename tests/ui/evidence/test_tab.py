@@ -56,9 +56,10 @@ def test_a_conclusion_says_which_is_best_and_whether_that_is_sure() -> None:
     near = [row | {"interval": {"bleu": [51.0, 63.0]}} for row in TABLE["rows"]]
     assert "not significantly different" in plots.scores(TABLE | {"rows": near}, PAPER, "bleu").conclusion
     ahead = [row | {"bleu": 70.0, "share": 0.094} if row["row"] == "prefix" else row for row in TABLE["rows"]]
-    assert "Prefix has the best BLEU, 70 (45 to 52), keeping 0.094%" in plots.scores(
-        TABLE | {"rows": ahead}, PAPER, "bleu"
-    ).conclusion
+    assert (
+        "Prefix has the best BLEU, 70 (45 to 52), keeping 0.094%"
+        in plots.scores(TABLE | {"rows": ahead}, PAPER, "bleu").conclusion
+    )
     assert set_title("test-bbc") == "BBC leads, test set"
     assert "development set" in plots.scores(TABLE, None, "bleu").note
 

@@ -44,7 +44,10 @@ def finish(run: TrainingRun) -> None:
 
 
 def test_a_training_goes_on_from_where_it_was_saved(
-    kept: Kept, sheet: Sheet, tiny: Base, loading: Loading  # noqa: F811
+    kept: Kept,
+    sheet: Sheet,
+    tiny: Base,
+    loading: Loading,  # noqa: F811
 ) -> None:
     visitors, queue = program(kept, loading)
     visitor = visitors.visit()
@@ -76,7 +79,10 @@ def test_a_training_goes_on_from_where_it_was_saved(
 
 
 def test_killed_with_its_program_nothing_is_half_written(
-    kept: Kept, sheet: Sheet, tiny: Base, loading: Loading  # noqa: F811
+    kept: Kept,
+    sheet: Sheet,
+    tiny: Base,
+    loading: Loading,  # noqa: F811
 ) -> None:
     visitors, queue = program(kept, loading)
     visitor = visitors.visit()
@@ -98,7 +104,11 @@ def test_killed_with_its_program_nothing_is_half_written(
 
 
 def test_a_plan_of_another_version_is_passed_over(
-    kept: Kept, sheet: Sheet, tiny: Base, loading: Loading, tmp_path: Path  # noqa: F811
+    kept: Kept,
+    sheet: Sheet,
+    tiny: Base,
+    loading: Loading,
+    tmp_path: Path,  # noqa: F811
 ) -> None:
     folder = tmp_path / "training"
     assert on_disk.find(folder) is None
