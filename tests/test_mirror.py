@@ -16,7 +16,6 @@ REACHED_BY = {
     "data/headed": "data/test_reader.py",
     "data/json_rows": "data/test_reader.py",
     "data/json_text": "data/test_reader.py",
-    "data/letters": "data/test_reader.py",
     "data/literals": "data/test_reader.py",
     "data/markup": "data/test_reader.py",
     "data/old_excel": "data/test_reader.py",

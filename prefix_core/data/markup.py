@@ -12,7 +12,7 @@ from typing import Any
 from xml.etree.ElementTree import Element, ParseError, iterparse
 
 from prefix_core.data.apart import Refused, tell
-from prefix_core.data.letters import encoding_of
+from prefix_core.data.characters import encoding_of
 from prefix_core.data.opened import open_file
 
 MOST_COLUMNS = 1000

@@ -16,9 +16,9 @@ from pathlib import Path
 from typing import Any
 
 from prefix_core.data import apart, blocks, data_sets, json_rows, paired, separated
+from prefix_core.data.characters import encoding_of, lines_of
 from prefix_core.data.columns import with_turns
 from prefix_core.data.headed import same_but_for_case, under_head, unnamed
-from prefix_core.data.letters import encoding_of, lines_of
 from prefix_core.data.opened import MEBI, Opened, open_bytes, open_file
 from prefix_core.data.report import Report
 from prefix_core.errors import InputError
