@@ -1,5 +1,7 @@
 """A training goes on after the program has ended, however it ended, and what is half written is not read."""
 
+# ruff: noqa: F811 (fixtures of another test file)
+
 import json
 import os
 import shutil
@@ -28,7 +30,7 @@ def kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Kept]:
     runs.ENDING.clear()
 
 
-def program(kept: Kept, loading: Loading) -> tuple[Visitors, TrainingQueue]:  # noqa: F811
+def program(kept: Kept, loading: Loading) -> tuple[Visitors, TrainingQueue]:
     """One that has just started."""
     runs.ENDING.clear()
     visitors = Visitors(kept=kept)
@@ -43,12 +45,7 @@ def finish(run: TrainingRun) -> None:
     assert run.state == "done", run.error
 
 
-def test_a_training_goes_on_from_where_it_was_saved(
-    kept: Kept,
-    sheet: Sheet,
-    tiny: Base,
-    loading: Loading,  # noqa: F811
-) -> None:
+def test_a_training_goes_on_from_where_it_was_saved(kept: Kept, sheet: Sheet, tiny: Base, loading: Loading) -> None:
     visitors, queue = program(kept, loading)
     visitor = visitors.visit()
     run = queue.add(make_plan(form(sheet, epochs=10), tiny, LIMITS), visitor)
@@ -79,10 +76,7 @@ def test_a_training_goes_on_from_where_it_was_saved(
 
 
 def test_killed_with_its_program_nothing_is_half_written(
-    kept: Kept,
-    sheet: Sheet,
-    tiny: Base,
-    loading: Loading,  # noqa: F811
+    kept: Kept, sheet: Sheet, tiny: Base, loading: Loading
 ) -> None:
     visitors, queue = program(kept, loading)
     visitor = visitors.visit()
@@ -104,11 +98,7 @@ def test_killed_with_its_program_nothing_is_half_written(
 
 
 def test_a_plan_of_another_version_is_passed_over(
-    kept: Kept,
-    sheet: Sheet,
-    tiny: Base,
-    loading: Loading,
-    tmp_path: Path,  # noqa: F811
+    kept: Kept, sheet: Sheet, tiny: Base, loading: Loading, tmp_path: Path
 ) -> None:
     folder = tmp_path / "training"
     assert on_disk.find(folder) is None
