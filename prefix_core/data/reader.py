@@ -15,11 +15,19 @@ from itertools import chain, islice
 from pathlib import Path
 from typing import Any
 
-from prefix_core.data import apart, blocks, data_sets, json_rows, paired, separated
+from prefix_core.data import apart, data_sets, json_rows, separated
 from prefix_core.data.characters import encoding_of, lines_of
 from prefix_core.data.columns import with_turns
-from prefix_core.data.headed import same_but_for_case, under_head, unnamed
 from prefix_core.data.opened import MEBI, Opened, open_bytes, open_file
+from prefix_core.data.records import (
+    looks_like_blocks,
+    looks_paired,
+    rows_of_blocks,
+    rows_of_pairs,
+    same_but_for_case,
+    under_head,
+    unnamed,
+)
 from prefix_core.data.report import Report
 from prefix_core.errors import InputError
 
@@ -106,11 +114,11 @@ def _text_rows(opened: Opened, report: Report) -> Iterator[tuple[int, Record]]:
         return
     if _YAML.match(start):
         raise InputError(f"{opened.name}: this looks like YAML, which cannot be read. Bring CSV or JSON lines.")
-    if blocks.looks_like_blocks(start):
-        yield from blocks.rows_of(lines(), opened.name, report)
+    if looks_like_blocks(start):
+        yield from rows_of_blocks(lines(), opened.name, report)
         return
-    if paired.looks_paired(start):
-        yield from paired.rows_of(lines(), opened.name, report)
+    if looks_paired(start):
+        yield from rows_of_pairs(lines(), opened.name, report)
         return
     cells = separated.rows_of(lines, opened.name, report)
     yield from under_head(cells, opened.name, report)

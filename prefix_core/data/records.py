@@ -1,4 +1,8 @@
-"""Rows of cells -> records under the names in the head: of CSV and its kin, Markdown and workbooks alike."""
+"""Lines and cells of a text -> records, column -> cell: under the names in a head, in blocks, or in pairs.
+
+The head names the cells of CSV and its kin, Markdown and workbooks alike. A block is lines of `name: value`, with a
+blank one behind it. A pair is a line of an input and its text, as the files of Li & Liang (2021) have them.
+"""
 
 import re
 from collections import Counter
@@ -12,6 +16,8 @@ from prefix_core.errors import InputError
 MOST_COLUMNS = 1000
 _NO_NAME = re.compile(r"(?:Unnamed: \d+(?:_level_\d+)?|__index_level_\d+__)?(?:\.\d+)?")  # as pandas calls an index
 _NO_HEAD = re.compile(r".*\w\s?\[[^\[\]]+\]|.{150}|(?:\S+\s+){3,}\S.*[.!?]$", re.DOTALL)
+_NAMED = re.compile(r"\s*([^\W\d][\w -]{0,40}?)\s*:(?:\s+(.*))?")
+_PAIR = re.compile(r"[^|:]+ : (?:(?!\|\|).)+\|\|(?:(?!\|\|).)+")
 
 Record = dict[str, str]
 
@@ -126,3 +132,71 @@ def _check_width(row: list[str], width: int, number: int, place: str, separator:
         f"{place}: {len(row)} cell{'s' * (len(row) != 1)} where the head has {width}."
         f" Put double quotes around a cell that holds a {separator or 'comma'}"
     )
+
+
+# --------------------------------------------------------------------------------------------------------------- blocks
+
+
+def looks_like_blocks(start: str) -> bool:
+    """Whether a text that begins so is blocks: the first two have the same names, two at least, and nothing else."""
+    found = [_names(block) for block in re.split(r"\n\s*\n", start.strip())[:3]]
+    whole = found[: max(2, len(found) - 1)]  # of the last one, perhaps only a part was looked at
+    return len(found) > 1 and len(whole[0]) > 1 and all(names == whole[0] for names in whole)
+
+
+def rows_of_blocks(lines: Iterator[str], name: str, report: Report) -> Iterator[tuple[int, Record]]:
+    """(line on which a block begins, name -> value) of every block. Raises `InputError` naming row and reason."""
+    report.kind = "blocks of lines"
+    block: list[str] = []
+    start = 1
+    for number, line in enumerate(lines, 1):
+        if line.strip():
+            start = number if not block else start
+            block.append(line)
+        elif block:
+            yield start, _record(block, start, name, report)
+            block = []
+    if block:
+        yield start, _record(block, start, name, report)
+
+
+def _names(block: str) -> list[str]:
+    found = [_NAMED.fullmatch(line) for line in block.splitlines()]
+    return [match[1] for match in found if match] if all(found) else []
+
+
+def _record(block: list[str], start: int, name: str, report: Report) -> Record:
+    record: Record = {}
+    for line in block:
+        found = _NAMED.fullmatch(line.rstrip("\r\n"))
+        if found is None or found[1] in record:
+            said = "occurs twice" if found else "has no name before a colon"
+            raise InputError(f"{name}, row {start}: the line “{line.strip()[:40]}” {said}. Write `name: value`.")
+        record[found[1]] = (found[2] or "").strip()
+    report.columns = report.columns or tuple(record)
+    if tuple(record) != report.columns:
+        has, first = ", ".join(record), ", ".join(report.columns)
+        raise InputError(f"{name}, row {start}: this block has {has}; the first one has {first}. Give all the same.")
+    return record
+
+
+# ---------------------------------------------------------------------------------------------------------------- pairs
+
+
+def looks_paired(start: str) -> bool:
+    """Whether a text that begins so has an input of `attribute : value`, two pipes and a text in every line."""
+    lines = [line for line in start.splitlines() if line.strip()]
+    whole = lines[: max(1, len(lines) - 1)]  # of the last one, perhaps only a part was looked at
+    return bool(whole) and all(_PAIR.fullmatch(line) for line in whole)
+
+
+def rows_of_pairs(lines: Iterator[str], name: str, report: Report) -> Iterator[tuple[int, Record]]:
+    """(line, {source, target}) of every line. Raises `InputError` naming the line."""
+    report.kind, report.columns = "lines of input and text", ("source", "target")
+    for number, line in enumerate(lines, 1):
+        parts = line.split("||")
+        if not line.strip():
+            continue
+        if len(parts) != 2:
+            raise InputError(f"{name}, row {number}: {len(parts) - 1} times ||. Write it once, between input and text.")
+        yield number, {"source": parts[0].strip(), "target": parts[1].strip()}
