@@ -13,7 +13,6 @@ REACHED_BY = {
     "cli/write": "test_cli.py",
     "data/apart": "data/test_reader.py",
     "data/json_rows": "data/test_reader.py",
-    "data/json_text": "data/test_reader.py",
     "data/literals": "data/test_reader.py",
     "data/markup": "data/test_reader.py",
     "data/old_excel": "data/test_reader.py",

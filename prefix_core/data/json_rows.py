@@ -10,8 +10,7 @@ from collections.abc import Callable, Iterator
 from itertools import islice
 from typing import Any
 
-from prefix_core.data.json_text import MOST_MARKS, Repeated, check_depth, decoder, loads, why
-from prefix_core.data.literals import listed
+from prefix_core.data.literals import MOST_MARKS, Repeated, check_depth, decoder, listed, loads, why
 from prefix_core.data.records import same_but_for_case, under_head, unnamed
 from prefix_core.data.report import Report
 from prefix_core.errors import InputError

@@ -1,6 +1,8 @@
-"""Lists that somebody's tool wrote into one cell: as JSON, as Python shows them, or as NumPy does.
+"""Values as they are written: JSON, of which nothing is lost, and lists that somebody's tool wrote into one cell.
 
-`["a", "b"]`, `['a', "b's"]`, `['a' 'b']`, `array(['a', 'b'], dtype=object)`, `[('A', 'r', 'B')]`, `{'text': ['a']}`.
+In JSON 4.50 stays 4.50, integers of any length too, NaN is a missing value, and no name is lost. Lists are as JSON has
+them, as Python shows them, or as NumPy does: `["a", "b"]`, `['a', "b's"]`, `['a' 'b']`,
+`array(['a', 'b'], dtype=object)`, `[('A', 'r', 'B')]`, `{'text': ['a']}`.
 """
 
 import ast
@@ -8,8 +10,12 @@ import json
 import re
 from typing import Any
 
-MOST = 400_000  # characters
-DEEPEST = 20
+from prefix_core.errors import InputError
+
+MOST_MARKS = 300_000  # commas and brackets, each of which may stand for a value in memory
+DEEPEST = 100
+MOST_LISTED = 400_000  # characters of a list in a cell
+DEEPEST_LISTED = 20
 _TOKEN = re.compile(
     r"""\s*(?:(?P<open>array\(|[\[({]) | (?P<close>[\])}]) | (?P<mark>[,:]) | (?P<kind>dtype=[\w<>'|]+)
     | (?P<text>"(?:[^"\\]|\\.)*"|'(?:[^'\\]|\\.)*') | (?P<word>[\w.+-]+))\s*""",
@@ -18,6 +24,65 @@ _TOKEN = re.compile(
 _WORDS: dict[str, Any] = {"None": None, "null": None, "nan": None, "NaN": None}
 _WORDS |= {"True": True, "true": True, "False": False, "false": False}
 _PAIRS = {"[": "]", "(": ")", "{": "}", "array(": ")"}
+
+
+class Repeated(list[Any]):
+    """The values of a name that occurs several times in one object."""
+
+
+def loads(text: str) -> Any:
+    """`json.loads`, with numbers as texts and `Repeated` for names that repeat. Raises `ValueError`.
+
+    Too many values, and too deep ones, are refused before they are read: each may take a hundred bytes.
+    """
+    if text.count(",") + text.count("[") + text.count("{") > MOST_MARKS:
+        raise ValueError("it holds too many values")
+    check_depth(text)
+    return decoder.decode(text)
+
+
+def check_depth(text: str) -> None:
+    """Raises `ValueError` where brackets nest deeper than anything that is a table; those inside of strings aside."""
+    if text.count("[") + text.count("{") <= DEEPEST:
+        return
+    depth = 0
+    for mark in re.finditer(r'"(?:[^"\\]|\\.)*"|([\[{])|[\]}]', text, re.DOTALL):
+        depth += 1 if mark[1] else -1 if mark[0][0] != '"' else 0
+        if depth > DEEPEST:
+            raise ValueError("it is nested too deeply")
+
+
+def why(error: Exception) -> str:
+    """The reason in a few words, for a message that says where."""
+    return error.msg if isinstance(error, json.JSONDecodeError) else str(error)
+
+
+def not_json(problem: Exception, example: str) -> InputError:
+    """The refusal of text that was meant as JSON: where it stops being it, why, and an example of what is read."""
+    where = ""
+    if isinstance(problem, json.JSONDecodeError):
+        where = f"line {problem.lineno}, character {problem.colno}: "
+    return InputError(f"{where}this is not JSON ({why(problem)}). Write {example}, with double quotes.")
+
+
+def _keep_repeated(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) == len(pairs):
+        return found
+    values: dict[str, Repeated] = {}
+    for name, value in pairs:
+        values.setdefault(name, Repeated()).append(value)
+    return {name: items if len(items) > 1 else items[0] for name, items in values.items()}
+
+
+def _constant(word: str) -> str | None:
+    return None if word == "NaN" else word
+
+
+decoder = json.JSONDecoder(object_pairs_hook=_keep_repeated, parse_int=str, parse_float=str, parse_constant=_constant)
+
+
+# ------------------------------------------------------------------------------------------------------- lists in cells
 
 
 def looks_listed(cell: Any) -> bool:
@@ -30,8 +95,8 @@ def looks_listed(cell: Any) -> bool:
 
 def listed(text: str) -> Any:
     """The list or object that `text` shows. Raises `ValueError` where it shows none, or only a part of one (`...`)."""
-    if len(text) > MOST:
-        raise ValueError(f"it has more than {MOST:,} characters")
+    if len(text) > MOST_LISTED:
+        raise ValueError(f"it has more than {MOST_LISTED:,} characters")
     stack: list[tuple[str, list[Any]]] = []
     at, done = 0, None
     while at < len(text):
@@ -41,7 +106,7 @@ def listed(text: str) -> Any:
         at = token.end()
         if token["open"]:
             stack.append((token["open"], []))
-            if len(stack) > DEEPEST:
+            if len(stack) > DEEPEST_LISTED:
                 raise ValueError("it is nested too deeply")
         elif not stack:
             raise ValueError("it is not a list")

@@ -9,8 +9,7 @@ import re
 from collections.abc import Callable, Collection
 
 from prefix_core.data.characters import flat, visible
-from prefix_core.data.json_text import loads, not_json
-from prefix_core.data.literals import listed
+from prefix_core.data.literals import listed, loads, not_json
 from prefix_core.data.tables import (
     ATTRIBUTE_HEADS,
     EXAMPLE,

@@ -8,7 +8,7 @@ from typing import Any
 from prefix_core.data.characters import flatten
 from prefix_core.data.columns import TEXT_COLUMNS, Columns, is_empty, pick, plain_text
 from prefix_core.data.examples import Example, example_of
-from prefix_core.data.json_text import loads
+from prefix_core.data.literals import loads
 from prefix_core.errors import EmptyCell, InputError
 from prefix_core.scores.metrics import rouge, text_scores
 from prefix_core.tasks.task import Task, first_line

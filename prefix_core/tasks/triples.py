@@ -23,8 +23,7 @@ from prefix_core.data.columns import (
     pick,
 )
 from prefix_core.data.examples import Example, example_of
-from prefix_core.data.json_text import loads, not_json
-from prefix_core.data.literals import listed
+from prefix_core.data.literals import listed, loads, not_json
 from prefix_core.data.tables import MAX_ATTRIBUTE, MAX_RECORDS, MAX_ROWS, MAX_TEXT, MAX_VALUE
 from prefix_core.errors import InputError, SeveralRecords
 
