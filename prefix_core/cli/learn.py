@@ -11,8 +11,7 @@ from pathlib import Path
 from prefix_core.artifacts import artifacts, share
 from prefix_core.cli import options
 from prefix_core.cli.options import count, named_base, named_examples, named_precision, named_task, show, too_long
-from prefix_core.data.examples import Example
-from prefix_core.data.split import data_card, draw, one_text_each, split
+from prefix_core.data.examples import Example, data_card, draw, one_text_each, split
 from prefix_core.errors import InputError
 from prefix_core.methods import METHODS, TRAINED
 from prefix_core.methods.settings import PAPER, VARIANTS, Settings, defaults, through_mlp

@@ -20,7 +20,7 @@ from prefix_core.cli.options import (
     show,
     too_long,
 )
-from prefix_core.data.inputs import load_inputs
+from prefix_core.data.examples import load_inputs
 from prefix_core.errors import InputError
 from prefix_core.model.base import Base
 from prefix_core.studies.acts import to_json, where_it_acts

@@ -18,8 +18,7 @@ from typing import Any
 
 import torch
 
-from prefix_core.data.examples import Example, load_examples
-from prefix_core.data.split import draw, one_text_each, split
+from prefix_core.data.examples import Example, draw, load_examples, one_text_each, split
 from prefix_core.errors import BaseError
 from prefix_core.methods import fine_tune, prefix, prompt
 from prefix_core.methods.method import Adaptation, Steered

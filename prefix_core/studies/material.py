@@ -5,8 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from prefix_core.data.examples import Example, load_examples
-from prefix_core.data.split import data_card
+from prefix_core.data.examples import Example, data_card, load_examples
 from prefix_core.model.base import Base
 from prefix_core.tasks import get_task
 from prefix_core.tasks.task import Task

@@ -25,7 +25,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from prefix_core.data.split import one_text_each
+from prefix_core.data.examples import one_text_each
 from prefix_core.methods import get_trained, prompt
 from prefix_core.methods.method import Steered
 from prefix_core.methods.settings import Settings

@@ -19,8 +19,7 @@ from torch import Tensor
 from prefix_core.artifacts import artifacts, delta
 from prefix_core.artifacts.artifacts import size_of
 from prefix_core.artifacts.delta import Way
-from prefix_core.data.examples import Example
-from prefix_core.data.split import one_text_each
+from prefix_core.data.examples import Example, one_text_each
 from prefix_core.errors import InputError
 from prefix_core.methods import get_trained, prompt
 from prefix_core.methods.method import Steered

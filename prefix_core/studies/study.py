@@ -13,9 +13,8 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from prefix_core.data.examples import Example, load_examples
+from prefix_core.data.examples import Example, draw, load_examples, one_text_each, split
 from prefix_core.data.reader import read as read_rows
-from prefix_core.data.split import draw, one_text_each, split
 from prefix_core.errors import InputError
 from prefix_core.methods.method import Steered
 from prefix_core.methods.settings import LAYERS, VARIANTS, Settings, defaults

@@ -15,8 +15,7 @@ from math import ceil, inf
 from pathlib import Path
 from typing import Any
 
-from prefix_core.data.examples import Example
-from prefix_core.data.split import fingerprint
+from prefix_core.data.examples import Example, fingerprint
 from prefix_core.methods.settings import MLP_WIDTH, Settings, defaults
 from prefix_core.model.base import Base, fastest_precision
 from prefix_core.places import evidence_of

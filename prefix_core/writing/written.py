@@ -12,7 +12,7 @@ from itertools import permutations
 from pathlib import Path
 from typing import Any, Literal
 
-from prefix_core.data.inputs import Input
+from prefix_core.data.examples import Input
 from prefix_core.errors import InputError
 from prefix_core.scores.metrics import rouge_l
 from prefix_core.tasks.task import Task

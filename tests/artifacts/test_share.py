@@ -26,8 +26,7 @@ from prefix_core.artifacts.peft_format import PEFT_CONFIG, PEFT_WEIGHTS
 from prefix_core.artifacts.share import README, model_card, read_zip, train_command, write_zip
 from prefix_core.cli import main
 from prefix_core.cli.learn import as_before
-from prefix_core.data.examples import load_examples
-from prefix_core.data.split import split
+from prefix_core.data.examples import load_examples, split
 from prefix_core.errors import ArtifactError
 from prefix_core.methods import prefix as prefix_method
 from prefix_core.methods.method import Steered

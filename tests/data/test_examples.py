@@ -1,17 +1,24 @@
-"""Files of examples: rows of one input come together; every complaint names the file, the row and the column."""
+"""Files of examples: rows of one input come together; every complaint names the file, the row and the column.
+
+Inputs alone are read as their writer meant them, or named with what is wrong. Of a split no input is on both sides; it
+has the asked number of texts, and is the same for the same seed.
+"""
 
 import csv
 import gzip
 import json
+from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from prefix_core.data.examples import load_examples
+from prefix_core.data.examples import fingerprint, input_columns, inputs_of, load_examples, load_inputs, split
 from prefix_core.data.reader import read
 from prefix_core.errors import InputError
 from prefix_core.tasks import get_task
+from prefix_core.tasks.custom import custom
+from prefix_core.tasks.task import Task
 
 E2E = get_task("e2e")
 A, B = (("name", "A"), ("area", "riverside")), (("name", "B"),)
@@ -174,3 +181,86 @@ def test_files_are_streamed(tmp_path):
     assert next(records) == (1, {"a": "1"})
     with pytest.raises(InputError, match="row 2"):
         next(records)
+
+
+# --------------------------------------------------------------------------------------------------------------- inputs
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "first"),
+    [
+        ("e2e", 'mr\n"name[A], food[Thai]"\n', (("name", "A"), ("food", "Thai"))),
+        ("e2e", 'what I have\n"name: A | food: Thai"\n', (("name", "A"), ("food", "Thai"))),  # one column, any name
+        ("e2e", "id,name,food\n1,A,Thai\n", (("name", "A"), ("food", "Thai"))),  # the last is no text
+        ("e2e", "name,food,ref\nA,Thai,A serves Thai food.\n", (("name", "A"), ("food", "Thai"))),
+        ("e2e", "name,food,near\nA,Thai,\n", (("name", "A"), ("food", "Thai"))),  # an empty cell says nothing
+        ("webnlg", "subject,relation,object\nA,city,B\n", (("A", "city", "B"),)),
+        ("webnlg", "facts\nA | city | B\n", (("A", "city", "B"),)),
+        ("summarization", "title,article\nRain,It rained all day.\n", "It rained all day."),
+        ("innkeeper", "name,kind,rating\nA,inn,good\n", (("name", "A"), ("kind", "inn"), ("rating", "good"))),
+    ],
+)
+def test_an_input_needs_no_text_beside_it(tmp_path: Path, name: str, content: str, first: object) -> None:
+    path = tmp_path / "rows.csv"
+    path.write_text(content)
+    assert [one.source for one in load_inputs(path, get_task(name))] == [first]
+
+
+def test_a_task_of_ones_own_fills_its_template_or_takes_the_one_column_as_it_is() -> None:
+    task = custom("{title} -> {body}", "text")
+    rows = [(2, {"title": "A", "body": "B"}), (3, {"title": "", "body": ""})]
+    good, bad = inputs_of(task, rows)
+    assert good.source == "A -> B" and bad.problem is not None
+    assert [one.source for one in inputs_of(task, [(2, {"whatever": "C -> D"})])] == ["C -> D"]
+    with pytest.raises(InputError, match="no column 'title': the input is made of title, body"):
+        list(inputs_of(task, [(2, {"head": "A", "rest": "B"})]))
+
+
+def test_every_row_is_named_with_what_is_wrong_in_it(tmp_path: Path) -> None:
+    path = tmp_path / "rows.csv"
+    path.write_text('mr,ref\n"name[A]",x\n,x\n"name[B",x\n')
+    with pytest.raises(InputError, match=r"rows.csv, row 3: column 'mr' is empty"):
+        load_inputs(path, E2E)
+    with pytest.raises(InputError, match=r"rows.csv, row 4: .*is not closed"):
+        load_inputs(path, E2E, leave_out_empty=True)
+    path.write_text('mr,ref\n"name[A]",x\n,x\n')
+    told: list[str] = []
+    assert len(load_inputs(path, E2E, None, True, lambda report: told.extend(report.lines()))) == 1
+    assert "row 3: left out: it has no input" in told
+    path.write_text("mr,ref\n,x\n")
+    with pytest.raises(InputError, match="no row has an input"):
+        load_inputs(path, E2E, None, True)
+
+
+def test_ones_own_columns_are_all_taken() -> None:
+    assert input_columns(E2E, [{"name": "A", "area": "x", "near": "y"}]) == ("name", "area", "near")
+
+
+# ----------------------------------------------------------------------------------------------- learned from, held out
+
+
+@pytest.mark.parametrize("count", [None, 1, 50, 90])
+def test_inputs_are_on_one_side_only(e2e: Task, count: int | None) -> None:
+    pool = e2e.pool()
+    learned, held_out = split(pool, count, seed=3)
+    assert not {example.source for example in learned} & {example.source for example in held_out}
+    held = {example.source for example in held_out}
+    rest = sum(len(example.references) for example in pool if example.source not in held)
+    assert sum(len(example.references) for example in learned) == (rest if count is None else count)
+    assert 1 <= len(held_out) <= len(pool) // 4
+
+
+def test_the_seed_decides(e2e: Task) -> None:
+    first, same, other = (split(e2e.pool(), 20, seed)[0] for seed in (1, 1, 2))
+    assert fingerprint(first) == fingerprint(same) != fingerprint(other)
+
+
+def test_more_than_there_is_cannot_be_had(e2e: Task) -> None:
+    pairs = [example for example in e2e.pool() if len(example.references) == 2]
+    texts = 2 * len(pairs)
+    with pytest.raises(InputError, match=f"this file has {texts}"):
+        split(pairs, 500, 0)
+    with pytest.raises(InputError, match="there are 100 to learn from"):
+        split(pairs, texts - 1, 0)
+    with pytest.raises(InputError, match="at least 2"):
+        split(e2e.pool()[:1], None, 0)

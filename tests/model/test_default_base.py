@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 import torch
 
-from prefix_core.data.split import one_text_each
+from prefix_core.data.examples import one_text_each
 from prefix_core.methods.method import Steered
 from prefix_core.methods.prefix import PrefixTuning
 from prefix_core.methods.prompt import steer

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from prefix_core.data.split import one_text_each
+from prefix_core.data.examples import one_text_each
 from prefix_core.model.base import Base
 from prefix_core.studies import live as study
 from prefix_core.studies.live import OWN, OWN_SCORED, PEFT_RATES, SCORES, give, live, materials, table

@@ -2,7 +2,7 @@
 
 import pytest
 
-from prefix_core.data.split import one_text_each
+from prefix_core.data.examples import one_text_each
 from prefix_core.methods.settings import defaults
 from prefix_core.model.base import Base
 from prefix_core.model.loading import load_base

@@ -1,8 +1,7 @@
 """Task cards: those of a visitor's own prefixes say what they were trained for."""
 
 from prefix_core.artifacts.artifacts import Card
-from prefix_core.data.examples import Example
-from prefix_core.data.split import data_card
+from prefix_core.data.examples import Example, data_card
 from prefix_core.methods.method import Steered
 from prefix_core.model.base import Base
 from prefix_core.tasks import get_task

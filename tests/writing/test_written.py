@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 from openpyxl import load_workbook
 
-from prefix_core.data.inputs import Input
+from prefix_core.data.examples import Input
 from prefix_core.data.reader import read
 from prefix_core.errors import InputError
 from prefix_core.tasks import get_task

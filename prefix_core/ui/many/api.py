@@ -6,7 +6,7 @@ from typing import Any, Literal
 
 import gradio as gr
 
-from prefix_core.data.inputs import Input
+from prefix_core.data.examples import Input
 from prefix_core.data.report import Report
 from prefix_core.errors import InputError
 from prefix_core.tasks import Task

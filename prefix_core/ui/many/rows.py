@@ -8,7 +8,7 @@ from functools import cached_property
 from threading import Lock
 from typing import TYPE_CHECKING, Any
 
-from prefix_core.data.inputs import Input, inputs_of
+from prefix_core.data.examples import Input, inputs_of
 from prefix_core.data.report import Report
 from prefix_core.errors import EmptyCell, InputError, SeveralRecords
 from prefix_core.ui.labels import METHOD_LABELS

@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from pathlib import PurePath
 from typing import TYPE_CHECKING, Any
 
-from prefix_core.data.split import data_card, split
+from prefix_core.data.examples import data_card, split
 from prefix_core.errors import InputError
 from prefix_core.tasks import get_task
 from prefix_core.tasks.custom import NAME as CUSTOM
