@@ -35,6 +35,7 @@ FIRST = 100  # the number of the first visitor
 ARTICLE = "The council said on Monday that the old bridge at {mark} would close for repairs until the spring. " * 30
 SAMPLE = ROOT / "assets" / "examples" / "training_sample.csv"
 METHODS = ["prefix", "prompt"]
+PATIENT = 60.0  # seconds for an answer: these visitors take two cores themselves
 STEP = 1.0  # seconds between two looks at memory and processor
 IDLE = 0.1  # of one core: below this nothing is being computed
 
@@ -76,7 +77,7 @@ class Visitor:
 
     def stay(self) -> None:
         chance = random.Random(self.number)
-        client = Client(self.app.url, verbose=False)
+        client = Client(self.app.url, verbose=False, httpx_kwargs={"timeout": PATIENT})
         actions: list[tuple[Callable[..., None], int]] = [
             (self.compare, 6), (self.article, 1), (self.beams, 1), (self.abort, 2), (self.link, 2), (self.upload, 1),
         ]  # fmt: skip

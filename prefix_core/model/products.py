@@ -5,8 +5,6 @@ and is bound by arithmetic. A matrix whose numbers fp16 holds exactly is kept in
 half the memory to read, and on the processors we measured as fast as any fp32 product for many rows, too.
 """
 
-import ctypes
-import os
 from collections.abc import Sequence
 from copy import copy
 from functools import cache, cached_property
@@ -144,10 +142,3 @@ def half_products() -> bool:
         return bool((HalfDense([torch.eye(8).half()])(torch.ones(1, 8)) == 1).all())
     except (RuntimeError, AttributeError):
         return False
-
-
-def give_back() -> None:
-    """To the system, the memory that laying out a model has left unused: half a gigabyte. GNU's libc alone can."""
-    trim = getattr(ctypes.CDLL(None), "malloc_trim", None) if os.name == "posix" else None
-    if trim is not None:
-        trim(0)

@@ -26,6 +26,7 @@ except FileNotFoundError:
 import gradio as gr
 
 from prefix_core.errors import PrefixError
+from prefix_core.memory import few_arenas
 from prefix_core.places import ASSETS
 from prefix_core.ui import about
 from prefix_core.ui.batch import tab as batch
@@ -109,6 +110,7 @@ def running_tab(visitors: Visitors, token: str) -> str:
 
 def main() -> None:
     """Serve until interrupted. Gradio reads GRADIO_SERVER_NAME and GRADIO_SERVER_PORT itself."""
+    few_arenas()
     # Gradio's own place is shared by all users of a machine
     files = tempfile.TemporaryDirectory(prefix="prefix-tuning-")
     os.environ.setdefault("GRADIO_TEMP_DIR", files.name)

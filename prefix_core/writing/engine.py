@@ -7,11 +7,11 @@ from pathlib import Path
 
 from prefix_core.artifacts.artifacts import CARD, Card, folder_of, load, read_card
 from prefix_core.errors import ArtifactError
+from prefix_core.memory import give_back
 from prefix_core.methods import METHODS, prompt
 from prefix_core.methods.method import Steered
 from prefix_core.model.base import Base
 from prefix_core.model.loading import load_base
-from prefix_core.model.products import give_back
 from prefix_core.places import SHIPPED
 from prefix_core.tasks import Task
 from prefix_core.writing.desk import Desk

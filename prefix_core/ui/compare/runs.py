@@ -131,11 +131,12 @@ class PageState:
 
     @property
     def on(self) -> bool:
-        return self.running > 0
+        """Whether something is being written: not while a visitor's arrival only passes through, with nothing to do."""
+        return self.running > 0 and self.latest is not None
 
     @property
     def stoppable(self) -> bool:
-        return self.on and self.latest is not None and not self.latest.stopped
+        return self.running > 0 and self.latest is not None and not self.latest.stopped
 
     def draw(self, card: TaskCard, source: Any, panes: list[Pane]) -> str:
         """The panes as HTML, remembered as what is on the page."""

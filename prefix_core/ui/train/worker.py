@@ -27,12 +27,12 @@ from prefix_core.artifacts.artifacts import bytes_per_parameter
 from prefix_core.data.examples import Example
 from prefix_core.disk import saving
 from prefix_core.errors import PrefixError
+from prefix_core.memory import give_back
 from prefix_core.methods import prompt
 from prefix_core.methods.method import Steered
 from prefix_core.methods.settings import Settings
 from prefix_core.model.base import Base
 from prefix_core.model.loading import load_base
-from prefix_core.model.products import give_back
 from prefix_core.studies.evaluate import evaluate
 from prefix_core.tasks import Task, task_of
 from prefix_core.training.few_rows import WATCHED, measured_every

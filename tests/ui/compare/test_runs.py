@@ -80,6 +80,16 @@ def test_stop_is_live_while_any_run_is_on(state: PageState) -> None:
     assert (state.on, state.stoppable) == (False, False)
 
 
+def test_an_arrival_that_writes_nothing_leaves_run_alone(state: PageState) -> None:
+    state.running += 1
+    assert (state.on, state.stoppable) == (False, False)
+    ask(state, "name[First]")  # pressed before the arrival has passed
+    state.end()
+    assert (state.on, state.stoppable) == (True, True)
+    state.end()
+    assert not state.on
+
+
 def test_a_run_without_a_method_leaves_the_one_that_is_on(state: PageState) -> None:
     ask(state, "name[First]")
     with pytest.raises(InputError, match="Tick at least one"):

@@ -4,7 +4,7 @@ import re
 
 from playwright.sync_api import Browser, Page, expect
 
-from tests.ui.conftest import TEXT, App, paste, run, visit
+from tests.ui.conftest import PATIENCE, TEXT, App, paste, run, visit
 
 STATUS = "#status"
 TRIPLES = "Blue Heron Airport : city served : Marlow | Blue Heron Airport : opened : 1931"
@@ -123,6 +123,23 @@ def test_a_damaged_link_is_explained(app: App, browser: Browser) -> None:
     ):
         for page in visit(app, browser, query=query):
             expect(page.locator("#problem")).to_contain_text(message)
+
+
+WATCH_RUN = """window.offered = [];
+setInterval(() => { const run = document.querySelector("#run"); if (run) window.offered.push(!run.disabled); }, 5);"""
+
+
+def test_run_is_offered_from_the_first_moment_where_nothing_is_written_yet(app: App, browser: Browser) -> None:
+    """A press on a disabled button is lost, and a busy server takes seconds to let an arrival pass."""
+    context = browser.new_context()
+    page = context.new_page()
+    page.add_init_script(WATCH_RUN)
+    page.goto(app.url + "?task=e2e&text=")
+    expect(page.locator("#status")).to_contain_text("Nothing is written yet", timeout=PATIENCE)
+    page.wait_for_timeout(2000)  # what follows an arrival is behind it
+    offered = page.evaluate("window.offered")
+    assert offered and all(offered)
+    context.close()
 
 
 def test_three_steps_lead_to_their_tabs(page: Page) -> None:
