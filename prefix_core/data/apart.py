@@ -130,6 +130,23 @@ def tell(*message: Any) -> None:
     sys.stdout.write(line + "\n")
 
 
+class Below(dict[int, tuple[int, str]]):
+    """Cells merged over several rows, whose text stands in each: column -> how many rows are to come, and the text."""
+
+    def take(self, column: int) -> str:
+        """The text in this column of the next row."""
+        left, text = self.pop(column)
+        if left > 1:
+            self[column] = (left - 1, text)
+        return text
+
+    def fill(self, cells: list[str]) -> None:
+        """Put the texts into the next row, which has blanks in their places, or ends before them."""
+        for column in list(self):
+            cells += [""] * (column + 1 - len(cells))
+            cells[column] = self.take(column)
+
+
 def _limit(seconds: float, memory: int) -> None:
     """From here on, so much time and memory, where the system can be asked to count them."""
     if hasattr(signal, "setitimer"):

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 from xml.etree.ElementTree import Element, ParseError, iterparse
 
-from prefix_core.data.apart import Refused, tell
+from prefix_core.data.apart import Below, Refused, tell
 from prefix_core.data.characters import encoding_of
 from prefix_core.data.opened import open_file
 
@@ -116,7 +116,7 @@ def _table(page: str) -> Iterator[tuple[int, list[str]]]:
     if len(tables) != 1:
         raise Refused(f": the page holds {len(tables) or 'no'} tables. Bring one, as CSV (UTF-8) or .xlsx.")
     (rows,) = tables
-    below: dict[int, tuple[int, str]] = {}  # column -> rows that a merged cell goes on for, and its text
+    below = Below()
     head = True
     for number, row in enumerate(rows, 1):
         cells: list[str] = []
@@ -126,22 +126,15 @@ def _table(page: str) -> Iterator[tuple[int, list[str]]]:
                 raise Refused(f", row {number}: merged cells in the head. Name each column for itself.")
         for text, across, down in row:
             while len(cells) in below:
-                cells.append(_below(below, len(cells)))
+                cells.append(below.take(len(cells)))
             if down > 1:
                 below[len(cells)] = (down - 1, text)
             cells += [text, *[""] * (across - 1)]
         while len(cells) in below:
-            cells.append(_below(below, len(cells)))
+            cells.append(below.take(len(cells)))
         if len(cells) > MOST_COLUMNS:
             raise Refused(f", row {number}: more than {MOST_COLUMNS:,} columns.")
         yield number, cells
-
-
-def _below(below: dict[int, tuple[int, str]], column: int) -> str:
-    left, text = below.pop(column)
-    if left > 1:
-        below[column] = (left - 1, text)
-    return text
 
 
 class _Tables(HTMLParser):

@@ -1,35 +1,25 @@
-"""The rows of a workbook's sheet, each cell as the sheet shows it, in the process of their own (see `apart`).
+"""The rows of a workbook's sheet, in the process of their own (see `apart`): which sheet is meant, and merged cells.
 
-Excel's format by openpyxl, whatever size the sheet says it has; formulas by the values kept in the file. For others see
-`old_excel` and `open_document`.
+Excel's are read by `excel`; OpenDocument's (.ods), which keep each cell's text as it is shown beside its value, here.
 """
 
-import io
-import re
 import zipfile
 from collections.abc import Callable, Iterator
-from pathlib import Path
-from typing import Any
-from xml.etree.ElementTree import fromstring
-from xml.sax.saxutils import quoteattr
+from functools import partial
+from xml.etree.ElementTree import Element, iterparse
 
-from prefix_core.data import old_excel, open_document
-from prefix_core.data.apart import Refused, tell
+from prefix_core.data import excel
+from prefix_core.data.apart import Below, Refused, tell
 from prefix_core.data.opened import OLD_EXCEL
-from prefix_core.data.shown import shown
 
-MOST_MERGED = 20_000
 LOOKED_AT = 30  # rows, to see whether a sheet holds a table
 Row = tuple[int, list[str]]
-Merged = tuple[int, int, int, int]  # top, bottom, left, right; from 1
+Sheet = tuple[Callable[[], Iterator[Row]], bool]  # gives its rows; whether it is hidden
 
-_MAIN = "{http://schemas.openxmlformats.org/spreadsheetml/2006/main}"
-_OPEN, _STRICT = b"http://schemas.openxmlformats.org/", b"http://purl.oclc.org/ooxml/"
-_HIDDEN = re.compile(rb'<(?:\w+:)?(row|col)\s[^>]*?hidden="(?:1|true)"')
-_MERGED = re.compile(rb'<(?:\w+:)?mergeCell\s[^>]*?ref="([A-Z]+)(\d+):([A-Z]+)(\d+)"')
-_NO_VALUE = re.compile(
-    rb"<(?:\w+:)?c\s([^>]*)>\s*<(?:\w+:)?f(?:\s[^>]*)?(?:/>|>[^<]*</(?:\w+:)?f>)\s*(?:<(?:\w+:)?v\s*/>|<(?:\w+:)?v></(?:\w+:)?v>)?\s*</(?:\w+:)?c>"
-)
+_TABLE = "{urn:oasis:names:tc:opendocument:xmlns:table:1.0}"
+_TEXT = "{urn:oasis:names:tc:opendocument:xmlns:text:1.0}"
+_STYLE = "{urn:oasis:names:tc:opendocument:xmlns:style:1.0}"
+MOST_COLUMNS = 20_000
 
 
 def prepare() -> None:
@@ -63,21 +53,17 @@ def tell_rows(path: str, wanted: str) -> None:
             tell("row", number, cells)
 
 
-def _sheets(path: str) -> dict[str, Any]:
-    """Of every sheet by its name: a function that gives its rows, and whether it is hidden."""
+def _sheets(path: str) -> dict[str, Sheet]:
+    """Every sheet by its name."""
     with open(path, "rb") as file:
-        if file.read(4) == OLD_EXCEL:
-            return _of_old_excel(path)
-    with zipfile.ZipFile(path) as packed:
-        others = "content.xml" in packed.namelist()
-    return open_document.sheets(path) if others else _excel(path)
-
-
-def _of_old_excel(path: str) -> dict[str, Any]:
-    def rows_of(rows: Callable[[], Iterator[list[str]]], merged: list[Merged]) -> Callable[[], Iterator[Row]]:
-        return lambda: _unmerged(rows(), merged)
-
-    return {name: (rows_of(rows, merged), hidden) for name, rows, merged, hidden in old_excel.sheets(path)}
+        old = file.read(4) == OLD_EXCEL
+    if not old:
+        with zipfile.ZipFile(path) as packed:
+            others = "content.xml" in packed.namelist()
+        if others:
+            return _open_document(path)
+    found = excel.old_sheets(path) if old else excel.sheets(path)
+    return {name: (partial(_unmerged, sheet), sheet.hidden) for name, sheet in found.items()}
 
 
 def _look(rows: Iterator[Row]) -> int:
@@ -91,77 +77,10 @@ def _look(rows: Iterator[Row]) -> int:
     return min(1, len(widths)) if len(widths) < 2 else max(widths)
 
 
-# ------------------------------------------------------------------------------------------------------------- Excel
-
-
-def _excel(path: str) -> dict[str, Any]:
-    from openpyxl import load_workbook
-    from openpyxl.reader import excel
-    from openpyxl.styles.stylesheet import apply_stylesheet
-
-    # Of a workbook's styles number formats are all that counts; fonts and fills, which some tools write in ways that
-    # the library refuses, stay unread.
-    excel.ExcelReader.read_chartsheet = lambda *chart: None  # holds no cells
-    excel.apply_stylesheet = lambda archive, book: apply_stylesheet(_NumberFormats(archive), book)
-    # Of a path the name's end would have to be right; of a file it need not.
-    file = io.BytesIO(_transitional(Path(path).read_bytes()))
-    book = load_workbook(file, read_only=True, data_only=True, keep_links=False)
-
-    def rows_of(sheet: Any) -> Any:
-        return lambda: _excel_rows(path, sheet)
-
-    return {sheet.title: (rows_of(sheet), sheet.sheet_state != "visible") for sheet in book.worksheets}
-
-
-def _transitional(content: bytes) -> bytes:
-    """The workbook under the names that the library knows; "Strict Open XML" has others for the same things."""
-    with zipfile.ZipFile(io.BytesIO(content)) as strict:
-        if _STRICT not in strict.read("xl/workbook.xml"):
-            return content
-        written = io.BytesIO()
-        with zipfile.ZipFile(written, "w") as archive:
-            for name in strict.namelist():
-                part = strict.read(name).replace(_STRICT + b"spreadsheetml/", _OPEN + b"spreadsheetml/2006/")
-                part = part.replace(_STRICT + b"officeDocument/", _OPEN + b"officeDocument/2006/")
-                archive.writestr(name, part)
-    return written.getvalue()
-
-
-class _NumberFormats:
-    """A workbook's archive whose styles are its number formats alone."""
-
-    def __init__(self, archive: zipfile.ZipFile) -> None:
-        self.archive = archive
-
-    def read(self, name: str) -> bytes:
-        styles = fromstring(self.archive.read(name))
-        formats = [(xf.get("numFmtId", ""), xf.get("formatCode", "")) for xf in styles.iterfind(f"{_MAIN}numFmts/*")]
-        codes = "".join(f"<numFmt numFmtId={quoteattr(key)} formatCode={quoteattr(code)}/>" for key, code in formats)
-        cells = [xf.get("numFmtId", "0") for xf in styles.iterfind(f"{_MAIN}cellXfs/{_MAIN}xf")]
-        xfs = "".join(f"<xf numFmtId={quoteattr(key)}/>" for key in cells or ["0"])
-        formats_alone = f"<numFmts>{codes}</numFmts><cellXfs>{xfs}</cellXfs>"
-        return f'<styleSheet xmlns="{_MAIN[1:-1]}">{formats_alone}</styleSheet>'.encode()
-
-
-def _excel_rows(path: str, sheet: Any) -> Iterator[Row]:
-    sheet.reset_dimensions()  # what the file says of its size is often wrong
-    merged = _raw(path, sheet)
-    return _unmerged((list(map(_excel_text, row)) for row in sheet.iter_rows()), merged)
-
-
-def _excel_text(cell: Any) -> str:
-    from openpyxl.utils.escape import unescape
-
-    if cell.data_type == "e":
-        tell("note", f"{cell.coordinate} holds the error {str(cell.value)[:20]} and is taken as empty")
-        return ""
-    text = shown(cell.value, cell.number_format) if cell.value is not None else ""
-    return unescape(text) if "_x" in text else text
-
-
-def _unmerged(rows: Iterator[list[str]], merged: list[Merged]) -> Iterator[Row]:
+def _unmerged(sheet: excel.Sheet) -> Iterator[Row]:
     """The rows with their numbers; merged cells filled. Raises `Refused` where columns of the head are merged."""
-    head, kept = True, dict[Merged, str]()
+    rows, merged = sheet.read()
+    head, below = True, Below()
     for number, cells in enumerate(rows, 1):
         if head and sum(map(bool, cells)) > 1:
             head = False
@@ -169,51 +88,89 @@ def _unmerged(rows: Iterator[list[str]], merged: list[Merged]) -> Iterator[Row]:
                 raise Refused(
                     f", row {number}: merged cells in the head (column {across[2]}). Name each column for itself."
                 )
-        yield number, _filled_down(number, cells, merged, kept)
-
-
-def _filled_down(number: int, cells: list[str], merged: list[Merged], kept: dict[Merged, str]) -> list[str]:
-    """A cell merged over several rows says the same in each of them."""
-    for top, bottom, left, right in merged:
-        if top <= number <= bottom and top < bottom:
-            if number == top:
-                kept[top, bottom, left, right] = cells[left - 1] if left <= len(cells) else ""
+        below.fill(cells)
+        for top, bottom, left, right in merged:
+            if number == top < bottom:
                 tell(
                     "note", f"rows {top} to {bottom} share a merged cell in column {left}: its text is in each of them"
                 )
-            elif text := kept.get((top, bottom, left, right)):
-                cells += [""] * (left - len(cells))
-                cells[left - 1] = text
-        if number == top and left < right and top > 1:
-            tell("note", f"row {top} has cells merged across columns {left} to {right}: only the first is filled")
-    return cells
+                if left <= len(cells) and cells[left - 1]:
+                    below[left - 1] = (bottom - top, cells[left - 1])
+            if number == top > 1 and left < right:
+                tell("note", f"row {top} has cells merged across columns {left} to {right}: only the first is filled")
+        yield number, cells
 
 
-def _raw(path: str, sheet: Any) -> list[Merged]:
-    """Merged cells. Raises `Refused` for formulas whose values are not in the file."""
-    from openpyxl.utils import column_index_from_string as column
+# --------------------------------------------------------------------------------------------------------- OpenDocument
 
-    found: list[Merged] = []
-    with zipfile.ZipFile(path) as packed, packed.open(sheet._worksheet_path) as file:
-        rest = b""
-        while piece := file.read(1 << 20):
-            text = rest + piece
-            end = text.rfind(b"</c>") + 4 if b"</c>" in text[-5000:] else len(text)
-            for hidden in set(_HIDDEN.findall(text)):
-                which = {b"row": "rows", b"col": "columns"}[hidden]
-                tell("note", f"some {which} are hidden in the sheet; they are read, too")
-            for match in _MERGED.finditer(text):
-                left, top, right, bottom = match.groups()
-                found.append((int(top), int(bottom), column(left.decode()), column(right.decode())))
-            if len(found) > MOST_MERGED:
-                raise Refused(f": more than {MOST_MERGED:,} merged cells. Save the table as CSV (UTF-8).")
-            for match in _NO_VALUE.finditer(text, 0, end):
-                if b't="str"' not in match[1]:
-                    place = re.search(rb'r="(\w+)"', match[1])
-                    where = place[1].decode() if place else "a cell"
-                    raise Refused(
-                        f": {where} holds a formula whose value is not in the file. Open it in a spreadsheet program"
-                        " and save it, or save it as CSV (UTF-8)."
-                    )
-            rest = text[end:] if len(text) - end < 200_000 else b""
-    return sorted(set(found))
+
+def _open_document(path: str) -> dict[str, Sheet]:
+    """Every sheet of an .ods file by its name."""
+    hidden_styles, names = set(), []
+    style = ""
+    for event, element in _elements(path):
+        if event == "start" and element.tag == _STYLE + "style":
+            style = element.get(_STYLE + "name", "")
+        if (
+            event == "start"
+            and element.tag == _STYLE + "table-properties"
+            and element.get(_TABLE + "display") == "false"
+        ):
+            hidden_styles.add(style)
+        if event == "start" and element.tag == _TABLE + "table":
+            names.append((element.get(_TABLE + "name", ""), element.get(_TABLE + "style-name") in hidden_styles))
+    return {name: (partial(_rows, path, name), hidden) for name, hidden in names}
+
+
+def _elements(path: str) -> Iterator[tuple[str, Element]]:
+    with zipfile.ZipFile(path) as packed, packed.open("content.xml") as file:
+        for event, element in iterparse(file, ("start", "end")):
+            yield event, element
+            if event == "end" and element.tag in (_TABLE + "table-row", _TABLE + "table"):
+                element.clear()
+
+
+def _rows(path: str, name: str) -> Iterator[Row]:
+    inside, number = False, 0
+    below = Below()
+    for event, element in _elements(path):
+        if element.tag == _TABLE + "table":
+            inside = event == "start" and element.get(_TABLE + "name", "") == name
+        if not inside or event != "end" or element.tag != _TABLE + "table-row":
+            continue
+        cells: list[str] = []
+        for cell in element:
+            covered = cell.tag == _TABLE + "covered-table-cell"
+            if not covered and cell.tag != _TABLE + "table-cell":
+                continue
+            times = int(cell.get(_TABLE + "number-columns-repeated", "1"))
+            text = "\n".join(_paragraph(part) for part in cell if part.tag == _TEXT + "p")
+            if not text and len(cells) + times > MOST_COLUMNS:
+                break
+            if len(cells) + times > MOST_COLUMNS:
+                raise Refused(f", row {number + 1}: more than {MOST_COLUMNS:,} columns.")
+            if (rows := int(cell.get(_TABLE + "number-rows-spanned", "1"))) > 1:
+                below[len(cells)] = (rows, text)
+            cells += [text] * times
+        below.fill(cells)
+        times = int(element.get(_TABLE + "number-rows-repeated", "1"))
+        for _ in range(times if any(cells) else 1):
+            number += 1
+            yield number, cells
+        number += times - 1 if not any(cells) else 0
+
+
+def _paragraph(element: Element) -> str:
+    """Its text, with blanks, tabs and line breaks, which are elements; notes and comments are left out."""
+    text = element.text or ""
+    for part in element:
+        if part.tag == _TEXT + "s":
+            text += " " * min(100, int(part.get(_TEXT + "c", "1")))
+        elif part.tag == _TEXT + "tab":
+            text += "\t"
+        elif part.tag == _TEXT + "line-break":
+            text += "\n"
+        elif part.tag in (_TEXT + "span", _TEXT + "a"):
+            text += _paragraph(part)
+        text += part.tail or ""
+    return text
