@@ -15,8 +15,7 @@ from prefix_core.methods import METHODS, prompt
 from prefix_core.methods.method import Steered
 from prefix_core.methods.prefix import start_of
 from prefix_core.methods.settings import PRECISIONS, Settings
-from prefix_core.model.base import Base, fastest_precision
-from prefix_core.model.encoding import TooLong
+from prefix_core.model.base import Base, TooLong, fastest_precision
 from prefix_core.model.loading import DTYPES, load_base
 from prefix_core.model.prefix import Prefix
 from prefix_core.places import named_bases

@@ -12,8 +12,7 @@ import torch
 from torch import Tensor
 
 from prefix_core.errors import InputError
-from prefix_core.model.base import Base
-from prefix_core.model.encoding import encode_input
+from prefix_core.model.base import Base, encode_input
 from prefix_core.model.packed_batch import DistanceBias, Rows
 from prefix_core.model.prefix import Prefix, stack
 from prefix_core.model.reading import like_keys

@@ -8,8 +8,7 @@ from math import ceil
 from prefix_core.data.examples import Example
 from prefix_core.errors import InputError
 from prefix_core.methods.settings import Settings
-from prefix_core.model.base import Base
-from prefix_core.model.encoding import TooLong, encode_input
+from prefix_core.model.base import Base, TooLong, encode_input
 from prefix_core.tasks.task import Task
 
 LONG = 2048  # tokens run at once; more would not keep a processor any busier

@@ -21,8 +21,7 @@ from prefix_core.data.examples import Example
 from prefix_core.methods import get_trained
 from prefix_core.methods.method import Adaptation, Steered
 from prefix_core.methods.settings import Settings, chosen
-from prefix_core.model.base import Base
-from prefix_core.model.encoding import TooLong
+from prefix_core.model.base import Base, TooLong
 from prefix_core.tasks.task import Task
 from prefix_core.training.batches import Batches, Pair, encode_pairs
 from prefix_core.training.checkpoint import Progress, Run, load_run, save_run

@@ -13,8 +13,7 @@ from typing import Any
 
 from prefix_core.errors import InputError
 from prefix_core.methods.method import Steered
-from prefix_core.model.base import Base
-from prefix_core.model.encoding import encode_input
+from prefix_core.model.base import Base, encode_input
 from prefix_core.model.shared_pass import shared_key
 from prefix_core.tasks.task import Task
 from prefix_core.writing.search import BeamSearch, Decoding, Row, Search

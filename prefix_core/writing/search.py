@@ -9,9 +9,8 @@ from torch import Tensor
 
 from prefix_core.errors import InputError
 from prefix_core.methods.settings import LARGEST_SEED
-from prefix_core.model.base import AnyNetwork, Base
+from prefix_core.model.base import AnyNetwork, Base, TooLong
 from prefix_core.model.encoder_decoder import TargetRows
-from prefix_core.model.encoding import TooLong
 from prefix_core.model.modules import ModuleNetwork
 from prefix_core.model.packed_batch import Rows
 from prefix_core.model.prefix import Prefix, StackedPrefix, stack

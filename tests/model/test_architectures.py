@@ -17,8 +17,7 @@ from prefix_core.methods import TRAINED
 from prefix_core.methods.method import Steered
 from prefix_core.methods.settings import TUNED
 from prefix_core.methods.start import random_start, word_start
-from prefix_core.model.base import Base, read_shape
-from prefix_core.model.encoding import encode_input
+from prefix_core.model.base import Base, encode_input, read_shape
 from prefix_core.model.loading import load_base
 from prefix_core.model.prefix import Prefix
 from prefix_core.model.reading import forward
