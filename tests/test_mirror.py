@@ -23,7 +23,6 @@ REACHED_BY = {
     "data/spreadsheet": "data/test_reader.py",
     "methods/adapter": "training/test_train.py",
     "methods/top_layers": "training/test_train.py",
-    "model/encoder_decoder": "model/test_architectures.py",
     "model/modules": "model/test_architectures.py",
     "tasks/tabular": "tasks/test_e2e.py",
     "training/checkpoint": "training/test_train.py",

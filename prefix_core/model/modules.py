@@ -1,9 +1,8 @@
 """Every architecture but GPT-2 and Llama: the modules of `transformers`, with our attention registered in them.
 
 The modules hand queries, keys and values to a function registered by a name; ours hands them on to `attend`. So packed
-rows, prefixes, masks and caches are the same for every base (`packed_batch.py`, `encoder_decoder.py`). The library's
-own cache is not used: in it a prefix drops out of a sliding window, and one for the cross-attention hides the
-encoder's output.
+rows, prefixes, masks and caches are the same for every base (`packed_batch.py`, `reading.py`). The library's own cache
+is not used: in it a prefix drops out of a sliding window, and one for the cross-attention hides the encoder's output.
 """
 
 from collections.abc import Callable

@@ -10,11 +10,10 @@ from torch import Tensor
 from prefix_core.errors import InputError
 from prefix_core.methods.settings import LARGEST_SEED
 from prefix_core.model.base import AnyNetwork, Base, TooLong
-from prefix_core.model.encoder_decoder import TargetRows
 from prefix_core.model.modules import ModuleNetwork
 from prefix_core.model.packed_batch import Rows
 from prefix_core.model.prefix import Prefix, StackedPrefix, stack
-from prefix_core.model.reading import encode_sources, like_keys
+from prefix_core.model.reading import TargetRows, encode_sources, like_keys
 from prefix_core.model.shared_pass import Part, run
 
 MOST_BEAMS = 64
