@@ -21,8 +21,7 @@ from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalEntry
 
 from prefix_core.artifacts.artifacts import CARD, WHOLE_LAYERS, Card, load, read_card, save, tensor_files
 from prefix_core.artifacts.peft_format import PEFT_CONFIG, PEFT_WEIGHTS
-from prefix_core.disk import saving
-from prefix_core.errors import ArtifactError
+from prefix_core.errors import ArtifactError, saving
 from prefix_core.methods.method import Steered
 from prefix_core.model import smollm2
 from prefix_core.model.base import Base

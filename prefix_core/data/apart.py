@@ -21,8 +21,7 @@ from typing import Any
 
 from prefix_core.data.opened import MEBI, Opened
 from prefix_core.data.report import Report, SeveralSheets
-from prefix_core.disk import saving
-from prefix_core.errors import DiskError, InputError
+from prefix_core.errors import DiskError, InputError, saving
 
 SECONDS = 2.0  # of the processor, to read
 MEMORY = 64 * MEBI  # beyond the file

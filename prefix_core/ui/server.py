@@ -13,7 +13,7 @@ from starlette.middleware import Middleware
 from starlette.responses import JSONResponse
 from starlette.routing import Route
 
-from prefix_core.disk import why_not
+from prefix_core.errors import why_not
 from prefix_core.ui.log import log
 from prefix_core.ui.room import LONG_LINE, SHORT_LINE
 

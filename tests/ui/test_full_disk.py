@@ -19,8 +19,7 @@ from gradio_client.exceptions import AppError
 from prefix_core.artifacts.artifacts import Card
 from prefix_core.artifacts.share import write_zip
 from prefix_core.data.reader import read_bytes
-from prefix_core.disk import saving
-from prefix_core.errors import DiskError, InputError
+from prefix_core.errors import DiskError, InputError, saving
 from prefix_core.model.base import Base
 from prefix_core.model.prefix import Prefix
 from tests.data.kinds import THE_TWELVE

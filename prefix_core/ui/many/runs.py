@@ -13,8 +13,7 @@ from typing import Any
 
 import gradio as gr
 
-from prefix_core.disk import saving
-from prefix_core.errors import PrefixError
+from prefix_core.errors import PrefixError, saving
 from prefix_core.ui.common import status_html
 from prefix_core.ui.compare.runs import decoding_of, steering_of
 from prefix_core.ui.labels import duration

@@ -10,8 +10,7 @@ from typing import Any
 
 import gradio as gr
 
-from prefix_core.disk import saving
-from prefix_core.errors import ArtifactError, DiskError, InputError, PrefixError
+from prefix_core.errors import ArtifactError, DiskError, InputError, PrefixError, saving
 from prefix_core.tasks import task_of
 from prefix_core.ui.common import QUICK, problem_html, status_html
 from prefix_core.ui.kept import OwnPrefix

@@ -20,8 +20,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from prefix_core.disk import saving
-from prefix_core.errors import InputError, PrefixError
+from prefix_core.errors import InputError, PrefixError, saving
 from prefix_core.ui.kept import Moment, OwnPrefix, told
 from prefix_core.ui.loading import Loading
 from prefix_core.ui.train import on_disk

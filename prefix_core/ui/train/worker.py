@@ -25,8 +25,7 @@ from safetensors.torch import save_file
 
 from prefix_core.artifacts.artifacts import bytes_per_parameter
 from prefix_core.data.examples import Example
-from prefix_core.disk import saving
-from prefix_core.errors import PrefixError
+from prefix_core.errors import PrefixError, saving
 from prefix_core.memory import give_back
 from prefix_core.methods import prompt
 from prefix_core.methods.method import Steered
