@@ -1,8 +1,8 @@
-"""Scores of written text, by their field's libraries, in the conventions of the E2E and WebNLG challenges.
+"""Scores of written text and their intervals, by their field's libraries, as the E2E and WebNLG challenges count.
 
-Everywhere `outputs` is one text an input and `references` all the texts people wrote for it (any number, at least one).
-A score is a number that also tells its bootstrap interval over the inputs (see `bootstrap`). Libraries are imported
-where they are used, so that writing a sentence needs none of them.
+Everywhere `outputs` is one text an input and `references` all the texts people wrote for it (at least one). A score is
+a number that also tells its bootstrap interval over the inputs (see `Score`). Libraries are imported where they are
+used, so that writing a sentence needs none of them.
 
 The E2E scorer (Dusek's e2e-metrics) joins two traditions: mteval's tokens in lower case for BLEU and NIST, COCO's (Penn
 Treebank, without punctuation) for ROUGE-L and CIDEr. Here sacrebleu counts BLEU, NIST is written out after mteval, and
@@ -12,8 +12,8 @@ cut otherwise. Otherwise only edge cases differ: an output shorter than n tokens
 number in the E2E scorer, and an empty output has no token here and one there.
 
 WebNLG's and DART's scorers count BLEU on other tokens (`webnlg_bleu`). METEOR 1.5 (Denkowski and Lavie 2014) is counted
-by its authors' Java program, which comes with pycocoevalcap. Its tables are read in some ten seconds and take 2 GB, so
-it is counted for test sets alone, and only where there is Java.
+by its authors' Java program, which comes with pycocoevalcap. Its tables take ten seconds to read, and 2 GB, so it is
+counted for test sets alone, and only where there is Java.
 """
 
 import math
@@ -22,7 +22,7 @@ import shutil
 import subprocess
 import unicodedata
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from importlib.resources import as_file, files
 from itertools import zip_longest
 from typing import Any
@@ -30,14 +30,53 @@ from typing import Any
 import numpy as np
 
 from prefix_core.errors import InputError
-from prefix_core.scores.bootstrap import Score, mean
 
+DRAWS = 1000
+COVERS = 0.95
 Texts = Sequence[str]
 References = Sequence[Sequence[str]]
 WEBNLG_REFERENCES = 3
 # METEOR 1.5's own parameters for English, tuned for ranking.
 ALPHA, BETA, GAMMA, DELTA = 0.85, 0.2, 0.6, 0.75
 WEIGHTS = np.array([1.0, 0.6, 0.8, 0.6])  # of a match: exact, of stems, of synonyms, of paraphrases
+
+
+class Score(float):
+    """A metric's value, which remembers what it was made of, and tells how sure it is (Koehn 2004).
+
+    Every metric here is a function of sums over inputs (n-gram matches and lengths, or a score an input and a one). So
+    an input is scored once, and a resampled set of inputs is a weighted sum. The weights of words in NIST and CIDEr are
+    learned once, from all references.
+
+    rows: statistics of every input, (inputs, k). combine: their sum, (k,) -> the value.
+    """
+
+    rows: np.ndarray
+    combine: Callable[[np.ndarray], float]
+
+    def __new__(cls, rows: Sequence[Sequence[float]] | np.ndarray, combine: Callable[[np.ndarray], float]) -> "Score":
+        table = np.asarray(rows, dtype=float)
+        score = super().__new__(cls, combine(table.sum(0)))
+        score.rows, score.combine = table, combine
+        return score
+
+    def interval(self, draws: int = DRAWS, seed: int = 0) -> tuple[float, float]:
+        """The middle 95% of the values over `draws` sets of as many inputs, drawn with replacement."""
+        inputs = len(self.rows)
+        counts = np.random.default_rng(seed).multinomial(inputs, np.full(inputs, 1 / inputs), size=draws)
+        values = [self.combine(total) for total in counts @ self.rows]
+        low, high = np.quantile(values, [(1 - COVERS) / 2, (1 + COVERS) / 2])
+        return float(low), float(high)
+
+
+def mean(values: Sequence[float], scale: float = 1.0) -> Score:
+    """The mean of one value an input."""
+    return ratio(values, [1.0] * len(values), scale)
+
+
+def ratio(parts: Sequence[float], wholes: Sequence[float], scale: float = 1.0) -> Score:
+    """The sum of `parts` over the sum of `wholes`, one of each an input; 0 where there is no whole."""
+    return Score(np.stack([parts, wholes], 1), lambda total: scale * total[0] / total[1] if total[1] else 0.0)
 
 
 def text_scores(outputs: Texts, references: References) -> dict[str, Score]:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from functools import cache
 
 from prefix_core.data.tables import Table
-from prefix_core.scores.bootstrap import Score, ratio
+from prefix_core.scores.metrics import Score, ratio
 
 Span = tuple[int, int]
 

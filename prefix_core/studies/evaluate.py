@@ -9,7 +9,7 @@ from prefix_core.errors import InputError
 from prefix_core.methods.method import Steered
 from prefix_core.model.base import Base
 from prefix_core.scores import metrics
-from prefix_core.scores.bootstrap import Score
+from prefix_core.scores.metrics import Score
 from prefix_core.tasks.task import Task
 from prefix_core.writing.generate import Decoding, Request, tokens_cut, write
 

@@ -7,8 +7,7 @@ from prefix_core.data.columns import TEXT_COLUMNS, Columns, guess, is_empty, kno
 from prefix_core.data.examples import Example
 from prefix_core.data.tables import Table, from_grid, from_json
 from prefix_core.errors import EmptyCell, InputError
-from prefix_core.scores.bootstrap import mean
-from prefix_core.scores.metrics import text_scores
+from prefix_core.scores.metrics import mean, text_scores
 from prefix_core.scores.slots import Coverage, percent_said
 
 INPUT_COLUMNS = ("table", "mr", "source", "input", "meaning_representation")

@@ -8,8 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from functools import cache
 
 from prefix_core.data.examples import Example
-from prefix_core.scores.bootstrap import mean
-from prefix_core.scores.metrics import ter, text_scores, webnlg_bleu
+from prefix_core.scores.metrics import mean, ter, text_scores, webnlg_bleu
 from prefix_core.scores.slots import Coverage, Vocabulary, coverage, fold, literal, percent_said
 from prefix_core.tasks.triples import Triples, open_relation
 
