@@ -25,7 +25,7 @@ from prefix_core.methods.settings import Settings
 from prefix_core.methods.start import beginning, length_of, start_words, word_start
 from prefix_core.model.base import AnyNetwork, Base
 from prefix_core.model.lower_layers import LowerLayers
-from prefix_core.model.network import Network
+from prefix_core.model.network import Network, as_stored
 from prefix_core.model.prefix import Prefix
 
 PREFIX, INFIX = ("keys", "values"), ("infix_keys", "infix_values")  # the names they are kept under
@@ -49,7 +49,7 @@ class PrefixTuning(Adaptation):
                 "between input and output, and what the encoder makes of an embedding depends on the input"
             )
         self.prefix_length, self.infix = length, settings.variant == "infix"
-        self._network = self.multiplied(base.network)
+        first = 0
         self.encoder: EmbeddingEncoder | PrefixEncoder
         if settings.variant == "embedding":
             self.encoder = EmbeddingEncoder(base, words, length, generator)
@@ -63,8 +63,16 @@ class PrefixTuning(Adaptation):
             self.encoder = PrefixEncoder(start.cpu(), shape, settings.mlp_width, generator, units, learns)
             self.encoder.to(base.device)
             first = int(learns.int().argmax())
-            if first and isinstance(self._network, Network):
-                self.below = LowerLayers(first)
+        if first and isinstance(base.network, Network):
+            self.below = LowerLayers(first)
+            self._network: AnyNetwork = self._from_layer(base.network, first)
+        else:
+            self._network = self.multiplied(base.network)
+
+    def _from_layer(self, network: Network, first: int) -> Network:
+        """The network with its layers from `first` upwards as they are trained through; those below are run once."""
+        upper = self.multiplied(network._replace(layers=network.layers[first:]))
+        return upper._replace(layers=(*as_stored(network).layers[:first], *upper.layers))
 
     def network(self) -> AnyNetwork:
         return self._network

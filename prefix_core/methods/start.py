@@ -117,7 +117,7 @@ def activations(base: Base, tokens: Sequence[int], written: Sequence[int] = ()) 
     def watch(layer: int, keys: Tensor, values: Tensor) -> None:
         parts[layer] = torch.stack([keys, values])[:, : len(tokens)].float()
 
-    forward(base, base.network, [tokens], [[written]], [None], watch=watch)
+    forward(base, base.stored, [tokens], [[written]], [None], watch=watch)
     return torch.stack([parts[layer] for layer in range(base.shape.prefix_layers)], 1)
 
 

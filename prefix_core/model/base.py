@@ -14,7 +14,7 @@ from transformers.initialization import no_init_weights
 
 from prefix_core.errors import InputError
 from prefix_core.model.modules import ModuleNetwork
-from prefix_core.model.network import Network, prepack, read_network
+from prefix_core.model.network import Network, as_stored, prepack, read_network
 from prefix_core.model.products import half_products
 from prefix_core.model.smollm2 import WEIGHTS_HASH
 
@@ -90,6 +90,11 @@ class Base:
         if self.modules is not None:
             return ModuleNetwork(self.modules)
         return read_network(self.config, {name: self.computed(tensor) for name, tensor in self.tensors.items()})
+
+    @property
+    def stored(self) -> AnyNetwork:
+        """The same network with nothing laid out in memory, for a pass or two."""
+        return as_stored(self.network) if isinstance(self.network, Network) else self.network
 
     @cached_property
     def model(self) -> PreTrainedModel:

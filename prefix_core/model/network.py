@@ -14,7 +14,7 @@ import torch.nn.functional as F
 from torch import Tensor
 from transformers import PreTrainedConfig
 
-from prefix_core.model.products import Dense, HalfDense, Product, for_writing, product
+from prefix_core.model.products import Dense, HalfDense, Product, StoredDense, for_writing, product
 
 # (layer, queries (N, heads, head_dim), keys and values (N, kv_heads, head_dim)) -> (N, heads * head_dim)
 Attend = Callable[[int, Tensor, Tensor, Tensor], Tensor]
@@ -304,6 +304,12 @@ def cast_products(tensors: Tensors, dtype: torch.dtype) -> Tensors:
     return same
 
 
+def as_stored(network: Network) -> Network:
+    """The same with nothing laid out for its 16-bit matrices: for layers that a program runs once or twice."""
+    same: Network = _mapped(network, lambda tensor: tensor, _stored)
+    return same
+
+
 @torch.no_grad()
 def prepack(network: Network) -> Network:
     """The network for writing: its matrices laid out for few rows. The network itself where that gains nothing."""
@@ -330,6 +336,10 @@ def _with(dense: Product, dtype: torch.dtype) -> Product:
     if isinstance(dense, Dense):
         return Dense(dense.weight.to(dtype), None if dense.bias is None else dense.bias.to(dtype))
     return dense
+
+
+def _stored(dense: Product) -> Product:
+    return StoredDense(dense.parts, dense.bias) if isinstance(dense, HalfDense) else dense
 
 
 def _mapped(thing: Any, of_tensor: Callable[[Tensor], Tensor], of_product: Callable[[Product], Product]) -> Any:

@@ -39,13 +39,19 @@ class HalfDense:
 
     def __init__(self, parts: Sequence[Tensor], bias: Tensor | None = None) -> None:
         self.parts, self.bias = tuple(parts), bias
-        self.packed = torch.ops.quantized.linear_prepack_fp16(self.whole(), bias)
 
     def for_writing(self) -> "HalfDense":
         """The same without the original matrix: it can be multiplied with, but gradients no longer flow through it."""
+        self.packed  # noqa: B018 -- laid out here, once
         lean = copy(self)
         lean.parts = ()
         return lean
+
+    @cached_property
+    def packed(self) -> torch.ScriptObject:
+        """The matrix laid out, from the first product on."""
+        packed: torch.ScriptObject = torch.ops.quantized.linear_prepack_fp16(self.whole(), self.bias)
+        return packed
 
     def whole(self) -> Tensor:
         """(out, in) in fp32."""
@@ -71,6 +77,19 @@ class HalfDense:
         """(n, out) -> (n, in): what a gradient of the result means for x."""
         back: Tensor = torch.ops.quantized.linear_dynamic_fp16(of_out.contiguous(), self.transposed)
         return back
+
+
+class StoredDense(NamedTuple):
+    """A `HalfDense` that is never laid out: 16 bits are widened for every product. For a matrix that few rows meet."""
+
+    parts: tuple[Tensor, ...]
+    bias: Tensor | None = None
+
+    def __call__(self, x: Tensor) -> Tensor:
+        return F.linear(x, torch.cat([part.to(x.dtype) for part in self.parts]), self.bias)
+
+    def gelu(self, x: Tensor) -> Tensor:
+        return F.gelu(self(x), approximate="tanh")
 
 
 class _HalfProduct(torch.autograd.Function):
@@ -105,7 +124,7 @@ class PackedDense(NamedTuple):
         return out
 
 
-Product = Dense | HalfDense | PackedDense
+Product = Dense | HalfDense | StoredDense | PackedDense
 
 
 def product(weights: Sequence[Tensor], biases: Sequence[Tensor] = ()) -> Product:

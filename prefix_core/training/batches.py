@@ -11,7 +11,8 @@ from prefix_core.methods.settings import Settings
 from prefix_core.model.base import Base, TooLong, encode_input
 from prefix_core.tasks.task import Task
 
-LONG = 2048  # tokens run at once; more would not keep a processor any busier
+LONG = 2048  # tokens run at once; more would not keep a GPU any busier
+LONG_ON_CPU = 384  # with more, what one layer hands to the next is in memory, not in the processor's caches
 
 
 @dataclass(frozen=True)
@@ -90,13 +91,13 @@ def by_length(pairs: Sequence[Pair]) -> list[Pair]:
     return sorted(pairs, key=lambda pair: (len(pair.source), pair.source))
 
 
-def in_parts(batch: Sequence[Pair], least: int = 1) -> list[Sequence[Pair]]:
-    """A batch in parts that are run one after another, at least so many (but none is empty), more if it is long.
+def in_parts(batch: Sequence[Pair], least: int = 1, most: int = LONG) -> list[Sequence[Pair]]:
+    """A batch in parts that are run one after another, at least so many (but none is empty), of `most` tokens or so.
 
     Rows of similar length go together: attention takes the square of a part's longest row, for every row of it.
     """
     tokens = sum(len(pair.source) + len(pair.target) for pair in batch)
-    count = min(len(batch), max(least, ceil(tokens / LONG)))
+    count = min(len(batch), max(least, ceil(tokens / most)))
     if count <= 1:
         return [batch] if batch else []
     pairs = by_length(batch)

@@ -10,6 +10,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass
+from functools import cached_property
 from math import isfinite
 from pathlib import Path
 
@@ -35,22 +36,29 @@ MEASUREMENTS = 10  # held-out losses in a run, when nothing else is asked for
 
 @dataclass(frozen=True)
 class Trained:
-    """What a run leaves: `kept` tensors by name, the base steered by them, and what it took.
+    """What a run leaves: `kept` tensors by name, and what it took.
 
     ended: "complete", "stopped" (it was asked to), "no further gain" (patience ran out), or "diverged" (the loss was no
     number any more). best_step: where `kept` is from.
     """
 
+    base: Base
     method: str
-    steered: Steered
     kept: dict[str, Tensor]
     settings: Settings
+    trained: int
     steps: int
     best_step: int
     tokens: int
     seconds: float
     held_out_loss: float | None
     ended: str
+
+    @cached_property
+    def steered(self) -> Steered:
+        """The base as it was steered, ready to write."""
+        steered: Steered = get_trained(self.method).steer(self.base, self.kept)
+        return steered.costing(self.trained, 0)
 
 
 @dataclass(frozen=True)
@@ -264,10 +272,11 @@ class Loop:
         best = measured or self.ended == "diverged"
         kept = self.run.best if best else self.adaptation.kept()
         return Trained(
+            base=self.base,
             method=self.method,
-            steered=self.module.steer(self.base, kept).costing(self.adaptation.trained, 0),
             kept=kept,
             settings=self.settings,
+            trained=self.adaptation.trained,
             steps=progress.step,
             best_step=progress.best_step if best else progress.step,
             tokens=progress.tokens,

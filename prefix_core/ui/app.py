@@ -41,7 +41,7 @@ from prefix_core.ui.log import fault, log
 from prefix_core.ui.server import LARGEST_FILE, around
 from prefix_core.ui.style import theme
 from prefix_core.ui.train import tab as train
-from prefix_core.ui.train.runs import end_trainings
+from prefix_core.ui.train.queue import end_trainings
 from prefix_core.ui.visitors import Visitors, recognise
 
 if TYPE_CHECKING:

@@ -1,5 +1,7 @@
 """The lower layers once: the same loss and gradients, and no layer below the first trained one is run a second time."""
 
+import dataclasses
+
 import pytest
 import torch
 
@@ -10,6 +12,7 @@ from prefix_core.model.base import Base
 from prefix_core.model.loading import load_base
 from prefix_core.model.lower_layers import LowerLayers
 from prefix_core.model.network import Layer
+from prefix_core.model.products import HalfDense, half_products
 from prefix_core.tasks.task import Task
 from prefix_core.training.batches import Pair, encode_pairs
 from prefix_core.training.loss import learn
@@ -85,3 +88,23 @@ def test_a_prefix_of_the_upper_layers_trains_them_alone_and_is_kept_of_all(tiny:
     start = prefix.start_of(tiny, SETTINGS)
     torch.nn.init.ones_(tuned.encoder.added)
     assert torch.equal(tuned.prefix().keys[0], start.keys[0]) and (tuned.prefix().keys[1] != start.keys[1]).all()
+
+
+def test_nothing_is_laid_out_for_the_lower_layers_nor_for_writing(tiny: Base, e2e: Task) -> None:
+    halves = {name: tensor.half() for name, tensor in tiny.tensors.items()}
+    base = dataclasses.replace(tiny, tensors=halves)
+    assert half_products()
+    tuned = prefix.start(base, SETTINGS)
+    learn(base, tuned, some_pairs(base, e2e))
+    *lower, upper = [layer.out for layer in base.network.layers]  # of two
+    assert all(isinstance(dense, HalfDense) and "packed" not in vars(dense) for dense in lower)
+    assert isinstance(upper, HalfDense) and {"packed", "transposed"} <= set(vars(upper))
+    assert "writer" not in vars(base)
+
+
+def test_matrices_as_they_are_stored_give_the_same(tiny: Base) -> None:
+    base = dataclasses.replace(tiny, tensors={name: tensor.half() for name, tensor in tiny.tensors.items()})
+    x = torch.randn(5, base.shape.hidden, generator=torch.Generator().manual_seed(0))
+    for stored, plain in zip(base.stored.layers, base.network.layers, strict=True):
+        torch.testing.assert_close(stored.qkv(x), plain.qkv(x), rtol=1e-5, atol=1e-5)
+        torch.testing.assert_close(stored.mlp(x), plain.mlp(x), rtol=1e-5, atol=1e-5)

@@ -12,7 +12,8 @@ from prefix_core.ui.common import refusals
 from prefix_core.ui.loading import Loading
 from prefix_core.ui.train.own import bring_prefix, prefix_zip
 from prefix_core.ui.train.plan import TrainingForm, make_plan
-from prefix_core.ui.train.runs import TrainingQueue, TrainingRun
+from prefix_core.ui.train.queue import TrainingQueue
+from prefix_core.ui.train.runs import TrainingRun
 from prefix_core.ui.train.sheet import read_pasted
 from prefix_core.ui.visitors import Visitor, Visitors
 

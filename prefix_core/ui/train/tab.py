@@ -33,7 +33,8 @@ from prefix_core.ui.train.plan import (
     form_for,
     make_plan,
 )  # fmt: skip
-from prefix_core.ui.train.runs import TrainingQueue, TrainingRun
+from prefix_core.ui.train.queue import TrainingQueue
+from prefix_core.ui.train.runs import TrainingRun
 from prefix_core.ui.train.sheet import (
     UNASKED,
     Answers,

@@ -2,7 +2,8 @@
 
 It is a process because the machine is shared: it yields to comparisons (`nice`), holds none of their locks, can be
 killed at any moment, and gives all its memory back. What it has learned is in the job's folder, in one file for each
-measurement, so nothing is lost when it is killed. Nothing is pickled.
+measurement, so nothing is lost when it is killed. Nothing is pickled. Of the model it lays out in memory only what a
+prefix is trained through: what the prefix writes, the app writes, by its own.
 
 Of several methods each takes a step in turn: a race on the same rows. A later line on standard input names a method
 that is to stop.
@@ -27,7 +28,6 @@ from prefix_core.artifacts.artifacts import bytes_per_parameter
 from prefix_core.data.examples import Example
 from prefix_core.errors import PrefixError, saving
 from prefix_core.memory import give_back
-from prefix_core.methods import prompt
 from prefix_core.methods.method import Steered
 from prefix_core.methods.settings import Settings
 from prefix_core.model.base import Base
@@ -38,10 +38,9 @@ from prefix_core.training.few_rows import WATCHED, measured_every
 from prefix_core.training.loss import held_out_mean
 from prefix_core.training.train import Loop, TrainingEvent
 from prefix_core.training.workers import ALONE
+from prefix_core.ui.train.outputs import SCORED, SHOWN
 
 NICENESS = 5  # a comparison beside it gets about three quarters of a core that both want
-SAMPLES = 3  # held-out inputs whose outputs are shown as they change
-SCORED = 20  # held-out inputs that are scored at the end
 CHECKPOINT = "prefix.checkpoint"
 WATCHED_EVERY = 1.0  # seconds between two looks whether the app is there
 SAVE_EVERY = 10.0  # seconds of training that a program which is killed may lose
@@ -71,14 +70,14 @@ class Racer:
         settings = job.methods[method]
         # Only what is small is saved: a whole copy of the model would take as long as some of its steps.
         checkpoint = job.folder / CHECKPOINT if method == "prefix" else None
+        samples = 0 if method == "prefix" else SHOWN  # a prefix's are written by the app
         self.loop = Loop(
             base, task, method, job.learn, settings, job.held_out[:WATCHED],
-            held_out_every=None, samples=SAMPLES, checkpoint=checkpoint, too_long=None, workers=ALONE,
+            held_out_every=None, samples=samples, checkpoint=checkpoint, too_long=None, workers=ALONE,
         )  # fmt: skip
         self.loop.save_every = SAVE_EVERY
         self.loop.every = measured_every(job.pace, self.loop.steps)
-        self.before = self.loop.module.steer(base, self.loop.adaptation.kept()) if method == "prefix" else None
-        self.steered: Steered | None = None  # once it is trained
+        self.steered: Steered | None = None  # once it is trained, where only this process can score it
 
     def events(self) -> Iterator[dict[str, Any]]:
         """How it begins, every step, how it ends."""
@@ -93,8 +92,11 @@ class Racer:
             if event.result is not None:
                 break
             yield self._step(event)
+            if event.samples:
+                outputs = [output for _, output in event.samples]
+                yield {"at": "samples", "method": self.method, "step": event.step, "outputs": outputs}
         result = event.result
-        self.steered = result.steered
+        self.steered = None if self.method == "prefix" else result.steered
         ended = "stopped by you" if self.stopped else result.ended
         best = {"best_step": result.best_step, "held_out_loss": result.held_out_loss}
         yield {"at": "end", "method": self.method, "ended": ended, "seconds": self.seconds, **best}
@@ -125,7 +127,6 @@ class Racer:
             "held_out_loss": event.held_out_loss,
             "seconds": self.seconds,
             "seconds_left": (event.steps - event.step) * self.seconds / (event.step - self.loop.first_step),
-            "samples": event.samples,
         }
 
 
@@ -136,10 +137,9 @@ def work(job: Job, asked: Iterable[str] = ()) -> Generator[dict[str, Any]]:
     """
     deadline = time.perf_counter() + 60 * job.minutes
     base, task = load_base(job.base), task_of(job.task, job.data)
-    base.network  # noqa: B018 -- laid out here, so that what that leaves can be given back
-    give_back()
     yield {"at": "loaded"}
     racers = {method: Racer(job, base, task, method, deadline) for method in job.methods}
+    give_back()
 
     def listen() -> None:
         for method in asked:
@@ -155,21 +155,11 @@ def work(job: Job, asked: Iterable[str] = ()) -> Generator[dict[str, Any]]:
                 running.remove(events)
             else:
                 yield event
-    scored = job.held_out[:SCORED]
     for method, racer in racers.items():
-        if racer.before is not None:
-            yield from _scores(base, task, "before", racer.before, scored)
         if racer.steered is not None:
-            yield from _scores(base, task, method, racer.steered, scored)
-    yield from _scores(base, task, "prompt", prompt.steer(base, task), scored)
+            scores, outputs = evaluate(base, task, racer.steered, job.held_out[:SCORED])
+            yield {"at": "scores", "row": method, "scores": scores, "outputs": outputs[:SHOWN]}
     yield {"at": "done"}
-
-
-def _scores(
-    base: Base, task: Task, row: str, steered: Steered, examples: Sequence[Example]
-) -> Iterator[dict[str, Any]]:
-    scores, outputs = evaluate(base, task, steered, examples)
-    yield {"at": "scores", "row": row, "scores": scores, "outputs": outputs[:SAMPLES]}
 
 
 def _keep(folder: Path, step: int, kept: dict[str, torch.Tensor]) -> None:

@@ -15,9 +15,10 @@ import pytest
 from prefix_core.model.base import Base
 from prefix_core.ui.kept import Kept
 from prefix_core.ui.loading import Loading
-from prefix_core.ui.train import on_disk, runs
+from prefix_core.ui.train import on_disk
 from prefix_core.ui.train.plan import make_plan
-from prefix_core.ui.train.runs import TrainingQueue, TrainingRun
+from prefix_core.ui.train.queue import ENDING, TrainingQueue, end_trainings
+from prefix_core.ui.train.runs import TrainingRun
 from prefix_core.ui.train.sheet import Sheet
 from prefix_core.ui.train.worker import CHECKPOINT
 from prefix_core.ui.visitors import Visitors
@@ -27,12 +28,12 @@ from tests.ui.train.test_runs import LIMITS, form, loading, sheet, until  # noqa
 @pytest.fixture
 def kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Kept]:
     yield Kept(tmp_path / "visitors")
-    runs.ENDING.clear()
+    ENDING.clear()
 
 
 def program(kept: Kept, loading: Loading) -> tuple[Visitors, TrainingQueue]:
     """One that has just started."""
-    runs.ENDING.clear()
+    ENDING.clear()
     visitors = Visitors(kept=kept)
     queue = TrainingQueue(loading, visitors, LIMITS)
     visitors.restore(loading.wait().base)
@@ -51,7 +52,7 @@ def test_a_training_goes_on_from_where_it_was_saved(kept: Kept, sheet: Sheet, ti
     run = queue.add(make_plan(form(sheet, epochs=10), tiny, LIMITS), visitor)
     until(lambda: run.methods and run.methods[0].step > 5)
     began = time.monotonic()
-    runs.end_trainings(10.0)
+    end_trainings(10.0)
     assert time.monotonic() - began < 10
     folder = kept.folder(visitor.token) / "training"
     assert (folder / CHECKPOINT).exists() and not list(folder.glob("*.part"))
@@ -82,7 +83,7 @@ def test_killed_with_its_program_nothing_is_half_written(
     visitor = visitors.visit()
     run = queue.add(make_plan(form(sheet), tiny, LIMITS), visitor)
     until(lambda: run.methods and run.methods[0].step > 1)
-    runs.ENDING.set()  # so that this program, too, has no last word
+    ENDING.set()  # so that this program, too, has no last word
     assert run.process is not None
     os.kill(run.process.pid, signal.SIGKILL)
     until(lambda: run.over)

@@ -16,7 +16,8 @@ from prefix_core.ui.loading import Loading
 from prefix_core.ui.train.limits import Limits
 from prefix_core.ui.train.own import bring_prefix, prefix_zip
 from prefix_core.ui.train.plan import TrainingForm, describe_plan, make_plan
-from prefix_core.ui.train.runs import TrainingQueue, TrainingRun
+from prefix_core.ui.train.queue import TrainingQueue
+from prefix_core.ui.train.runs import TrainingRun
 from prefix_core.ui.train.sheet import Sheet, read_file
 from prefix_core.ui.train.views import loss_plot, preview_html, progress_html, samples_html, scores_html, smoothed
 from prefix_core.ui.visitors import Visitor, Visitors
