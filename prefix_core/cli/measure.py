@@ -42,9 +42,9 @@ def run_bench(asked: argparse.Namespace) -> None:
 def run_live(asked: argparse.Namespace) -> None:
     from prefix_core.studies import live
 
-    if unknown := set(asked.sets) - {"e2e", *live.OWN}:
-        raise InputError(f"there is no set {sorted(unknown)[0]!r}; choose of e2e, {', '.join(live.OWN)}")
-    result = live.live(load_base(asked.base), asked.rows or live.ROWS, asked.limit, sets=asked.sets)
+    if unknown := set(asked.sets) - {"e2e", live.NEWS, *live.OWN}:
+        raise InputError(f"there is no set {sorted(unknown)[0]!r}; choose of e2e, {live.NEWS}, {', '.join(live.OWN)}")
+    result = live.live(load_base(asked.base), asked.rows or live.ROWS, asked.limit, sets=asked.sets, draws=asked.draws)
     show(asked, result, live.table(result))
 
 
@@ -113,7 +113,10 @@ def add(commands: options.Commands) -> None:
         help="instead: the page's quick training, beside PEFT, fine-tuning and a prompt; recorded",
     )  # fmt: skip
     command.add_argument("--rows", nargs="+", type=count, help="of --live: how many (default: 10 50 100 500)")
-    command.add_argument("--sets", nargs="+", default=["e2e"], help="of --live: e2e, innkeeper, announcements, museum")
+    command.add_argument(
+        "--sets", nargs="+", default=["e2e"], help="of --live: e2e, news, innkeeper, announcements, museum"
+    )
+    command.add_argument("--draws", type=count, default=3, help="of --live: subsets of the rows (default: %(default)s)")
     command.add_argument("--limit", type=count, default=100, help="of --live: inputs scored (default: %(default)s)")
     command.add_argument("--record", action="store_true", help=f"keep a shape's result in assets/evidence/{FULL_SIZE}")
     command.set_defaults(run=run_bench)

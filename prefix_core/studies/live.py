@@ -8,12 +8,15 @@ on a machine does not count; loading the model is in none of them.
 Requires `peft`.
 """
 
+import json
+import random
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
+from statistics import mean
 from typing import Any
 
 import torch
@@ -24,11 +27,12 @@ from prefix_core.methods import fine_tune, prefix, prompt
 from prefix_core.methods.method import Adaptation, Steered
 from prefix_core.methods.settings import Settings, defaults
 from prefix_core.methods.start import start_tokens
-from prefix_core.model.base import AnyNetwork, Base, native_bf16
+from prefix_core.model.base import AnyNetwork, Base, fastest_precision, native_bf16
 from prefix_core.model.prefix import Prefix
 from prefix_core.places import ASSETS, evidence_of
 from prefix_core.studies import evidence
 from prefix_core.studies.evaluate import evaluate
+from prefix_core.studies.material import shortened
 from prefix_core.studies.measurement import padded
 from prefix_core.tasks import get_task
 from prefix_core.tasks.custom import custom
@@ -42,7 +46,9 @@ from prefix_core.writing.generate import Decoding, Request, write
 
 RECORD = "live.json"
 ROWS = (10, 50, 100, 500)
-INPUTS = 100  # of E2E's development set
+DRAWS = 3  # subsets of the rows
+INPUTS = 100  # of a development set
+NEWS, TOKENS = "news", 200  # BBC's articles, of so many tokens
 OWN = {  # sets of our own, each of one style: their rows are all that there is, and some of them are scored
     "innkeeper": ("training_sample.csv", "name : {name} | {kind} | {food} | {area} | {price} | {rating}"),
     "announcements": ("announcements.csv", "{time} | {from} to {to} | platform {platform} | {minutes late} | {reason}"),
@@ -50,7 +56,7 @@ OWN = {  # sets of our own, each of one style: their rows are all that there is,
 }
 OWN_SCORED = 12
 PEFT_RATES = (3e-3, 1e-2, 3e-2)
-SCORES = ("bleu", "names_said", "slot_coverage")
+SCORES = ("bleu", "names_said", "slot_coverage", "rouge_2", "rouge_l")
 
 
 def clock() -> float:
@@ -79,46 +85,59 @@ def live(
     rows: Sequence[int] = ROWS,
     inputs: int = INPUTS,
     folder: Path | None = None,
-    seed: int = 0,
     sets: Sequence[str] = ("e2e",),
+    draws: int = DRAWS,
 ) -> dict[str, Any]:
-    """A row for every set, number of rows and side, recorded in `folder` (None: the base's evidence) as it is measured.
+    """A row for every set, number of rows, drawn subset and side, recorded in `folder` as it is measured.
 
-    sets: "e2e", or of `OWN`, of which all rows are taken. Raises `BaseError` where PEFT is not installed.
+    What is recorded of this base already is not measured again. folder: None for the base's evidence. sets: "e2e",
+    "news", or of `OWN`, of which all rows are taken. Raises `BaseError` where PEFT is not installed.
     """
     if find_spec("peft") is None:
         raise BaseError("this measures against PEFT, which is not installed: pip install peft")
-    result: dict[str, Any] = {
-        "base": base.name, "base_hash": base.weights_hash, "seed": seed, "threads": torch.get_num_threads(), "runs": [],
-    }  # fmt: skip
     path = (folder or evidence_of(base.name)) / RECORD
-    given_sets = (one for each in sets for one in materials(each, rows, inputs, seed))
-    for name, task, learned, scored in given_sets:
-        given = give(base, task, learned)
-        for side, steered, figures in sides(given):
-            scores, _ = evaluate(base, task, steered, scored)
-            row = {"set": name, "rows": len(learned), "side": side, "inputs": len(scored), **figures}
-            row |= {score: scores[score] for score in SCORES if score in scores}
-            result["runs"].append(row)
-            print(row, file=sys.stderr)
-            evidence.save(path, result)
+    head = {"base": base.name, "base_hash": base.weights_hash, "threads": torch.get_num_threads()}
+    head["precision"] = fastest_precision(base.device)
+    result = recorded(path, head)
+    for name in sets:
+        for number in range(draws):
+            for count in [0] if name in OWN else rows:
+                task, learned, scored = material(base, name, count, inputs, number)
+                cell = {"set": name, "rows": len(learned), "draw": number, "inputs": len(scored)}
+                if not any(cell.items() <= row.items() for row in result["runs"]):
+                    result["runs"] += measured(give(base, task, learned), cell, scored)
+                    evidence.save(path, result)
     return result
 
 
-def materials(
-    name: str, rows: Sequence[int], inputs: int, seed: int
-) -> Iterator[tuple[str, Task, list[Example], list[Example]]]:
-    """For each number of rows: the set, its task, what a visitor would bring, and what is scored."""
+def recorded(path: Path, head: dict[str, Any]) -> dict[str, Any]:
+    """What was measured before, of the same base in the same way; else nothing yet."""
+    known: dict[str, Any] = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
+    return known if head.items() <= known.items() else {**head, "runs": []}
+
+
+def measured(given: Given, cell: dict[str, Any], scored: Sequence[Example]) -> list[dict[str, Any]]:
+    """A row for each side."""
+    found = []
+    for side, steered, figures in sides(given):
+        scores, _ = evaluate(given.base, given.task, steered, scored, Decoding(too_long="cut"))
+        row = {**cell, "side": side, **figures, **{name: scores[name] for name in SCORES if name in scores}}
+        print(row, file=sys.stderr)
+        found.append(row)
+    return found
+
+
+def material(base: Base, name: str, count: int, inputs: int, number: int) -> tuple[Task, list[Example], list[Example]]:
+    """Of a set, its task, what a visitor would bring, and what is scored; number: of the subset drawn."""
     if name in OWN:
         file, template = OWN[name]
         task = custom(template, "text")
         examples = load_examples(ASSETS / "examples" / file, task)
-        yield name, task, examples[:-OWN_SCORED], examples[-OWN_SCORED:]
-        return
-    task = get_task(name)
-    pool, scored = load_examples(f"{name}:train", task), load_examples(f"{name}:dev", task)
-    for count in rows:
-        yield name, task, draw(one_text_each(pool), count, seed), draw_inputs(scored, inputs, seed)
+        mixed = random.Random(number).sample(examples, len(examples))
+        return task, mixed[:-OWN_SCORED], mixed[-OWN_SCORED:]
+    task, data = get_task("summarization" if name == NEWS else name), "bbc_news_lead" if name == NEWS else name
+    pool, dev = (shortened(base, task, load_examples(f"{data}:{split}", task), TOKENS) for split in ("train", "dev"))
+    return task, draw(one_text_each(pool), count, number), random.Random(0).sample(dev, min(inputs, len(dev)))
 
 
 def sides(given: Given) -> Iterator[tuple[str, Steered, dict[str, Any]]]:
@@ -128,14 +147,6 @@ def sides(given: Given) -> Iterator[tuple[str, Steered, dict[str, Any]]]:
     yield "peft", *train_by_peft(given, ours["seconds"])
     yield "fine_tune", *fine_tune_here(given, ours["seconds"])
     yield "prompt", prompt.showing(given.base, given.task, given.shown), {"seconds": 0.0}
-
-
-def draw_inputs(examples: Sequence[Example], count: int, seed: int) -> list[Example]:
-    return [examples[place] for place in torch.randperm(len(examples), generator=_generator(seed))[:count].tolist()]
-
-
-def _generator(seed: int) -> torch.Generator:
-    return torch.Generator().manual_seed(seed)
 
 
 def give(base: Base, task: Task, rows: list[Example]) -> Given:
@@ -255,8 +266,15 @@ def _peft(given: Given, rate: float, seconds: float) -> tuple[Steered, int]:
 
 
 def table(result: dict[str, Any]) -> str:
-    """The result for reading."""
-    names = ("set", "rows", "side", "seconds_to_first", "seconds", "steps", "rate", *SCORES)
-    lines = [[str(row.get(name, "–")) for name in names] for row in result["runs"]]
-    widths = [max(map(len, column)) for column in zip(names, *lines, strict=True)]
-    return "\n".join("  ".join(map(str.rjust, line, widths)) for line in [list(names), *lines])
+    """The result for reading: means over the subsets, of BLEU or ROUGE-L the lowest and the highest, too."""
+    groups: dict[tuple[Any, ...], list[dict[str, Any]]] = {}
+    for row in result["runs"]:
+        groups.setdefault((row["set"], row["rows"], row["side"]), []).append(row)
+    names = ("seconds_to_first", "seconds", "steps", *SCORES)
+    lines = [["set", "rows", "side", "subsets", *names, "from", "to"]]
+    for cell, rows in groups.items():
+        means = [f"{mean(row[name] for row in rows):.1f}" if name in rows[0] else "–" for name in names]
+        decides = [row["rouge_l" if row["set"] == NEWS else "bleu"] for row in rows]
+        lines.append([*map(str, cell), str(len(rows)), *means, f"{min(decides):.1f}", f"{max(decides):.1f}"])
+    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
+    return "\n".join("  ".join(map(str.rjust, line, widths)) for line in lines)
