@@ -19,7 +19,7 @@ from huggingface_hub import save_torch_state_dict
 from torch import Tensor
 
 from prefix_core.artifacts import delta
-from prefix_core.artifacts.delta import Way
+from prefix_core.artifacts.delta import Packing
 from prefix_core.artifacts.peft_format import (
     PEFT_CONFIG,
     PEFT_WEIGHTS,
@@ -40,7 +40,7 @@ CARD = "card.json"
 SHARD = 9_000_000  # bytes a file
 WHOLE_LAYERS = {"fine_tune", "top_layers"}  # packed
 NUMBERS = {"adapter": torch.float16}  # what else is stored in; a prefix in fp32
-EXACT = Way(8)  # so near that hardly a token differs
+EXACT = Packing(8)  # so near that hardly a token differs
 CARD_TYPES: dict[str, Any] = {
     "<class 'str'>": str,
     "<class 'int'>": int,
@@ -125,7 +125,7 @@ def describe(base: Base, task: str, trained: Trained, data: dict[str, Any]) -> C
     )
 
 
-def save(folder: Path, base: Base, kept: dict[str, Tensor], card: Card, way: Way = EXACT) -> Card:
+def save(folder: Path, base: Base, kept: dict[str, Tensor], card: Card, way: Packing = EXACT) -> Card:
     """Write tensors and card into `folder`, replacing what is there; returns the card with its bytes.
 
     way: how whole layers are packed.

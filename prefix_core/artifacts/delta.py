@@ -26,7 +26,7 @@ WAY = "way"  # bits and rank, in every file
 
 
 @dataclass(frozen=True)
-class Way:
+class Packing:
     """How matrices are packed: bits of a number before zlib, and the rank that is kept of a change (None: all)."""
 
     bits: int = 8
@@ -36,7 +36,7 @@ class Way:
         return f"{self.bits} bits" + (f", rank {self.rank}" if self.rank else "")
 
 
-def compress(kept: dict[str, Tensor], origin: dict[str, Tensor], way: Way) -> dict[str, Tensor]:
+def compress(kept: dict[str, Tensor], origin: dict[str, Tensor], way: Packing) -> dict[str, Tensor]:
     """Tensors ready to be stored: of matrices the compressed codes of their change from `origin`, the rest in fp32."""
     stored = {WAY: torch.tensor([way.bits, way.rank or 0])}
     for name, tensor in kept.items():

@@ -34,14 +34,14 @@ _NUMBER = re.compile(
 )
 
 
-class Sheet(NamedTuple):
+class Worksheet(NamedTuple):
     """read: gives the rows from the first one on, blank ones included, and which cells are merged."""
 
     read: Callable[[], tuple[Iterator[list[str]], list[Merged]]]
     hidden: bool
 
 
-def sheets(path: str) -> dict[str, Sheet]:
+def sheets(path: str) -> dict[str, Worksheet]:
     """Every sheet of an .xlsx file by its name."""
     from openpyxl import load_workbook
     from openpyxl.reader import excel
@@ -55,7 +55,7 @@ def sheets(path: str) -> dict[str, Sheet]:
     file = io.BytesIO(_transitional(Path(path).read_bytes()))
     book = load_workbook(file, read_only=True, data_only=True, keep_links=False)
     return {
-        sheet.title: Sheet(partial(_read, path, sheet), sheet.sheet_state != "visible") for sheet in book.worksheets
+        sheet.title: Worksheet(partial(_read, path, sheet), sheet.sheet_state != "visible") for sheet in book.worksheets
     }
 
 
@@ -138,7 +138,7 @@ def _raw(path: str, sheet: Any) -> list[Merged]:
 # ----------------------------------------------------------------------------------------------------------------- .xls
 
 
-def old_sheets(path: str) -> dict[str, Sheet]:
+def old_sheets(path: str) -> dict[str, Worksheet]:
     """Every sheet of an .xls file by its name."""
     import xlrd
 
@@ -156,7 +156,7 @@ def old_sheets(path: str) -> dict[str, Sheet]:
     for sheet in book.sheets():
         if len(sheet.merged_cells) > MOST_MERGED:
             raise Refused(f": more than {MOST_MERGED:,} merged cells. Save the table as CSV (UTF-8).")
-        found[sheet.name] = Sheet(partial(_old_read, book, sheet), sheet.visibility != 0)
+        found[sheet.name] = Worksheet(partial(_old_read, book, sheet), sheet.visibility != 0)
     return found
 
 

@@ -14,7 +14,7 @@ from prefix_core.data.opened import OLD_EXCEL
 
 LOOKED_AT = 30  # rows, to see whether a sheet holds a table
 Row = tuple[int, list[str]]
-Sheet = tuple[Callable[[], Iterator[Row]], bool]  # gives its rows; whether it is hidden
+Unread = tuple[Callable[[], Iterator[Row]], bool]  # gives its rows; whether it is hidden
 
 _TABLE = "{urn:oasis:names:tc:opendocument:xmlns:table:1.0}"
 _TEXT = "{urn:oasis:names:tc:opendocument:xmlns:text:1.0}"
@@ -53,7 +53,7 @@ def tell_rows(path: str, wanted: str) -> None:
             tell("row", number, cells)
 
 
-def _sheets(path: str) -> dict[str, Sheet]:
+def _sheets(path: str) -> dict[str, Unread]:
     """Every sheet by its name."""
     with open(path, "rb") as file:
         old = file.read(4) == OLD_EXCEL
@@ -77,7 +77,7 @@ def _look(rows: Iterator[Row]) -> int:
     return min(1, len(widths)) if len(widths) < 2 else max(widths)
 
 
-def _unmerged(sheet: excel.Sheet) -> Iterator[Row]:
+def _unmerged(sheet: excel.Worksheet) -> Iterator[Row]:
     """The rows with their numbers; merged cells filled. Raises `Refused` where columns of the head are merged."""
     rows, merged = sheet.read()
     head, below = True, Below()
@@ -104,7 +104,7 @@ def _unmerged(sheet: excel.Sheet) -> Iterator[Row]:
 # --------------------------------------------------------------------------------------------------------- OpenDocument
 
 
-def _open_document(path: str) -> dict[str, Sheet]:
+def _open_document(path: str) -> dict[str, Unread]:
     """Every sheet of an .ods file by its name."""
     hidden_styles, names = set(), []
     style = ""

@@ -18,7 +18,7 @@ from torch import Tensor
 
 from prefix_core.artifacts import artifacts, delta
 from prefix_core.artifacts.artifacts import size_of
-from prefix_core.artifacts.delta import Way
+from prefix_core.artifacts.delta import Packing
 from prefix_core.data.examples import Example, one_text_each
 from prefix_core.errors import InputError
 from prefix_core.methods import get_trained, prompt
@@ -54,8 +54,9 @@ USUALLY_HELD_OUT = 60
 PACKED_INPUTS = 100  # on which packed weights are compared with plain ones
 DECODING = Decoding(too_long="cut")
 RUNS = Path("runs") / "rebuild"
-WAYS = (  # of packing
-    Way(4, 16), Way(4, 32), Way(4, 64), Way(3, 128), Way(4, 128), Way(2), Way(3), Way(4), Way(8),
+PACKINGS = (
+    Packing(4, 16), Packing(4, 32), Packing(4, 64), Packing(3, 128), Packing(4, 128), Packing(2), Packing(3), Packing(4),
+    Packing(8),
 )  # fmt: skip
 MOST_BYTES = {"fine_tune": 18_000_000, "top_layers": 5_000_000}
 MOST_LOST = 0.3  # BLEU or ROUGE-L
@@ -231,21 +232,21 @@ def show(what: str, scores: dict[str, Any], outputs: Sequence[str]) -> None:
     print(f"{what}: {plain}", *outputs[:3], sep="\n    ", file=sys.stderr)
 
 
-def smallest(base: Base, task: Task, result: Trained, examples: Sequence[Example]) -> tuple[Way, dict[str, Any]]:
+def smallest(base: Base, task: Task, result: Trained, examples: Sequence[Example]) -> tuple[Packing, dict[str, Any]]:
     """The smallest way that loses at most MOST_LOST, else the best of those within MOST_BYTES; and what a card says.
 
     That is both scores, the share of tokens that are the same in percent, and every way's bytes and score, if tried.
     """
     module, headline = get_trained(result.method), headline_of(task)
     origin = module.origin(base)
-    packed = {way: delta.compress(result.kept, origin, way) for way in WAYS}
+    packed = {way: delta.compress(result.kept, origin, way) for way in PACKINGS}
     sizes = {way: size_of(tensors) for way, tensors in packed.items()}
-    by_size = sorted(WAYS, key=lambda way: sizes[way])
+    by_size = sorted(PACKINGS, key=lambda way: sizes[way])
     fitting = [way for way in by_size if sizes[way] <= MOST_BYTES[result.method]] or by_size[:1]
     plain = outputs_of(base, task, result.steered, examples)
     before = float(task.score(plain, examples)[headline])
-    scores: dict[Way, float] = {}
-    outputs: dict[Way, list[str]] = {}
+    scores: dict[Packing, float] = {}
+    outputs: dict[Packing, list[str]] = {}
     for way in fitting:
         steered = steered_by(base, result.method, packed[way])
         outputs[way] = outputs_of(base, task, steered, examples)

@@ -56,7 +56,7 @@ DECODING = Decoding(too_long="cut")
 
 
 @dataclass(frozen=True)
-class Run:
+class StudyRun:
     """One training of a study, and what it is scored on: a name for each set of examples. row: as in `rebuild`."""
 
     row: str
@@ -83,7 +83,7 @@ def settings_of(base: Base, task: Task, row: str, seed: int = 0) -> Settings:
     return defaults(TRAINED_ROWS[row], task.initial_words).replaced(steps=steps, seed=seed, adapter_share=share)
 
 
-def lengths(base: Base, task: Task, limit: int | None, chosen: Sequence[int] = ()) -> Iterator[Run]:
+def lengths(base: Base, task: Task, limit: int | None, chosen: Sequence[int] = ()) -> Iterator[StudyRun]:
     """Prefixes of LENGTHS, or of the chosen ones, on the same texts for the same number of steps."""
     made_of = material(base, task.name)
     dev = made_of.sets["dev"]
@@ -91,30 +91,30 @@ def lengths(base: Base, task: Task, limit: int | None, chosen: Sequence[int] = (
     watched, scored = one_text_each(dev[-watches:]), {"dev": dev[:-watches][:limit]}  # none is in both
     settings = settings_of(base, task, "prefix")
     for length in chosen or LENGTHS:
-        yield Run("prefix", replace(settings, prefix_length=length), made_of.learned, watched, scored)
+        yield StudyRun("prefix", replace(settings, prefix_length=length), made_of.learned, watched, scored)
 
 
-def variants(base: Base, task: Task, limit: int | None) -> Iterator[Run]:
+def variants(base: Base, task: Task, limit: int | None) -> Iterator[StudyRun]:
     """A prefix, an infix, and the embedding of a prefix alone, of VARIANT_LENGTHS, trained as in `lengths`."""
     for run in lengths(base, task, limit, VARIANT_LENGTHS):
         for variant in VARIANTS:
             yield replace(run, settings=replace(run.settings, variant=variant))
 
 
-def layers(base: Base, task: Task, limit: int | None) -> Iterator[Run]:
+def layers(base: Base, task: Task, limit: int | None) -> Iterator[StudyRun]:
     """A prefix trained in all layers or in some, as in `lengths`."""
     (run,) = lengths(base, task, limit, [defaults("prefix", "").prefix_length])
     for some in LAYERS:
         yield replace(run, settings=replace(run.settings, layers=some))
 
 
-def few_examples(base: Base, task: Task, limit: int | None) -> Iterator[Run]:
+def few_examples(base: Base, task: Task, limit: int | None) -> Iterator[StudyRun]:
     """The paper's low-data setting: FEW texts of E2E, drawn DRAWS times, every method for the same number of steps."""
     examples, dev = load_examples("e2e:train", task), load_examples("e2e:dev", task, limit)
     yield from few(base, task, examples, dev, FEW, FEW_ROWS)
 
 
-def few_news(base: Base, task: Task, limit: int | None) -> Iterator[Run]:
+def few_news(base: Base, task: Task, limit: int | None) -> Iterator[StudyRun]:
     """The same on news: BBC leads, short articles."""
     examples, dev = load_examples("bbc_news_lead:train", task), load_examples("bbc_news_lead:dev", task, limit)
     examples, dev = (shortened(base, task, some, FEW_NEWS_TOKENS) for some in (examples, dev))
@@ -128,7 +128,7 @@ def few(
     dev: Sequence[Example],
     sizes: Sequence[int],
     rows: Sequence[str],
-) -> Iterator[Run]:
+) -> Iterator[StudyRun]:
     most = WATCHED_NEWS if task.kind == "text" else WATCHED
     for number in range(DRAWS):  # draw by draw, so that a study cut short has runs for every number of texts
         for texts in sizes:
@@ -136,10 +136,10 @@ def few(
             for seed in range(SEEDS.get(base.device.type, 2)):
                 for row in rows:
                     settings = settings_of(base, task, row, seed)
-                    yield Run(row, settings, learned, one_text_each(held_out)[:most], {"dev": dev}, number)
+                    yield StudyRun(row, settings, learned, one_text_each(held_out)[:most], {"dev": dev}, number)
 
 
-def initial_words(base: Base, task: Task, limit: int | None) -> Iterator[Run]:
+def initial_words(base: Base, task: Task, limit: int | None) -> Iterator[StudyRun]:
     """Prefixes on few texts that start at random, from words of no meaning for the task, and from its own."""
     examples, dev = load_examples("e2e:train", task), load_examples("e2e:dev", task, limit)
     for number in range(WORDS_DRAWS):
@@ -147,10 +147,10 @@ def initial_words(base: Base, task: Task, limit: int | None) -> Iterator[Run]:
         start = settings_of(base, task, "prefix", number)
         for words in (*WORDS, task.initial_words):
             settings = replace(start, initial_words=words)
-            yield Run("prefix", settings, learned, one_text_each(held_out)[:WATCHED], {"dev": dev}, number)
+            yield StudyRun("prefix", settings, learned, one_text_each(held_out)[:WATCHED], {"dev": dev}, number)
 
 
-def topics(base: Base, task: Task, limit: int | None) -> Iterator[Run]:
+def topics(base: Base, task: Task, limit: int | None) -> Iterator[StudyRun]:
     """News to sports: learned from news of all topics but sport, scored on XSUM's articles of sport and on the rest."""
     topic = xsum_topics()
     xsum, test = load_examples("xsum:train", task), load_examples("xsum:test", task)
@@ -164,7 +164,7 @@ def topics(base: Base, task: Task, limit: int | None) -> Iterator[Run]:
     yield from extrapolating(base, task, learned, scored)
 
 
-def within_news(base: Base, task: Task, limit: int | None) -> Iterator[Run]:
+def within_news(base: Base, task: Task, limit: int | None) -> Iterator[StudyRun]:
     """Learned from business and politics, scored on all articles of technology and entertainment."""
     examples = load_examples("bbc_news_lead:train+bbc_news_lead:dev+bbc_news_lead:test", task)
     learned, unlearned = ([example for example in examples if example.category in some] for some in WITHIN)
@@ -173,7 +173,7 @@ def within_news(base: Base, task: Task, limit: int | None) -> Iterator[Run]:
 
 def extrapolating(
     base: Base, task: Task, learned: Sequence[Example], scored: dict[str, list[Example]]
-) -> Iterator[Run]:
+) -> Iterator[StudyRun]:
     watched = draw(learned, WATCHED_NEWS, 0)
     ids = {example.id for example in watched}
     rest = [example for example in learned if example.id not in ids]
@@ -182,7 +182,7 @@ def extrapolating(
     rest, watched = (shortened(base, task, some, NEWS_TOKENS) for some in (rest, watched))
     cut = {name: shortened(base, task, some, NEWS_TOKENS) for name, some in scored.items()}
     for row in KINDS:
-        yield Run(row, settings_of(base, task, row), rest, watched, cut)
+        yield StudyRun(row, settings_of(base, task, row), rest, watched, cut)
 
 
 def xsum_topics() -> dict[str, str]:
@@ -196,7 +196,7 @@ class Study:
     """The task that a study is of, and its runs."""
 
     task: str
-    runs: Callable[[Base, Task, int | None], Iterator[Run]]
+    runs: Callable[[Base, Task, int | None], Iterator[StudyRun]]
 
 
 STUDIES = {  # the ones most worth their time first

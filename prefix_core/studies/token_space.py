@@ -32,7 +32,7 @@ from prefix_core.model.network import Network, turn
 from prefix_core.model.prefix import Prefix
 from prefix_core.model.reading import forward
 from prefix_core.places import ASSETS
-from prefix_core.studies.view import FITS, PARTS, Fit, Neighbour, Part, Vectors, View, Way
+from prefix_core.studies.view import FITS, PARTS, Fit, Neighbour, Part, Trajectory, Vectors, View
 from prefix_core.tasks import TASKS
 
 TOKENS = 2000
@@ -140,12 +140,12 @@ class Space:
             ways={name: self._way(history, layer, part, pca) for name, history in (histories or {}).items()},
         )
 
-    def _way(self, history: History, layer: int, part: Part, pca: PCA) -> Way:
+    def _way(self, history: History, layer: int, part: Part, pca: PCA) -> Trajectory:
         """How a prefix came where it is, along the directions of a picture."""
         steps = [(step, prefix_vectors(self.base.network, then, layer, part)) for step, then in history.steps]
         moved = np.linalg.norm(steps[-1][1] - steps[0][1], axis=1)
         placed = tuple((step, pca.transform(vectors)) for step, vectors in steps)
-        return Way(history.words, tuple(moved.tolist()), placed, history.whole)
+        return Trajectory(history.words, tuple(moved.tolist()), placed, history.whole)
 
     def _neighbours(self, layer: int, part: Part, bare: bool, tokens: Vectors) -> Neighbourhood:
         """Euclidean, not cosine: attention does not change when one vector is added to every key, nor does the

@@ -26,7 +26,7 @@ class Neighbour(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Way:
+class Trajectory:
     """How a prefix came to be where it is.
 
     words: the token that each vector began as, P of them; none for a random start. moved: (P,), how far each vector is
@@ -63,7 +63,7 @@ class View:
     nearest: dict[str, list[list[Neighbour]]]
     near: list[list[Neighbour]]
     typical: float
-    ways: dict[str, Way] = field(default_factory=dict)
+    ways: dict[str, Trajectory] = field(default_factory=dict)
 
 
 def to_csv(view: View) -> str:
@@ -101,11 +101,11 @@ def from_fields(stored: Mapping[str, Any]) -> View:
     return View(**{**stored, **points, "near": near, "nearest": nearest, "prefixes": prefixes, "ways": _ways(stored)})
 
 
-def _ways(stored: Mapping[str, Any]) -> dict[str, Way]:
+def _ways(stored: Mapping[str, Any]) -> dict[str, Trajectory]:
     ways = {}
     for name, way in stored["ways"].items():
         steps = tuple((step, np.array(points, np.float32)) for step, points in way["steps"])
-        ways[name] = Way(tuple(way["words"]), tuple(way["moved"]), steps, way["whole"])
+        ways[name] = Trajectory(tuple(way["words"]), tuple(way["moved"]), steps, way["whole"])
     return ways
 
 
@@ -116,6 +116,6 @@ def _plain(value: Any) -> Any:
         return round(value, 4)
     if isinstance(value, dict):
         return {name: _plain(part) for name, part in value.items()}
-    if isinstance(value, Way):
-        return {field.name: _plain(getattr(value, field.name)) for field in fields(Way)}
+    if isinstance(value, Trajectory):
+        return {field.name: _plain(getattr(value, field.name)) for field in fields(Trajectory)}
     return [_plain(part) for part in value] if isinstance(value, list | tuple) else value

@@ -40,7 +40,7 @@ class Pace:
 
 
 PACES = {
-    "quick": Pace(3, 12, 30, {"rows": 0.05, "words": 0.08, "fine_tune": 1e-4}, 1, 2),
+    "quick": Pace(4.5, 12, 30, {"rows": 0.03, "words": 0.08, "fine_tune": 1e-4}, 1, 2),
     "thorough": Pace(10, 40, 200, {"rows": 0.03, "words": 0.05, "fine_tune": 5e-5}, 2, 8),
 }
 

@@ -44,7 +44,7 @@ def around(loadings: Sequence[Loading]) -> dict[str, Any]:
             {"well": well, "bases": bases, "writing": writing, "waiting": waiting}, status_code=200 if well else 503
         )
 
-    return {"routes": [Route(HEALTH, health)], "middleware": [Middleware(Limits)]}
+    return {"routes": [Route(HEALTH, health)], "middleware": [Middleware(Gatekeeper)]}
 
 
 def route(path: str) -> str:
@@ -60,7 +60,7 @@ def route(path: str) -> str:
     return "/" + "/".join(names)
 
 
-class Limits:
+class Gatekeeper:
     """ASGI: what is too large, too slow or too much is answered with its limit; everything else is logged."""
 
     def __init__(self, app: ASGIApp) -> None:

@@ -64,7 +64,7 @@ def test_what_is_saved_writes_the_same_when_read_back(
             change = (result.kept[name] - origin[name]).norm()
             assert (tensor - result.kept[name]).norm() <= 0.01 * change
         assert card.full_bytes == 2 * card.kept
-        smaller = artifacts.save(tmp_path, tiny, result.kept, card, delta.Way(4))
+        smaller = artifacts.save(tmp_path, tiny, result.kept, card, delta.Packing(4))
         assert smaller.bytes < card.bytes < card.full_bytes
         assert artifacts.load(tmp_path, tiny)[0].bytes == smaller.bytes
 

@@ -6,7 +6,7 @@ from torch import Tensor
 from torch.func import functional_call
 
 from prefix_core.artifacts import delta
-from prefix_core.artifacts.delta import Way
+from prefix_core.artifacts.delta import Packing
 from prefix_core.errors import ArtifactError
 from prefix_core.methods import fine_tune
 from prefix_core.model.base import Base
@@ -27,7 +27,7 @@ def some(scale: float = 0.01) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
 def test_every_number_is_near_and_the_whole_as_near_as_its_bits_allow(bits: int, share: float, scale: float) -> None:
     """A step is the group's largest difference over the largest code; in all, an error of `share` of the change."""
     kept, origin = some(scale)
-    found = delta.decompress(delta.compress(kept, origin, Way(bits)), origin)
+    found = delta.decompress(delta.compress(kept, origin, Packing(bits)), origin)
     assert set(found) == set(kept)
     assert torch.equal(found["bias"], kept["bias"]) and torch.equal(found["still"], kept["still"])
     change = (kept["matrix"] - origin["matrix"]).flatten()
@@ -45,11 +45,11 @@ def test_a_change_of_low_rank_comes_back_from_that_rank() -> None:
     for rows, columns in ((90, 40), (40, 90), (3, 90)):
         origin = {"matrix": torch.zeros(rows, columns)}
         change = 0.01 * torch.randn(rows, 3) @ torch.randn(3, columns)
-        found = delta.decompress(delta.compress({"matrix": change}, origin, Way(8, rank=3)), origin)["matrix"]
+        found = delta.decompress(delta.compress({"matrix": change}, origin, Packing(8, rank=3)), origin)["matrix"]
         assert (found - change).norm() < 0.02 * change.norm()
         noisy = change + 0.01 * torch.randn(rows, columns)
         best = float(torch.linalg.svdvals(noisy)[3:].norm())
-        off = delta.decompress(delta.compress({"matrix": noisy}, origin, Way(8, rank=3)), origin)["matrix"] - noisy
+        off = delta.decompress(delta.compress({"matrix": noisy}, origin, Packing(8, rank=3)), origin)["matrix"] - noisy
         assert float(off.norm()) == pytest.approx(best, rel=0.02, abs=0.02 * float(noisy.norm()))
 
 
@@ -61,12 +61,12 @@ def test_fewer_bits_and_lower_ranks_are_smaller_and_what_stays_takes_little() ->
     torch.manual_seed(0)
     origin = {"matrix": torch.zeros(256, 512)}
     change = {"matrix": torch.randn(256, 512)}
-    ways = [Way(8), Way(4), Way(3), Way(2)]
+    ways = [Packing(8), Packing(4), Packing(3), Packing(2)]
     bits = [8 * size(delta.compress(change, origin, way)) / change["matrix"].numel() for way in ways]
     assert bits == pytest.approx([7.8, 3.7, 2.6, 1.15], abs=0.3)  # a number
-    ranks = [size(delta.compress(change, origin, Way(4, rank))) for rank in (16, 32, 64)]
+    ranks = [size(delta.compress(change, origin, Packing(4, rank))) for rank in (16, 32, 64)]
     assert ranks == sorted(ranks) and ranks[2] == pytest.approx(4 * ranks[0], rel=0.1)
-    assert size(delta.compress(origin, origin, Way(4))) < 0.07 * origin["matrix"].numel()
+    assert size(delta.compress(origin, origin, Packing(4))) < 0.07 * origin["matrix"].numel()
 
 
 def test_the_model_comes_back_much_nearer_than_training_moved_it(tiny: Base, e2e: Task) -> None:
@@ -81,7 +81,7 @@ def test_the_model_comes_back_much_nearer_than_training_moved_it(tiny: Base, e2e
         return functional_call(model, {name: tensor.float() for name, tensor in weights.items()}, (tokens,)).logits
 
     moved = (logits(kept) - logits(origin)).norm()
-    stored = [delta.compress(kept, origin, Way(bits)) for bits in (8, 4)]
+    stored = [delta.compress(kept, origin, Packing(bits)) for bits in (8, 4)]
     off = [(logits(delta.decompress(some, origin)) - logits(kept)).norm() for some in stored]
     assert off[0] < 0.01 * moved and off[0] < 0.1 * off[1] < 0.02 * moved
 
@@ -91,8 +91,8 @@ def test_plain_tensors_are_taken_as_they_are() -> None:
     assert delta.decompress(dict(kept), origin) == kept
 
 
-@pytest.mark.parametrize("way", [Way(8), Way(2), Way(4, rank=5)])
-def test_codes_that_do_not_fit_are_refused(way: Way) -> None:
+@pytest.mark.parametrize("way", [Packing(8), Packing(2), Packing(4, rank=5)])
+def test_codes_that_do_not_fit_are_refused(way: Packing) -> None:
     kept, origin = some()
     stored = delta.compress(kept, origin, way)
     part = "matrix" + (delta.LEFT if way.rank else "")

@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from prefix_core.artifacts import artifacts, peft_format
-from prefix_core.artifacts.delta import Way
+from prefix_core.artifacts.delta import Packing
 from prefix_core.data.examples import Example
 from prefix_core.data.tables import to_mr
 from prefix_core.errors import InputError
@@ -40,7 +40,7 @@ def own(e2e: Task, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str,
     monkeypatch.setattr(rebuild, "DATA", data)
     monkeypatch.setattr(material, "DATA", data)
     monkeypatch.setattr(metrics, "has_java", lambda: False)
-    monkeypatch.setattr(rebuild, "WAYS", (Way(2), Way(8)))
+    monkeypatch.setattr(rebuild, "PACKINGS", (Packing(2), Packing(8)))
     monkeypatch.setattr(rebuild, "RUNS", tmp_path / "runs")
     monkeypatch.setenv("PREFIX_ARTIFACTS", str(tmp_path / "artifacts"))
     return files | {"evidence": tmp_path / "evidence"}

@@ -139,7 +139,7 @@ def test_one_who_sends_too_slowly_is_hung_up_on(monkeypatch: pytest.MonkeyPatch)
         return {}
 
     scope = {"type": "http", "path": "/gradio_api/upload", "method": "POST", "headers": []}
-    waiting = threading.Thread(target=lambda: asyncio.run(server.Limits(app)(scope, never, None)))
+    waiting = threading.Thread(target=lambda: asyncio.run(server.Gatekeeper(app)(scope, never, None)))
     waiting.start()  # a thread of its own: in this one a browser's loop may be running
     waiting.join(10)
     assert seen == ["http.disconnect"]

@@ -16,7 +16,7 @@ import plotly.graph_objects as go
 from prefix_core.ui.style import COLOURS, GREY, SYMBOLS, figure
 
 if TYPE_CHECKING:
-    from prefix_core.studies.view import Neighbour, Points, View, Way
+    from prefix_core.studies.view import Neighbour, Points, Trajectory, View
 
 AXES = ("x", "y", "z")
 FIRST_PREFIX = 2  # the place of its trace
@@ -110,7 +110,7 @@ def view_json(view: View) -> dict[str, Any]:
     }
 
 
-def _began(way: Way | None, place: int) -> dict[str, Any]:
+def _began(way: Trajectory | None, place: int) -> dict[str, Any]:
     return {
         "began_as": way.words[place] if way and way.words else None,
         "moved": round(way.moved[place], 4) if way else None,
@@ -127,7 +127,7 @@ def _trace(
     return kind(**axes, **data, text=texts, name=name, mode="markers", hovertemplate="%{text}<extra></extra>")
 
 
-def _line(way: Way, three: bool, colour: str) -> go.Scatter | go.Scatter3d:
+def _line(way: Trajectory, three: bool, colour: str) -> go.Scatter | go.Scatter3d:
     """From where each vector began, over the steps that are known, to where it is."""
     steps = np.stack([points for _, points in way.steps])  # (steps, P, 3)
     gap = np.full((1, *steps.shape[1:]), np.nan, np.float32)

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 
 @dataclass
-class Opened:
+class Shown:
     """Whether a visitor's page shows something already, in each of the tab's two halves."""
 
     acts: bool = False
@@ -36,7 +36,7 @@ class Opened:
 
 def build(loading: Loading, visitors: Visitors, arrival: Arrival, tab: gr.Tab, compare: CompareTab) -> None:
     """Lay out the tab and connect it. compare: whose texts can be looked at."""
-    inspector, page, opened = Inspector(loading, visitors), lay_out(), gr.State(Opened())
+    inspector, page, opened = Inspector(loading, visitors), lay_out(), gr.State(Shown())
     queued = QUEUED | {"api_visibility": "private", "show_progress": "hidden"}
     latest = queued | {"trigger_mode": "always_last"}
     prefixes = [arrival.token, page.prefixes]
@@ -47,7 +47,7 @@ def build(loading: Loading, visitors: Visitors, arrival: Arrival, tab: gr.Tab, c
     asked = [opened, compare.state]
     page.explain.click(partial(explain, inspector), asked, page.explained, **latest)
 
-    def of_pane(opened: Opened, state: PageState, event: gr.EventData) -> Iterator[tuple[Any, Any]]:
+    def of_pane(opened: Shown, state: PageState, event: gr.EventData) -> Iterator[tuple[Any, Any]]:
         yield from explain(inspector, opened, state, str(event.method))
 
     compare.panes.expand(of_pane, asked, page.explained, **latest)
@@ -83,7 +83,7 @@ def offer(inspector: Inspector, token: str, ticked: list[str], layer: int) -> tu
     return gr.CheckboxGroup(titles, value=kept, info=nothing), layers
 
 
-def open_acts(inspector: Inspector, opened: Opened, state: PageState) -> Iterator[tuple[Any, Any]]:
+def open_acts(inspector: Inspector, opened: Shown, state: PageState) -> Iterator[tuple[Any, Any]]:
     """What was precomputed or, where that is of other weights, the text in Compare; nothing to one who comes back."""
     if opened.acts:
         yield gr.skip(), gr.skip()
@@ -96,14 +96,14 @@ def open_acts(inspector: Inspector, opened: Opened, state: PageState) -> Iterato
         yield from acts.explain(inspector.loading, state)
 
 
-def explain(inspector: Inspector, opened: Opened, state: PageState, method: str = "") -> Iterator[tuple[Any, Any]]:
+def explain(inspector: Inspector, opened: Shown, state: PageState, method: str = "") -> Iterator[tuple[Any, Any]]:
     """Where the prefix acts in a text that stands in Compare. method: of its pane (any prefix's if "")."""
     opened.acts = True
     yield from acts.explain(inspector.loading, state, method)
 
 
 def open_picture(
-    inspector: Inspector, opened: Opened, token: str, names: list[str], layer: int, *form: Any
+    inspector: Inspector, opened: Shown, token: str, names: list[str], layer: int, *form: Any
 ) -> Iterator[tuple[Any, ...]]:
     """What was precomputed, if it is of the prefixes ticked, or else the picture of these; once for each visitor."""
     if opened.picture:
@@ -121,7 +121,7 @@ def open_picture(
         yield middle, *redrawn
 
 
-def redraw(inspector: Inspector, opened: Opened, *form: Any) -> Iterator[tuple[Any, Any, Any]]:
+def redraw(inspector: Inspector, opened: Shown, *form: Any) -> Iterator[tuple[Any, Any, Any]]:
     opened.picture = True
     yield from draw(inspector, *form)
 

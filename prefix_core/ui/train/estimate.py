@@ -33,7 +33,7 @@ def threads() -> int:
 
 
 @dataclass
-class Pace:
+class MachineSpeed:
     """How fast this machine trains. speed: operations a second; start: seconds before the first step."""
 
     speed: float
@@ -50,7 +50,7 @@ class Pace:
             self.speed = share * work(plan, base, method) / seconds
 
 
-def measured(base: Base) -> Pace:
+def measured(base: Base) -> MachineSpeed:
     """By a product of the base's own size, a twentieth of a second."""
     import torch
 
@@ -64,7 +64,7 @@ def measured(base: Base) -> Pace:
         began = time.perf_counter()
         torch.nn.functional.linear(rows, matrix)
         taken.append(time.perf_counter() - began)
-    return Pace(BUSY * 2 * rows.numel() * len(matrix) / min(taken))
+    return MachineSpeed(BUSY * 2 * rows.numel() * len(matrix) / min(taken))
 
 
 def work(plan: TrainingPlan, base: Base, method: str) -> float:

@@ -23,7 +23,7 @@ from prefix_core.errors import InputError, PrefixError, saving
 from prefix_core.ui.kept import Moment, OwnPrefix, told
 from prefix_core.ui.loading import Loading
 from prefix_core.ui.train import on_disk, outputs
-from prefix_core.ui.train.estimate import Pace, threads
+from prefix_core.ui.train.estimate import MachineSpeed, threads
 from prefix_core.ui.train.limits import Limits
 from prefix_core.ui.train.plan import TrainingPlan
 from prefix_core.ui.train.runs import MethodProgress, TrainingRun
@@ -66,7 +66,7 @@ class TrainingQueue:
     def __init__(self, loading: Loading, visitors: Visitors, limits: Limits) -> None:
         self.loading, self.visitors, self.limits = loading, visitors, limits
         self.line = WaitingLine(1, limits.waiting)
-        self.pace: Pace | None = None
+        self.pace: MachineSpeed | None = None
         self._runs: list[TrainingRun] = []
         self._adding = threading.Lock()
         visitors.returning.append(self.resume)

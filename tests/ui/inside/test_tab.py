@@ -21,7 +21,7 @@ from prefix_core.tasks import get_task
 from prefix_core.ui.compare.runs import PageState
 from prefix_core.ui.inside import plots, tab
 from prefix_core.ui.inside.inspector import Inspector
-from prefix_core.ui.inside.tab import Opened, coordinates, draw, offer, open_acts, open_picture
+from prefix_core.ui.inside.tab import Shown, coordinates, draw, offer, open_acts, open_picture
 from prefix_core.ui.kept import Moment, OwnPrefix
 from prefix_core.ui.loading import Loading
 from prefix_core.ui.visitors import Visitor, Visitors
@@ -65,8 +65,8 @@ def picture(
     return list(last)
 
 
-def opened(inspector: Inspector, names: list[str], had: Opened | None = None, layer: int = 1) -> list[Any]:
-    *_, last = open_picture(inspector, had or Opened(), "", names, layer, "keys", "tokens", False, False)
+def opened(inspector: Inspector, names: list[str], had: Shown | None = None, layer: int = 1) -> list[Any]:
+    *_, last = open_picture(inspector, had or Shown(), "", names, layer, "keys", "tokens", False, False)
     return list(last)
 
 
@@ -81,7 +81,7 @@ def test_shipped_and_own_prefixes_are_offered_to_their_visitor_alone(inspector: 
 
 def test_it_opens_on_what_was_precomputed(inspector: Inspector, look: FirstLook, monkeypatch) -> None:
     monkeypatch.setattr(tab, "load_first_look", lambda *_: look)
-    had = Opened()
+    had = Shown()
     layer, status, plot, near = opened(inspector, ["e2e"], had)
     assert layer == 2 and f"precomputed on {look.created}" in status
     assert plot.data[2].name == "Restaurants (E2E)" and "<td>" in near
@@ -95,14 +95,14 @@ def test_it_opens_on_what_was_precomputed(inspector: Inspector, look: FirstLook,
 def test_without_it_the_middle_layer_is_drawn(inspector: Inspector) -> None:
     layer, status, *_ = opened(inspector, ["e2e"])
     assert layer == 2 and "Keys of layer 2 of 2" in status and "precomputed" not in status
-    *_, (status, value) = open_acts(inspector, Opened(), PageState("e2e"))
+    *_, (status, value) = open_acts(inspector, Shown(), PageState("e2e"))
     assert "There is no text written with a prefix in Compare yet" in status and not isinstance(value, list)
 
 
 def test_an_own_prefix_opens_on_its_own_picture(inspector: Inspector, look: FirstLook, visitor, monkeypatch) -> None:
     monkeypatch.setattr(tab, "load_first_look", lambda *_: look)
     form = (["e2e", "own: <mine>"], 1, "keys", "tokens", False, False)
-    *_, (_, status, plot, _) = open_picture(inspector, Opened(), visitor.token, *form)
+    *_, (_, status, plot, _) = open_picture(inspector, Shown(), visitor.token, *form)
     assert "precomputed" not in status and len(plot.data) == 6
 
 

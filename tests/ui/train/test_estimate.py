@@ -10,7 +10,7 @@ from prefix_core.model.base import Base
 from prefix_core.places import ASSETS
 from prefix_core.ui.labels import about
 from prefix_core.ui.train import estimate, plan
-from prefix_core.ui.train.estimate import Pace, copy_bytes, free_bytes, measured, work
+from prefix_core.ui.train.estimate import MachineSpeed, copy_bytes, free_bytes, measured, work
 from prefix_core.ui.train.limits import Limits
 from prefix_core.ui.train.plan import TrainingForm, make_plan
 from prefix_core.ui.train.sheet import read_file
@@ -31,7 +31,7 @@ def test_seconds_follow_from_the_work_and_from_what_was_seen(tiny: Base) -> None
     whole = replace(quick, methods={"prefix": replace(quick.methods["prefix"], layers="all")})
     assert work(whole, tiny, "prefix") > work(quick, tiny, "prefix")  # the lower layers are run once for a text
     assert [about(seconds) for seconds in (1, 38, 83, 204)] == ["5 s", "40 s", "1 min 20 s", "3 min"]
-    assert Pace(1e9).speed == 1e9
+    assert MachineSpeed(1e9).speed == 1e9
 
 
 def test_fine_tuning_is_refused_where_its_memory_is_not_free(
