@@ -5,18 +5,20 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from itertools import pairwise
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import torch
 from torch import Tensor, nn
-from transformers import AutoModelForCausalLM, PreTrainedConfig, PreTrainedModel, PreTrainedTokenizerBase
-from transformers.initialization import no_init_weights
+from transformers import PreTrainedConfig, PreTrainedTokenizerBase
 
 from prefix_core.errors import InputError
 from prefix_core.model.modules import ModuleNetwork
 from prefix_core.model.network import Network, as_stored, prepack, read_network
 from prefix_core.model.products import half_products
 from prefix_core.model.smollm2 import WEIGHTS_HASH
+
+if TYPE_CHECKING:  # the models of `transformers` take seconds to import, and few bases need them
+    from transformers import PreTrainedModel
 
 T5_CONTEXT = 512  # tokens: what T5 was trained on; it counts distances, so nothing in it sets a limit
 
@@ -82,7 +84,7 @@ class Base:
     begin: tuple[int, ...] = ()
     ends: frozenset[int] = frozenset()
     widened: bool = False
-    modules: PreTrainedModel | None = field(default=None, repr=False)
+    modules: "PreTrainedModel | None" = field(default=None, repr=False)
 
     @cached_property
     def network(self) -> AnyNetwork:
@@ -97,7 +99,7 @@ class Base:
         return as_stored(self.network) if isinstance(self.network, Network) else self.network
 
     @cached_property
-    def model(self) -> PreTrainedModel:
+    def model(self) -> "PreTrainedModel":
         """The base as `transformers` runs it, in fp32: to compare with."""
         return self.modules or self.to_transformers()
 
@@ -126,12 +128,17 @@ class Base:
             for name, tensor in self.tensors.items()
         }
 
-    def to_transformers(self) -> PreTrainedModel:
+    def to_transformers(self) -> "PreTrainedModel":
         """A `transformers` model of its own with this base's weights, in fp32: to fine-tune, or to compare with."""
+        from transformers import AutoConfig, AutoModelForCausalLM
+        from transformers.initialization import no_init_weights
+
         if self.modules is not None:
             raise InputError(f"base {self.name!r} is run as transformers' own modules already")
+        known = {name: value for name, value in self.config.to_dict().items() if name != "model_type"}
+        config = AutoConfig.for_model(self.config.model_type, **known)  # of its own class
         with no_init_weights():
-            model = AutoModelForCausalLM.from_config(self.config, dtype=torch.float32)
+            model = AutoModelForCausalLM.from_config(config, dtype=torch.float32)
         model.load_state_dict(self.widened_tensors(), strict=False, assign=True)
         model.tie_weights()
         model.name_or_path = model.config._name_or_path = self.name  # else PEFT records our folder

@@ -21,20 +21,13 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from tokenizers import AddedToken, Tokenizer, decoders, models, pre_tokenizers
 from torch import Tensor
-from transformers import (
-    AutoConfig,
-    AutoModelForCausalLM,
-    AutoTokenizer,
-    LlamaConfig,
-    PreTrainedConfig,
-    PreTrainedTokenizerBase,
-    PreTrainedTokenizerFast,
-)
+from transformers import PreTrainedConfig, PreTrainedTokenizerBase, PreTrainedTokenizerFast
 
 from prefix_core.model.base import hash_weights
 from prefix_core.model.smollm2 import sha256
 
 WEIGHTS, FACTS = "model.safetensors", "prepared.json"
+PLAIN = ("PreTrainedTokenizerFast", "TokenizersBackend")  # classes of a tokenizer that is all in its own file
 LAYOUT = 1  # of the folder; another number prepares anew
 
 # llama.cpp's names of a Llama's tensors -> those of `transformers`
@@ -97,11 +90,24 @@ def prepared(key: str, expected: str = "") -> Prepared | None:
             digest = json.loads((folder / FACTS).read_text(encoding="utf-8"))["weights_hash"]
             tensors = _mapped(folder / WEIGHTS)
             if hash_weights(tensors) == digest and expected in ("", digest):
-                config = AutoConfig.from_pretrained(folder)
-                return Prepared(config, AutoTokenizer.from_pretrained(folder), tensors, digest)
+                return Prepared(*_described(folder), tensors, digest)
         except (OSError, ValueError, KeyError, SafetensorError):
             continue
     return None
+
+
+def _described(folder: Path) -> tuple[PreTrainedConfig, PreTrainedTokenizerBase]:
+    """The configuration and the tokenizer of a prepared folder; a Llama's without what takes seconds to import.
+
+    Raises `OSError`, `ValueError`.
+    """
+    values = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+    tokenizer = json.loads((folder / "tokenizer_config.json").read_text(encoding="utf-8"))
+    if values["model_type"] == "llama" and tokenizer["tokenizer_class"] in PLAIN:
+        return PreTrainedConfig.from_dict(values), PreTrainedTokenizerFast.from_pretrained(folder)
+    from transformers import AutoConfig, AutoTokenizer
+
+    return AutoConfig.from_pretrained(folder), AutoTokenizer.from_pretrained(folder)
 
 
 def prepare(path: Path) -> Prepared:
@@ -122,6 +128,8 @@ def prepare(path: Path) -> Prepared:
 
 def _any(path: Path) -> tuple[PreTrainedConfig, PreTrainedTokenizerBase, dict[str, Tensor]]:
     """As `transformers` reads a GGUF file of any architecture: three times over."""
+    from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer
+
     read = {"gguf_file": path.name}
     config = AutoConfig.from_pretrained(path.parent, **read)
     model = AutoModelForCausalLM.from_pretrained(path.parent, dtype=torch.float32, **read)
@@ -143,6 +151,8 @@ def _smollm(reader: GGUFReader) -> tuple[PreTrainedConfig, PreTrainedTokenizerBa
             count = heads if name.endswith("q_proj.weight") else kv_heads
             tensor = tensor.view(count, -1, 2, tensor.shape[1]).transpose(1, 2).reshape(tensor.shape)
         tensors[name] = tensor
+    from transformers import LlamaConfig
+
     config = LlamaConfig(
         num_hidden_layers=_value(reader, "llama.block_count"),
         hidden_size=_value(reader, "llama.embedding_length"),

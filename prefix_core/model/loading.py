@@ -1,32 +1,27 @@
 """Loading a base by its name: the default one, a GGUF file, a folder in `transformers`' format, a name on the Hub."""
 
 import re
+from contextlib import suppress
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 from huggingface_hub import constants
 from huggingface_hub.errors import StrictDataclassError
 from safetensors import SafetensorError
 from torch import nn
-from transformers import (
-    AutoConfig,
-    AutoModelForCausalLM,
-    AutoModelForSeq2SeqLM,
-    AutoTokenizer,
-    GenerationConfig,
-    PreTrainedConfig,
-    PreTrainedModel,
-    PreTrainedTokenizerBase,
-)
+from transformers import PreTrainedConfig, PreTrainedTokenizerBase
 from transformers.utils import logging as transformers_logging
 
 from prefix_core.errors import BaseError
 from prefix_core.model import gguf_file, smollm2
 from prefix_core.model.base import Base, hash_weights, native_bf16, read_shape
-from prefix_core.model.modules import ATTENTION
+from prefix_core.model.modules import ATTENTION, register
 from prefix_core.model.network import fits
 from prefix_core.places import DEFAULT_BASE, hub_answers
+
+if TYPE_CHECKING:  # imported where they are needed: it takes seconds, and the default base needs none of them
+    from transformers import PreTrainedModel
 
 DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16}
 DEVICES = ("cpu", "cuda")
@@ -130,8 +125,10 @@ def _from_gguf(name: str) -> gguf_file.Prepared:
         raise BaseError(f"base {name!r} could not be read as a GGUF file: {_one_line(error)}") from error
 
 
-def _from_transformers(name: str) -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
+def _from_transformers(name: str) -> "tuple[PreTrainedModel, PreTrainedTokenizerBase]":
     """A model and its tokenizer from a folder or the Hub, its weights mapped."""
+    from transformers import AutoConfig, AutoModelForCausalLM, AutoModelForSeq2SeqLM, AutoTokenizer
+
     from_hub = not Path(name).is_dir() and HUB_NAME.fullmatch(name) is not None
     _quiet(progress=from_hub)  # downloads from the Hub show their progress
     there: Any = {"local_files_only": from_hub and not hub_answers()}  # without network only its cache is read
@@ -140,6 +137,7 @@ def _from_transformers(name: str) -> tuple[PreTrainedModel, PreTrainedTokenizerB
         _refuse_unfit(name, config)
         auto = AutoModelForSeq2SeqLM if config.is_encoder_decoder else AutoModelForCausalLM
         ours = {} if fits(config) else {"attn_implementation": ATTENTION}
+        register()
         loaded: Any = auto.from_pretrained(
             name, dtype="auto", use_safetensors=True, output_loading_info=True, **ours, **there
         )
@@ -161,7 +159,7 @@ def _from_transformers(name: str) -> tuple[PreTrainedModel, PreTrainedTokenizerB
     return loaded[0], tokenizer
 
 
-def _cast(model: PreTrainedModel, asked: torch.dtype, widened: bool, device: torch.device) -> PreTrainedModel:
+def _cast(model: "PreTrainedModel", asked: torch.dtype, widened: bool, device: torch.device) -> "PreTrainedModel":
     """The model in the asked arithmetic, frozen; a tensor at a time, so that a second copy never exists."""
     for parameter in model.parameters():  # not the buffers: rotary frequencies stay exact
         parameter.data = parameter.data.to(asked)
@@ -183,10 +181,12 @@ def _around(tokenizer: PreTrainedTokenizerBase) -> tuple[tuple[int, ...], tuple[
 
 def _ends(name: str, config: PreTrainedConfig, tokenizer: PreTrainedTokenizerBase) -> frozenset[int]:
     """Every token that ends a text: the tokenizer's, those of the generation settings, and the end of a document."""
-    try:
-        listed = GenerationConfig.from_pretrained(name, local_files_only=True).eos_token_id
-    except (OSError, ValueError):
-        listed = getattr(config, "eos_token_id", None)
+    listed = getattr(config, "eos_token_id", None)
+    if not (name == DEFAULT_BASE or name.lower().endswith(".gguf")):
+        from transformers import GenerationConfig
+
+        with suppress(OSError, ValueError):  # it may have no settings of its own
+            listed = GenerationConfig.from_pretrained(name, local_files_only=True).eos_token_id
     ends = {tokenizer.eos_token_id, *(listed if isinstance(listed, list) else [listed])}
     if END_OF_DOCUMENT in tokenizer.all_special_tokens:
         ends.add(tokenizer.convert_tokens_to_ids(END_OF_DOCUMENT))

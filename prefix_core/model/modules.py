@@ -7,12 +7,14 @@ is not used: in it a prefix drops out of a sliding window, and one for the cross
 
 from collections.abc import Callable
 from importlib import import_module
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
-from transformers import AttentionInterface, PreTrainedModel
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel
 
 # (layer, queries, keys, values, distance bias or None) -> (N, heads * head_dim), as `packed_batch.Rows` is called
 Attend = Callable[..., Tensor]
@@ -88,7 +90,11 @@ def attention(
     return attend(module.prefix_layer, q, k, v, bias).view(1, len(q), *q.shape[1:]), None
 
 
-AttentionInterface.register(ATTENTION, attention)
+def register() -> None:
+    """Make our attention known to `transformers`, before a model is loaded with it."""
+    from transformers import AttentionInterface  # brings all that models need, which takes seconds
+
+    AttentionInterface.register(ATTENTION, attention)
 
 
 class ModuleNetwork:
@@ -97,7 +103,7 @@ class ModuleNetwork:
     Encoder-decoders also `encode`; their `hidden` is the decoder's, and needs what `encode` returned, the first time.
     """
 
-    def __init__(self, model: PreTrainedModel) -> None:
+    def __init__(self, model: "PreTrainedModel") -> None:
         self.model: Any = model
         self.decoder: Any = self.model.get_decoder()
         self.encoder: Any = None

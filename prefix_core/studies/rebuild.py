@@ -55,8 +55,8 @@ PACKED_INPUTS = 100  # on which packed weights are compared with plain ones
 DECODING = Decoding(too_long="cut")
 RUNS = Path("runs") / "rebuild"
 PACKINGS = (
-    Packing(4, 16), Packing(4, 32), Packing(4, 64), Packing(3, 128), Packing(4, 128), Packing(2), Packing(3), Packing(4),
-    Packing(8),
+    Packing(4, 16), Packing(4, 32), Packing(4, 64), Packing(3, 128), Packing(4, 128), Packing(2), Packing(3),
+    Packing(4), Packing(8),
 )  # fmt: skip
 MOST_BYTES = {"fine_tune": 18_000_000, "top_layers": 5_000_000}
 MOST_LOST = 0.3  # BLEU or ROUGE-L

@@ -6,12 +6,12 @@ from dataclasses import asdict, dataclass, field
 from math import inf
 from pathlib import Path
 
-import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from prefix_core.errors import ArtifactError, InputError
+from prefix_core.training.adamw import AdamW
 
 
 @dataclass
@@ -34,7 +34,7 @@ class Run:
 
     identity: str
     module: nn.Module
-    optimizer: torch.optim.Optimizer
+    optimizer: AdamW
     progress: Progress = field(default_factory=Progress)
     best: dict[str, Tensor] = field(default_factory=dict)
 
@@ -42,7 +42,7 @@ class Run:
 def save_run(path: Path, run: Run) -> None:
     """Write atomically: a run killed while saving keeps the checkpoint before."""
     tensors: dict[str, Tensor] = {f"module.{name}": tensor for name, tensor in run.module.named_parameters()}
-    for index, values in run.optimizer.state_dict()["state"].items():
+    for index, values in run.optimizer.state.items():
         tensors |= {f"optimizer.{index}.{name}": value for name, value in values.items()}
     tensors |= {f"best.{name}": tensor for name, tensor in run.best.items()}
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -71,7 +71,7 @@ def load_run(path: Path, run: Run) -> None:
     for name, tensor in _under("optimizer.", tensors).items():
         index, _, key = name.partition(".")
         state.setdefault(int(index), {})[key] = tensor
-    run.optimizer.load_state_dict({"state": state, "param_groups": run.optimizer.state_dict()["param_groups"]})
+    run.optimizer.load(state)
     run.best = _under("best.", tensors)
 
 

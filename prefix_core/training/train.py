@@ -24,6 +24,7 @@ from prefix_core.methods.method import Adaptation, Steered
 from prefix_core.methods.settings import Settings, chosen
 from prefix_core.model.base import Base, TooLong
 from prefix_core.tasks.task import Task
+from prefix_core.training.adamw import AdamW
 from prefix_core.training.batches import Batches, Pair, encode_pairs
 from prefix_core.training.checkpoint import Progress, Run, load_run, save_run
 from prefix_core.training.loss import held_out_mean, learn
@@ -167,12 +168,7 @@ class Loop:
         self.shown: tuple[tuple[str, str], ...] = ()
 
     def _begin_or_go_on(self) -> Run:
-        optimizer = torch.optim.AdamW(
-            self.adaptation.parameters(),
-            lr=self.settings.learning_rate,
-            weight_decay=self.settings.weight_decay,
-            fused=True,
-        )
+        optimizer = AdamW(self.adaptation.parameters(), self.settings.weight_decay)
         identity = _identity(self.base, self.task, self.method, self.pairs, self.held_out, self.settings)
         run = Run(identity, self.adaptation, optimizer, best=self.adaptation.kept())
         if self.checkpoint is not None and self.checkpoint.exists():
@@ -200,16 +196,14 @@ class Loop:
     def step(self) -> bool:
         """One optimizer step, and what is due after it; False, and nothing changed, where the loss is no number."""
         progress, settings = self.progress, self.settings
-        for group in self.run.optimizer.param_groups:
-            group["lr"] = settings.learning_rate * schedule(progress.step, self.steps, settings.warmup)
         batch = self.batches.at(progress.step)
-        self.run.optimizer.zero_grad(set_to_none=True)
+        self.run.optimizer.zero_grad()
         mean = learn(self.base, self.adaptation, batch, settings.accumulate, self.workers)
         if not isfinite(mean):
             self.ended = progress.ended = "diverged"
             return False
         torch.nn.utils.clip_grad_norm_(self.adaptation.parameters(), settings.clip)
-        self.run.optimizer.step()
+        self.run.optimizer.step(settings.learning_rate * schedule(progress.step, self.steps, settings.warmup))
         progress.step += 1
         progress.loss = mean
         progress.tokens += sum(len(pair.source) + len(pair.target) for pair in batch)

@@ -1,5 +1,7 @@
 """The default base itself: as `transformers` runs it, its rounding, and the promises of a mixed batch."""
 
+import subprocess
+import sys
 from dataclasses import replace
 
 import pytest
@@ -32,6 +34,23 @@ def base(default_base: Base) -> Base:
 def prefixes(base: Base) -> list[Prefix | None]:
     words = ("Write one sentence about this place:", "table-to-text:")
     return [Prefix(*word_start(base, some, length)) for some, length in zip(words, (8, 3), strict=True)] + [None]
+
+
+LIGHT = """
+import sys
+from prefix_core.model.loading import load_base
+load_base("smollm2")
+print([name for name in ("sympy", "torch._dynamo", "transformers.modeling_utils") if name in sys.modules])
+"""
+
+
+def test_it_is_loaded_without_what_takes_seconds_to_import(base: Base) -> None:
+    """By now it is prepared; and `transformers` still makes a model of it."""
+    assert subprocess.run([sys.executable, "-c", LIGHT], capture_output=True, text=True).stdout == "[]\n"
+    config = base.model.config
+    assert type(config).__name__ == "LlamaConfig" and config.rope_parameters == base.config.rope_parameters
+    names = ("hidden_size", "num_hidden_layers", "vocab_size", "rms_norm_eps", "tie_word_embeddings", "eos_token_id")
+    assert all(getattr(config, name) == getattr(base.config, name) for name in names)
 
 
 def test_its_shape_and_arithmetic(base: Base) -> None:

@@ -13,7 +13,7 @@ from tests.architectures import make_base
 
 def test_a_pace_bounds_the_steps_and_measures_a_few_times() -> None:
     quick, thorough = PACES["quick"], PACES["thorough"]
-    assert [quick.steps(texts) for texts in (6, 36, 400)] == [quick.fewest, 14, quick.most]
+    assert [quick.steps(texts) for texts in (6, 36, 400)] == [quick.fewest, 20, quick.most]
     assert thorough.steps(36) > quick.steps(36)
     for steps in (12, 13, 30):
         every = measured_every("quick", steps)
