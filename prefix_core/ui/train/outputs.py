@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from prefix_core.errors import PrefixError
+from prefix_core.memory import give_back
 from prefix_core.ui.train import on_disk
 
 if TYPE_CHECKING:
@@ -49,6 +50,7 @@ def write_first(engine: Engine, run: TrainingRun) -> None:
         started = prefix.start_of(base, run.plan.methods["prefix"])
     except PrefixError:  # the process meets it, too, and says so
         return
+    give_back()
     run.start = [""] * len(shown)
     for place, text in writing(
         engine, run, prefix.steer(base, {"keys": started.keys, "values": started.values}), shown
