@@ -59,6 +59,7 @@ class Adaptation(nn.Module):
     method: str
     prefix_length = 0  # tokens of context the prefix takes
     infix = False  # whether it stands behind the input
+    at_once: int | None = None  # tokens that are best learned from in one pass, where that is fewer than usual
     below: LowerLayers | None = None  # where nothing is trained in the lower layers: what those make of the examples
 
     def __init__(self, base: Base, settings: Settings) -> None:

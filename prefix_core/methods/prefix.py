@@ -29,6 +29,9 @@ from prefix_core.model.network import Network, as_stored
 from prefix_core.model.prefix import Prefix
 
 PREFIX, INFIX = ("keys", "values"), ("infix_keys", "infix_values")  # the names they are kept under
+# With more, what one layer hands to the next leaves the processor's caches. Where matrices learn, too, each part of a
+# batch would add to their gradients, which costs more than that.
+AT_ONCE = 384
 SOME_WORDS = "the of and"
 
 
@@ -49,6 +52,7 @@ class PrefixTuning(Adaptation):
                 "between input and output, and what the encoder makes of an embedding depends on the input"
             )
         self.prefix_length, self.infix = length, settings.variant == "infix"
+        self.at_once = AT_ONCE if base.device.type == "cpu" else None
         first = 0
         self.encoder: EmbeddingEncoder | PrefixEncoder
         if settings.variant == "embedding":

@@ -11,8 +11,7 @@ from prefix_core.methods.settings import Settings
 from prefix_core.model.base import Base, TooLong, encode_input
 from prefix_core.tasks.task import Task
 
-LONG = 2048  # tokens run at once; more would not keep a GPU any busier
-LONG_ON_CPU = 384  # with more, what one layer hands to the next is in memory, not in the processor's caches
+LONG = 2048  # tokens run at once; more would not keep a processor any busier
 
 
 @dataclass(frozen=True)

@@ -17,7 +17,7 @@ from prefix_core.model.base import Base
 from prefix_core.model.network import Network
 from prefix_core.model.products import Dense, HalfDense, Product
 from prefix_core.model.reading import forward
-from prefix_core.training.batches import LONG, LONG_ON_CPU, Pair, by_length, in_parts, target_tokens
+from prefix_core.training.batches import LONG, Pair, by_length, in_parts, target_tokens
 from prefix_core.training.workers import ALONE, Workers
 
 HELD_OUT_BATCH = 32  # texts
@@ -91,8 +91,7 @@ def learn(base: Base, adaptation: Adaptation, batch: Sequence[Pair], parts: int 
     memory, same gradients.
     """
     said, total = target_tokens(batch), torch.zeros((), device=base.device)
-    most = LONG_ON_CPU if base.device.type == "cpu" else LONG
-    for part in in_parts(workers.share(batch), parts, most):
+    for part in in_parts(workers.share(batch), parts, adaptation.at_once or LONG):
         mean = mean_loss(base, adaptation, part) * (target_tokens(part) / said)
         mean.backward()
         total += mean.detach()
