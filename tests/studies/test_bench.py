@@ -73,7 +73,7 @@ def test_a_process_is_not_charged_with_the_memory_of_the_one_that_started_it() -
     held = bytearray(1_000_000_000)
     held[::4096] = b"x" * len(held[::4096])
     megabytes = float(subprocess.run([sys.executable, "-c", code], capture_output=True, check=True).stdout)
-    assert 50 < megabytes < 800  # what importing all of it takes
+    assert 50 < megabytes < 1_000  # what importing all of it takes, less than was held here
 
 
 @pytest.mark.parametrize("kind", DECODERS)
