@@ -25,6 +25,7 @@ Kind = Literal["text", "workbook", "parquet", "markup"]
 MEBI = 1 << 20
 MOST_MEMBERS = 2000
 BROKEN = (gzip.BadGzipFile, zipfile.BadZipFile, EOFError, zlib.error)
+_ODD_ZIP = (ValueError, RuntimeError, struct.error)  # what else zipfile raises, for damage and unusual ways of packing
 GZIP = b"\x1f\x8b"
 OLD_EXCEL = b"\xd0\xcf\x11\xe0"  # how an .xls file begins
 
@@ -225,21 +226,21 @@ def _start_of(packed: zipfile.ZipFile, member: str, name: str) -> bytes:
     try:
         with packed.open(member) as file:
             return file.read(100)
-    except (*BROKEN, OSError, ValueError, NotImplementedError, RuntimeError, struct.error):
+    except (*BROKEN, *_ODD_ZIP, OSError):
         raise InputError(f"{name}: the packed file is damaged. Copy it or pack it again.") from None
 
 
 def _unzipped(stream: Callable[[], IO[bytes]], member: zipfile.ZipInfo) -> IO[bytes]:
     try:
         return zipfile.ZipFile(stream()).open(member)
-    except (ValueError, NotImplementedError, RuntimeError, struct.error) as error:
+    except _ODD_ZIP as error:
         raise zipfile.BadZipFile(str(error)) from None
 
 
 def _zip(opened: Opened) -> zipfile.ZipFile:
     try:
         return zipfile.ZipFile(opened.stream())
-    except (*BROKEN, OSError, ValueError, NotImplementedError, struct.error):
+    except (*BROKEN, *_ODD_ZIP, OSError):
         raise InputError(
             f"{opened.name}: this is not a readable .xlsx file or zip: it is damaged. Save it again, or as CSV (UTF-8)."
         ) from None

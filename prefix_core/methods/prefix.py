@@ -102,6 +102,12 @@ def start_of(base: Base, settings: Settings) -> Prefix:
     return PrefixTuning(base, replace(settings, precision="fp32")).prefix()  # where nothing is trained, bf16 is no gain
 
 
+def steer_from_start(base: Base, settings: Settings) -> Steered:
+    """The base steered by the prefix at step 0."""
+    prefix = start_of(base, settings)
+    return steer(base, {"keys": prefix.keys, "values": prefix.values})
+
+
 def costs(base: Base, settings: Settings) -> tuple[int, int]:
     """Parameters trained (with the MLP) and kept, before anything is trained."""
     length = length_of(base, settings)

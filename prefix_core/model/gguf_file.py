@@ -142,6 +142,8 @@ def _smollm(reader: GGUFReader) -> tuple[PreTrainedConfig, PreTrainedTokenizerBa
 
     llama.cpp keeps the rows of queries and keys of a head in pairs (i, i + 1); here they lie in halves (i, i + 32).
     """
+    from transformers import LlamaConfig
+
     heads, kv_heads = _value(reader, "llama.attention.head_count"), _value(reader, "llama.attention.head_count_kv")
     tensors: dict[str, Tensor] = {}
     for stored in reader.tensors:
@@ -151,8 +153,6 @@ def _smollm(reader: GGUFReader) -> tuple[PreTrainedConfig, PreTrainedTokenizerBa
             count = heads if name.endswith("q_proj.weight") else kv_heads
             tensor = tensor.view(count, -1, 2, tensor.shape[1]).transpose(1, 2).reshape(tensor.shape)
         tensors[name] = tensor
-    from transformers import LlamaConfig
-
     config = LlamaConfig(
         num_hidden_layers=_value(reader, "llama.block_count"),
         hidden_size=_value(reader, "llama.embedding_length"),

@@ -16,7 +16,7 @@ from transformers.utils import logging as transformers_logging
 from prefix_core.errors import BaseError
 from prefix_core.model import gguf_file, smollm2
 from prefix_core.model.base import Base, hash_weights, native_bf16, read_shape
-from prefix_core.model.modules import ATTENTION, register
+from prefix_core.model.modules import register
 from prefix_core.model.network import fits
 from prefix_core.places import DEFAULT_BASE, hub_answers
 
@@ -50,7 +50,7 @@ def load_base(name: str = DEFAULT_BASE, device: str = "cpu", dtype: str = "fp32"
     asked, where = DTYPES[dtype], torch.device(device)
     widened = asked is torch.bfloat16 and where.type == "cpu" and not native_bf16()
     modules: PreTrainedModel | None = None
-    if name == DEFAULT_BASE or name.lower().endswith(".gguf"):
+    if _is_gguf(name):
         found = _from_gguf(name)
         config, tokenizer, tensors, digest = found.config, found.tokenizer, found.tensors, found.weights_hash
         _refuse_unfit(name, config)
@@ -89,6 +89,10 @@ def load_base(name: str = DEFAULT_BASE, device: str = "cpu", dtype: str = "fp32"
         widened=widened,
         modules=modules,
     )
+
+
+def _is_gguf(name: str) -> bool:
+    return name == DEFAULT_BASE or name.lower().endswith(".gguf")
 
 
 def _check(device: str, dtype: str) -> None:
@@ -136,8 +140,7 @@ def _from_transformers(name: str) -> "tuple[PreTrainedModel, PreTrainedTokenizer
         config = AutoConfig.from_pretrained(name, **there)
         _refuse_unfit(name, config)
         auto = AutoModelForSeq2SeqLM if config.is_encoder_decoder else AutoModelForCausalLM
-        ours = {} if fits(config) else {"attn_implementation": ATTENTION}
-        register()
+        ours = {} if fits(config) else {"attn_implementation": register()}
         loaded: Any = auto.from_pretrained(
             name, dtype="auto", use_safetensors=True, output_loading_info=True, **ours, **there
         )
@@ -182,7 +185,7 @@ def _around(tokenizer: PreTrainedTokenizerBase) -> tuple[tuple[int, ...], tuple[
 def _ends(name: str, config: PreTrainedConfig, tokenizer: PreTrainedTokenizerBase) -> frozenset[int]:
     """Every token that ends a text: the tokenizer's, those of the generation settings, and the end of a document."""
     listed = getattr(config, "eos_token_id", None)
-    if not (name == DEFAULT_BASE or name.lower().endswith(".gguf")):
+    if not _is_gguf(name):
         from transformers import GenerationConfig
 
         with suppress(OSError, ValueError):  # it may have no settings of its own

@@ -90,11 +90,12 @@ def attention(
     return attend(module.prefix_layer, q, k, v, bias).view(1, len(q), *q.shape[1:]), None
 
 
-def register() -> None:
-    """Make our attention known to `transformers`, before a model is loaded with it."""
+def register() -> str:
+    """Make our attention known to `transformers`, before a model is loaded with it; returns its name there."""
     from transformers import AttentionInterface  # brings all that models need, which takes seconds
 
     AttentionInterface.register(ATTENTION, attention)
+    return ATTENTION
 
 
 class ModuleNetwork:

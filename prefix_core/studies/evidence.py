@@ -36,12 +36,16 @@ def path_of(task: str, split: str, folder: Path = EVIDENCE) -> Path:
     return folder / (f"{task}.json" if split == "dev" else f"{task}-{split}.json")
 
 
+def load(path: Path) -> dict[str, Any]:
+    """What `save` has written; nothing where there is no file."""
+    known: dict[str, Any] = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
+    return known
+
+
 def rows_of(path: Path, base_hash: str | None = None) -> dict[str, dict[str, Any]]:
     """The recorded rows by name; none where there is no file, or it tells of another base than `base_hash`."""
-    if not path.exists():
-        return {}
-    known = json.loads(path.read_text(encoding="utf-8"))
-    return {row["row"]: row for row in known["rows"]} if base_hash in (None, known["base_hash"]) else {}
+    known = load(path)
+    return {row["row"]: row for row in known["rows"]} if known and base_hash in (None, known["base_hash"]) else {}
 
 
 def record(path: Path, header: Mapping[str, Any], row: Mapping[str, Any]) -> None:

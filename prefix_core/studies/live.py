@@ -8,11 +8,10 @@ on a machine does not count; loading the model is in none of them.
 Requires `peft`.
 """
 
-import json
 import random
 import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
@@ -20,6 +19,7 @@ from statistics import mean
 from typing import Any
 
 import torch
+from torch import nn
 
 from prefix_core.data.examples import Example, draw, load_examples, one_text_each, split
 from prefix_core.errors import BaseError
@@ -32,11 +32,12 @@ from prefix_core.model.prefix import Prefix
 from prefix_core.places import ASSETS, evidence_of
 from prefix_core.studies import evidence
 from prefix_core.studies.evaluate import evaluate
-from prefix_core.studies.material import shortened
+from prefix_core.studies.material import drawn, shortened
 from prefix_core.studies.measurement import padded
 from prefix_core.tasks import get_task
 from prefix_core.tasks.custom import custom
 from prefix_core.tasks.task import Task
+from prefix_core.training.adamw import AdamW
 from prefix_core.training.batches import Batches, Pair, encode_pairs
 from prefix_core.training.few_rows import WATCHED, at_pace, from_rows, measured_every
 from prefix_core.training.loss import held_out_mean, learn
@@ -112,7 +113,7 @@ def live(
 
 def recorded(path: Path, head: dict[str, Any]) -> dict[str, Any]:
     """What was measured before, of the same base in the same way; else nothing yet."""
-    known: dict[str, Any] = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
+    known = evidence.load(path)
     return known if head.items() <= known.items() else {**head, "runs": []}
 
 
@@ -137,7 +138,7 @@ def material(base: Base, name: str, count: int, inputs: int, number: int) -> tup
         return task, mixed[:-OWN_SCORED], mixed[-OWN_SCORED:]
     task, data = get_task("summarization" if name == NEWS else name), "bbc_news_lead" if name == NEWS else name
     pool, dev = (shortened(base, task, load_examples(f"{data}:{split}", task), TOKENS) for split in ("train", "dev"))
-    return task, draw(one_text_each(pool), count, number), random.Random(0).sample(dev, min(inputs, len(dev)))
+    return task, draw(one_text_each(pool), count, number), drawn(dev, inputs)
 
 
 def sides(given: Given) -> Iterator[tuple[str, Steered, dict[str, Any]]]:
@@ -159,8 +160,7 @@ def train_here(given: Given) -> tuple[Steered, dict[str, Any]]:
     """As the page does it: the start writes for three held-out inputs, and so does every measurement."""
     base, task, settings = given.base, given.task, given.settings
     began = clock()
-    start = prefix.start_of(base, settings)
-    steered = prefix.steer(base, {"keys": start.keys, "values": start.values})
+    steered = prefix.steer_from_start(base, settings)
     write(base, [Request(steered, task, example.source) for example in given.held_out[:3]], Decoding(too_long="cut"))
     first = clock() - began
     loop = Loop(
@@ -173,20 +173,22 @@ def train_here(given: Given) -> tuple[Steered, dict[str, Any]]:
     result = last.result
     assert result is not None
     figures = {"seconds_to_first": round(first, 1), "seconds": round(clock() - began, 1), "steps": result.steps}
-    return result.steered, figures | {"rate": settings.learning_rate, "length": start.length}
+    return result.steered, figures | {"rate": settings.learning_rate, "length": settings.prefix_length}
 
 
 def for_seconds(
-    step: Callable[[list[Pair]], None], optimizer: torch.optim.Optimizer, rate: float, batches: Batches, seconds: float
+    step: Callable[[list[Pair]], None],
+    parameters: Iterable[nn.Parameter],
+    rate: float,
+    batches: Batches,
+    seconds: float,
 ) -> int:
     """Take steps for so long, the rate falling to zero in a straight line; returns how many there were."""
-    began, count = clock(), 0
+    optimizer, began, count = AdamW(parameters), clock(), 0
     while (gone := clock() - began) < seconds:
-        for group in optimizer.param_groups:
-            group["lr"] = rate * (1 - gone / seconds)
-        optimizer.zero_grad(set_to_none=True)
+        optimizer.zero_grad()
         step(batches.at(count))
-        optimizer.step()
+        optimizer.step(rate * (1 - gone / seconds))
         count += 1
     return count
 
@@ -194,13 +196,12 @@ def for_seconds(
 def fine_tune_here(given: Given, seconds: float) -> tuple[Steered, dict[str, Any]]:
     settings = at_pace(given.base, defaults("fine_tune", ""), "quick", given.learned, "fine_tune")
     adaptation = fine_tune.start(given.base, settings)
-    optimizer = torch.optim.AdamW(adaptation.parameters(), weight_decay=0.0, fused=True)
     batches = Batches(encode_pairs(given.base, given.task, given.learned, 0), settings)
 
     def step(batch: list[Pair]) -> None:
         learn(given.base, adaptation, batch)
 
-    steps = for_seconds(step, optimizer, settings.learning_rate, batches, seconds)
+    steps = for_seconds(step, adaptation.parameters(), settings.learning_rate, batches, seconds)
     figures = {"seconds": seconds, "steps": steps, "rate": settings.learning_rate}
     return fine_tune.steer(given.base, adaptation.kept()), figures
 
@@ -250,7 +251,6 @@ def _peft(given: Given, rate: float, seconds: float) -> tuple[Steered, int]:
     model: Any = get_peft_model(base.to_transformers(), config)
     model.train()
     initialize_kv_prefix_from_text(model, base.tokenizer, text=text, use_chat_template=False)
-    optimizer = torch.optim.AdamW((p for p in model.parameters() if p.requires_grad), weight_decay=0.0)
 
     def step(batch: list[Pair]) -> None:
         ids, labels, mask = padded(batch, base.end)
@@ -259,7 +259,8 @@ def _peft(given: Given, rate: float, seconds: float) -> tuple[Steered, int]:
         loss.backward()
 
     batches = Batches(encode_pairs(base, given.task, given.rest, count), settings)
-    steps = for_seconds(step, optimizer, rate, batches, seconds)
+    trained = (parameter for parameter in model.parameters() if parameter.requires_grad)
+    steps = for_seconds(step, trained, rate, batches, seconds)
     rows = model.get_prompt_embedding_to_save("default").detach().float()
     pair = rows.view(count, shape.layers, 2, shape.kv_heads, shape.head_dim).transpose(0, 1)
     return prefix.steer(base, {"keys": pair[:, :, 0].clone(), "values": pair[:, :, 1].clone()}), steps

@@ -35,6 +35,7 @@ from prefix_core.model.loading import DTYPES, load_base
 from prefix_core.model.prefix import Prefix
 from prefix_core.model.products import Dense, HalfDense, Product, half_products
 from prefix_core.tasks import get_task
+from prefix_core.training.adamw import AdamW
 from prefix_core.training.batches import Batches, Pair, encode_pairs
 from prefix_core.training.loss import mean_loss
 from prefix_core.writing.search import Decoding, Row, Search
@@ -74,12 +75,12 @@ def work(base: Base) -> Work:
 def train_here(job: Work, precision: str) -> Callable[[list[Pair]], None]:
     """Our training step."""
     adaptation = get_trained("prefix").start(job.base, replace(SETTINGS, precision=precision))
-    optimizer = torch.optim.AdamW(adaptation.parameters(), lr=SETTINGS.learning_rate)
+    optimizer = AdamW(adaptation.parameters())
 
     def step(batch: list[Pair]) -> None:
-        optimizer.zero_grad(set_to_none=True)
+        optimizer.zero_grad()
         mean_loss(job.base, adaptation, batch).backward()
-        optimizer.step()
+        optimizer.step(SETTINGS.learning_rate)
 
     return step
 

@@ -6,7 +6,6 @@ run is recorded as soon as it is measured, so a study cut short goes on where it
 steps. What the paper says of WebNLG's unseen categories is measured by `rebuild` on the whole test set.
 """
 
-import json
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
@@ -244,7 +243,7 @@ def study(base: Base, name: str, limit: int | None = None, folder: Path | None =
 
 def recorded(path: Path, base_hash: str) -> list[dict[str, Any]]:
     """The runs that are recorded of this base."""
-    known = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
+    known = evidence.load(path)
     rows: list[dict[str, Any]] = known.get("rows", []) if known.get("base_hash") == base_hash else []
     return rows
 
@@ -253,8 +252,7 @@ def standing(folder: Path) -> dict[str, tuple[int, int | None]]:
     """Of every study the runs recorded in `folder`, and how many it has (None where none was begun)."""
     begun: dict[str, tuple[int, int | None]] = {}
     for name in STUDIES:
-        path = folder / f"{name}.json"
-        known = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
+        known = evidence.load(folder / f"{name}.json")
         begun[name] = len(known.get("rows", [])), known.get("planned")
     return begun
 

@@ -62,5 +62,5 @@ class AdamW:
 
 
 def _fresh(parameter: nn.Parameter) -> dict[str, Tensor]:
-    moments = {name: torch.zeros_like(parameter, memory_format=torch.preserve_format) for name in NAMES[1:]}
+    moments = {name: torch.zeros_like(parameter) for name in NAMES[1:]}
     return {"step": torch.zeros((), dtype=torch.float32, device=parameter.device), **moments}

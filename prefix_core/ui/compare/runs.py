@@ -136,7 +136,7 @@ class PageState:
 
     @property
     def stoppable(self) -> bool:
-        return self.running > 0 and self.latest is not None and not self.latest.stopped
+        return self.on and not (self.latest and self.latest.stopped)
 
     def draw(self, card: TaskCard, source: Any, panes: list[Pane]) -> str:
         """The panes as HTML, remembered as what is on the page."""

@@ -47,24 +47,19 @@ def write_first(engine: Engine, run: TrainingRun) -> None:
     shown = run.plan.held_out[:SHOWN]
     run.inputs = [task.linearize(example.source) for example in shown]
     try:
-        started = prefix.start_of(base, run.plan.methods["prefix"])
+        steered = prefix.steer_from_start(base, run.plan.methods["prefix"])
     except PrefixError:  # the process meets it, too, and says so
         return
     give_back()
     run.start = [""] * len(shown)
-    for place, text in writing(
-        engine, run, prefix.steer(base, {"keys": started.keys, "values": started.values}), shown
-    ):
+    for place, text in writing(engine, run, steered, shown):
         run.start[place] = text
         run.version += 1
 
 
 def write_samples(engine: Engine, run: TrainingRun, folder: Path, step: int, steered: Steered) -> None:
     """What the prefix writes as it was after a step, while the next ones are taken."""
-    shown = run.plan.held_out[:SHOWN]
-    outputs = [""] * len(shown)
-    for place, text in writing(engine, run, steered, shown):
-        outputs[place] = text
+    outputs = written(engine, run, steered, run.plan.held_out[:SHOWN])
     if not (run.over or run.stopped):
         tell(run, folder, {"at": "samples", "method": "prefix", "step": step, "outputs": outputs})
 
@@ -80,13 +75,19 @@ def score(engine: Engine, run: TrainingRun, folder: Path) -> None:
     scored = run.plan.held_out[:SCORED]
     rows = {"before": saved(base, folder, 0), "prefix": saved(base, folder, progress.best_step)}
     for row, steered in {**rows, "prompt": prompt.steer(base, run.plan.task)}.items():
-        outputs = [""] * len(scored)
-        for place, text in writing(engine, run, steered, scored):
-            outputs[place] = text
+        outputs = written(engine, run, steered, scored)
         if run.stopped:
             return
         scores = evaluate.score(run.plan.task, outputs, scored)
         tell(run, folder, {"at": "scores", "row": row, "scores": scores, "outputs": outputs[:SHOWN]})
+
+
+def written(engine: Engine, run: TrainingRun, steered: Steered, examples: Sequence[Example]) -> list[str]:
+    """What is written for the examples, once that is done, or the run is not wanted any more."""
+    outputs = [""] * len(examples)
+    for place, text in writing(engine, run, steered, examples):
+        outputs[place] = text
+    return outputs
 
 
 def writing(

@@ -66,7 +66,7 @@ class TrainingQueue:
     def __init__(self, loading: Loading, visitors: Visitors, limits: Limits) -> None:
         self.loading, self.visitors, self.limits = loading, visitors, limits
         self.line = WaitingLine(1, limits.waiting)
-        self.pace: MachineSpeed | None = None
+        self.machine: MachineSpeed | None = None
         self._runs: list[TrainingRun] = []
         self._adding = threading.Lock()
         visitors.returning.append(self.resume)
@@ -138,8 +138,8 @@ class TrainingQueue:
         from prefix_core.ui.train.estimate import measured
 
         base = self.loading.wait().base
-        self.pace = self.pace or measured(base)
-        return self.pace.seconds(plan, base)
+        self.machine = self.machine or measured(base)
+        return self.machine.seconds(plan, base)
 
     def _wait_and_run(self, run: TrainingRun, visitor: Visitor) -> None:
         try:
@@ -208,8 +208,8 @@ class TrainingQueue:
             for line in process.stdout:
                 event = json.loads(line)
                 last = event["at"]
-                if last == "loaded" and self.pace is not None:
-                    self.pace.start = time.monotonic() - began
+                if last == "loaded" and self.machine is not None:
+                    self.machine.start = time.monotonic() - began
                 outputs.tell(run, folder, event)
                 if last == "step" and event["method"] == "prefix" and event["held_out_loss"] is not None:
                     given = engine, run, folder, event["step"], outputs.saved(base, folder, event["step"])
@@ -217,8 +217,8 @@ class TrainingQueue:
                     writing[-1].start()
                 if last == "end" and event["method"] == "prefix":
                     keep()
-                    if self.pace is not None and (progress := run.method("prefix")):
-                        self.pace.learn(run.plan, base, "prefix", progress.step, event["seconds"])
+                    if self.machine is not None and (progress := run.method("prefix")):
+                        self.machine.learn(run.plan, base, "prefix", progress.step, event["seconds"])
         except (BrokenPipeError, ValueError):  # it was killed in the middle of a line, or before it had read its job
             pass
         finally:
@@ -260,7 +260,6 @@ class TrainingQueue:
         """The best prefix so far becomes the visitor's own, together with how it moved."""
         from prefix_core.artifacts.artifacts import describe
         from prefix_core.artifacts.peft_format import read_tensors
-        from prefix_core.methods import prefix
         from prefix_core.training.train import Trained
 
         progress = run.method("prefix")
@@ -272,7 +271,6 @@ class TrainingQueue:
             return
         files = {int(path.stem): path for path in folder.glob("*.safetensors")}
         kept = read_tensors([files[progress.best_step]])
-        steered = prefix.steer(base, kept)
         trained = Trained(
             base=base,
             method="prefix",
@@ -292,7 +290,7 @@ class TrainingQueue:
         for step, path in sorted(files.items()):
             then = read_tensors([path])
             moments.append(Moment(step, then["keys"].half(), then["values"].half()))
-        steered = steered.costing(progress.trained, progress.bytes)
+        steered = trained.steered.costing(progress.trained, progress.bytes)
         held_out = tuple(run.plan.held_out[:HELD_OUT])
         own = OwnPrefix(run.plan.name, run.plan.task, card, steered, tuple(moments), held_out)
         run.prefix = self.visitors.keep(visitor, own).name
