@@ -3,6 +3,7 @@
 import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from html import escape
 from itertools import zip_longest
 from typing import Any
@@ -16,6 +17,21 @@ LATEST = QUICK | {"trigger_mode": "always_last"}  # while one event is handled, 
 
 MOST_TOKENS = 200  # new tokens that a visitor may ask for
 NUMBER = re.compile(r"[−+-]?\d")
+
+
+@dataclass(eq=False)
+class Newest:
+    """Of what a page asks for in turn: answers are made side by side, and one that was asked for earlier and is ready
+
+    later must not replace the newest.
+    """
+
+    asked: object = None
+
+    def ask(self) -> Callable[[], bool]:
+        """Ask anew. What is returned says whether nothing has been asked for since."""
+        mine = self.asked = object()
+        return lambda: self.asked is mine
 
 
 @contextmanager

@@ -155,9 +155,18 @@ def paste(page: Page, text: str) -> None:
     page.keyboard.insert_text(text)
 
 
+# A run may be over between two looks at the page.
+NOTE_A_RUN = """() => {
+  const run = document.querySelector("#run")
+  window.hasRun = false
+  new MutationObserver(() => { window.hasRun ||= run.disabled }).observe(run, { attributes: true })
+}"""
+
+
 def run(page: Page) -> None:
+    page.evaluate(NOTE_A_RUN)
     page.locator("#run").click()
-    expect(page.locator("#run")).to_be_disabled()
+    page.wait_for_function("window.hasRun")
     expect(page.locator("#run")).to_be_enabled(timeout=2 * PATIENCE)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from threading import Lock
@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from prefix_core.data.examples import Input, inputs_of
 from prefix_core.data.report import Report
 from prefix_core.errors import EmptyCell, InputError, SeveralRecords
+from prefix_core.ui.common import Newest
 from prefix_core.ui.labels import METHOD_LABELS
 from prefix_core.ui.train.limits import Limits
 from prefix_core.ui.train.sheet import PROBLEMS_TOLD, UNASKED, Answers, Offer, read_content
@@ -93,6 +94,12 @@ class ManyState:
     inputs: Inputs | None = None
     run: ManyRun | None = None
     due: ManyRun | None = None
+    reading: Newest = field(default_factory=Newest)
+
+    def read(self) -> Callable[[], bool]:
+        """Others are read now. What is returned says whether these are the newest still."""
+        self.inputs = None
+        return self.reading.ask()
 
 
 def read_inputs(content: tuple[str, bytes], task: Task, answers: Answers = UNASKED) -> Inputs:

@@ -79,7 +79,8 @@ class ManyEvents:
         try:
             content = take(Path(path), LIMITS)  # the rows are in the session now; nothing stays on disk
         except InputError as error:
-            return _refused(state, error)
+            state.read()
+            return _refused(error)
         return self.read(content, UNASKED, state, token, key)
 
     def recall(self, state: ManyState, token: str, key: str) -> list[Any]:
@@ -94,7 +95,7 @@ class ManyEvents:
         return self._show(state, run) if run else {self.parts.table: gr.skip()}
 
     def clear(self, state: ManyState, token: str) -> list[Any]:
-        state.inputs = None
+        state.read()
         self.scenes.visitors.keep_upload(token, UPLOAD, None)
         return [None, UNASKED, "", gr.Radio(visible=False), gr.Button(visible=False), "", gr.Button(visible=False)]
 
@@ -107,17 +108,22 @@ class ManyEvents:
 
     def read(self, content: Content | None, answers: Answers, state: ManyState, token: str, key: str) -> list[Any]:
         """The rows of the file, as the chosen card's task reads them, with what was answered so far."""
+        unchanged = [gr.skip()] * len(self.parts.read_parts)
         if content is None:
-            return [gr.skip()] * len(self.parts.read_parts)
+            return unchanged
+        newest = state.read()
         self.scenes.visitors.keep_upload(token, UPLOAD, Upload(content, answers))
         try:
             task = find_card(key, self.scenes.visitor(token)).task
-            state.inputs = read_inputs(content, task, answers)
+            inputs = read_inputs(content, task, answers)
         except InputError as error:
-            return _refused(state, error, content, answers)
+            return _refused(error, content, answers) if newest() else unchanged
+        if not newest():
+            return unchanged
+        state.inputs = inputs
         sheets = gr.skip() if answers.sheet else gr.Radio(visible=False)
-        report = views.report_html(state.inputs.report)
-        return [content, answers, "", sheets, gr.Button(visible=False), report, _run_button(state.inputs)]
+        report = views.report_html(inputs.report)
+        return [content, answers, "", sheets, gr.Button(visible=False), report, _run_button(inputs)]
 
     def offer_pasted(self, token: str, key: str, edited: str, text: str) -> Any:
         """A button under the input, where several records were pasted."""
@@ -204,11 +210,8 @@ def _run_button(inputs: Inputs) -> Any:
     return gr.Button(f"Write {'the row' if count == 1 else f'all {count} rows'}", visible=True, interactive=True)
 
 
-def _refused(
-    state: ManyState, error: InputError, content: Content | None = None, answers: Answers = UNASKED
-) -> list[Any]:
+def _refused(error: InputError, content: Content | None = None, answers: Answers = UNASKED) -> list[Any]:
     """The reason, and no rows. Where the visitor may answer, they are asked."""
-    state.inputs = None
     problem, sheets = problem_html(error), gr.skip() if answers.sheet else gr.Radio(visible=False)
     if isinstance(error, SeveralSheets):
         problem, sheets = "", gr.Radio(list(error.sheets), value=None, visible=True)

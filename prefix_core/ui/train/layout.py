@@ -8,7 +8,7 @@ import gradio as gr
 
 from prefix_core.ui.common import status_html
 from prefix_core.ui.train.plan import LONGEST_PREFIX, PACES, STARTS, TrainingForm
-from prefix_core.ui.train.sheet import SUFFIXES, UNASKED
+from prefix_core.ui.train.sheet import SUFFIXES, UNASKED, Rows
 from prefix_core.ui.train.views import COMING
 
 TASKS = {"custom": "My own: any text to any text", "e2e": "Restaurant tables (E2E)", "webnlg": "Triples (WebNLG)"}
@@ -24,6 +24,7 @@ class TrainTab:
     file: gr.File
     rows: gr.Textbox
     sheet: gr.State
+    newest: gr.State  # which reading and which plan were asked for last
     note: gr.Textbox  # what is chosen, for the browser to keep
     content: gr.State  # (name, bytes) of the file; None where rows are pasted
     answers: gr.State  # what its visitor answered where reading stopped
@@ -72,7 +73,7 @@ class TrainTab:
         """What changes with the rows."""
         chosen = [self.task, self.inputs, self.target, self.template]
         shown = [self.sheet, self.problem, self.sheets, self.offer, self.report, self.columns]
-        return [self.content, self.answers, *shown, *chosen]
+        return [self.content, self.answers, *shown, *chosen, self.preview, self.plan]
 
     @property
     def run_parts(self) -> list[Any]:
@@ -93,7 +94,8 @@ def lay_out(limits: str) -> TrainTab:
             components = _lay_out_rows(limits) | _lay_out_settings()
         with gr.Column(scale=8, min_width=340, elem_id="training-output"):
             components |= _lay_out_run() | _lay_out_own()
-    return TrainTab(sheet=gr.State(None), note=gr.Textbox(visible="hidden"), **components)
+    note = gr.Textbox(visible="hidden")
+    return TrainTab(sheet=gr.State(None), newest=gr.State(Rows()), note=note, **components)
 
 
 def _lay_out_rows(limits: str) -> dict[str, Any]:

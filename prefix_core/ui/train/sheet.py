@@ -4,7 +4,7 @@ The rows come from the one reader; here are the limits of a page, and what a vis
 """
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import islice
 from pathlib import Path
@@ -19,6 +19,7 @@ from prefix_core.tasks import Task
 from prefix_core.tasks.custom import NAME as CUSTOM
 from prefix_core.tasks.e2e import E2E
 from prefix_core.tasks.webnlg import WEBNLG
+from prefix_core.ui.common import Newest
 from prefix_core.ui.train.limits import FEWEST_ROWS, Limits
 
 SUFFIXES = (
@@ -91,6 +92,20 @@ class Sheet:
         if len(inputs) == 1 and all_cells(rows, inputs[0], is_meaning) and not all_cells(rows, inputs[0], is_triples):
             return E2E.name
         return WEBNLG.name if len(inputs) == 1 and all_cells(rows, inputs[0], is_triples) else CUSTOM
+
+
+@dataclass(eq=False)
+class Rows:
+    """The rows of one page. sheet: of the newest reading, as soon as it is read."""
+
+    sheet: Sheet | None = None
+    reading: Newest = field(default_factory=Newest)
+    planning: Newest = field(default_factory=Newest)
+
+    def read(self) -> Callable[[], bool]:
+        """Others are read now. What is returned says whether these are the newest still."""
+        self.sheet = None
+        return self.reading.ask()
 
 
 def take(path: Path, limits: Limits) -> tuple[str, bytes]:

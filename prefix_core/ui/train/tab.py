@@ -39,6 +39,7 @@ from prefix_core.ui.train.sheet import (
     UNASKED,
     Answers,
     Offer,
+    Rows,
     Sheet,
     default_template,
     read_content,
@@ -73,36 +74,40 @@ class RowEvents:
     visitors: Visitors
     queue: TrainingQueue
 
-    def take_file(self, path: str | None, note: str, token: str) -> list[Any]:
+    def take_file(self, path: str | None, rows: Rows, note: str, token: str) -> list[Any]:
         if path is None:
-            return self.clear(note, token)
+            return self.clear(rows, note, token)
         try:
             content = take(Path(path), self.limits)  # the rows are in the session now; nothing stays on disk
         except InputError as error:
+            rows.read()
             return _refused(error)
-        return self.read(content, "", UNASKED, note, token)
+        return self.read(content, "", UNASKED, rows, note, token)
 
-    def clear(self, note: str, token: str) -> list[Any]:
-        return self.read(None, "", UNASKED, note, token)
+    def clear(self, rows: Rows, note: str, token: str) -> list[Any]:
+        return self.read(None, "", UNASKED, rows, note, token)
 
-    def paste(self, text: str, note: str, token: str) -> list[Any]:
+    def paste(self, text: str, rows: Rows, note: str, token: str) -> list[Any]:
         if not text.strip() and UPLOAD in self.visitors.visit(token).uploads:
-            return [gr.skip()] * len(sheet_updates(None, note))  # the rows are those of a file
-        return self.read(None, text, UNASKED, note, token)
+            return _unchanged()  # the rows are those of a file
+        return self.read(None, text, UNASKED, rows, note, token)
 
     def choose_sheet(
-        self, sheet: str, content: tuple[str, bytes] | None, text: str, answers: Answers, *rest: str
+        self, sheet: str, content: tuple[str, bytes] | None, text: str, answers: Answers, *rest: Any
     ) -> list[Any]:
         return self.read(content, text, replace(answers, sheet=sheet), *rest)
 
     def allow(
-        self, label: str, content: tuple[str, bytes] | None, text: str, answers: Answers, *rest: str
+        self, label: str, content: tuple[str, bytes] | None, text: str, answers: Answers, *rest: Any
     ) -> list[Any]:
         """The visitor took the offer that the button made."""
         return self.read(content, text, answers.allowing(label), *rest)
 
-    def read(self, content: tuple[str, bytes] | None, text: str, answers: Answers, note: str, token: str) -> list[Any]:
+    def read(
+        self, content: tuple[str, bytes] | None, text: str, answers: Answers, rows: Rows, note: str, token: str
+    ) -> list[Any]:
         """The rows of a file, or the pasted ones, with what was answered so far. A file is kept for a reload."""
+        newest = rows.read()
         sheet: Sheet | None
         self.visitors.keep_upload(token, UPLOAD, Upload(content, answers) if content else None)
         try:
@@ -111,18 +116,25 @@ class RowEvents:
             else:
                 sheet = read_pasted(text, self.limits, answers) if text.strip() else None
         except InputError as error:
-            return _refused(error, content, answers)
+            return _refused(error, content, answers) if newest() else _unchanged()
+        if not newest():
+            return _unchanged()
+        rows.sheet = sheet
         return sheet_updates(sheet, note, content, answers)
 
-    def recall(self, text: str, note: str, token: str) -> list[Any]:
-        """What was typed, brought and chosen before the page was loaded again."""
-        form = form_for(None, note)
-        started = form.start, form.prefix_length, form.initial_words
-        settings = form.pace, form.race, *started, form.epochs, form.learning_rate
+    def recall(self, text: str, rows: Rows, note: str, token: str) -> list[Any]:
+        """What was typed, brought and chosen before the page was loaded again. What was brought since stays."""
         brought = self.visitors.visit(token).uploads.get(UPLOAD)
-        if brought and not text.strip():
-            return [*self.read(brought.content, "", brought.answers, note, token), *settings]
-        return [*self.paste(text, note, token), *settings]
+        if rows.reading.asked or not (text.strip() or brought):
+            read = _unchanged()
+        elif brought and not text.strip():
+            read = self.read(brought.content, "", brought.answers, rows, note, token)
+        else:
+            read = self.paste(text, rows, note, token)
+        return [*read, *_settings(note)]
+
+    def forget(self, rows: Rows, note: str, token: str) -> list[Any]:
+        return [*self.clear(rows, note, token), *_settings(note)]
 
     def offer_race(self) -> Any:
         """Fine-tuning beside the prefix takes gigabytes: it is offered only where they are free."""
@@ -135,64 +147,73 @@ class RowEvents:
             return gr.Checkbox(value=False, interactive=False, info=f"{told}, but only {size(free)} are free here")
         return gr.Checkbox(info=told)
 
-    def plan(self, *fields: Any) -> tuple[Any, ...]:
-        """Problem, offer, report, preview and plan."""
-        form = TrainingForm(*fields)
-        if form.sheet is None:
-            return gr.skip(), gr.skip(), gr.skip(), "", ""
+    def plan(self, rows: Rows, *fields: Any) -> list[Any]:
+        """Problem, offer, report, preview and plan; of the newest rows and choices alone."""
+        newest, form = rows.planning.ask(), TrainingForm(*fields)
+        planned = self._plan(form) if form.sheet else []
+        return planned if planned and newest() and form.sheet is rows.sheet else [gr.skip()] * 5
+
+    def _plan(self, form: TrainingForm) -> list[Any]:
+        assert form.sheet
         preview, report = views.preview_html(form.sheet, form.inputs, form.target), views.report_html(form.sheet.report)
         try:
             base = self.loading.wait().base
             plan = make_plan(form, base, self.limits)
         except InputError as error:
-            return problem_html(error), _offered(error), report, preview, ""
+            return [problem_html(error), _offered(error), report, preview, ""]
         except PrefixError:
-            return "", _offered(None), report, preview, ""  # there is no base; the header says why
+            return ["", _offered(None), report, preview, ""]  # there is no base; the header says why
         left_out = [f"{one.id}: {what}" for one in (*plan.learn, *plan.held_out) for what in one.left_out]
         report = views.report_html(form.sheet.report, left_out[:MOST_TOLD])
         expected = f"<b>about {about(self.queue.expected(plan))} on this machine</b>"
-        return "", _offered(None), report, preview, f"<p>{expected} · {escape(describe_plan(plan, base))}</p>"
+        return ["", _offered(None), report, preview, f"<p>{expected} · {escape(describe_plan(plan, base))}</p>"]
 
 
 def _connect_rows(page: TrainTab, events: RowEvents, arrival: Arrival, forgotten: gr.events.Dependency) -> None:
     """forgotten: the event after which nothing of the visitor is left."""
     plan = [page.problem, page.offer, page.report, page.preview, page.plan]
     kept = [page.rows, page.note]
-    given = [page.content, page.rows, page.answers, page.note, arrival.token]
-    typed = [*kept, arrival.token]
+    where = [page.newest, page.note, arrival.token]
+    typed = [page.rows, *where]
+    given = [page.content, page.rows, page.answers, *where]
+    form = [page.newest, *page.form]
     page.rows.change(None, page.rows, None, js=KEEP_ROWS, **QUICK)
     page.note.change(None, page.note, None, js=KEEP_CHOICES, **QUICK)
-    for known in (arrival.come.then(None, None, kept, js=RECALL, **QUICK), forgotten):
-        shown = known.then(events.recall, typed, [*page.sheet_parts, *page.settings], **QUICK)
+    parts = [*page.sheet_parts, *page.settings]
+    recalled = arrival.come.then(None, None, kept, js=RECALL, **QUICK)
+    for shown in (
+        recalled.then(events.recall, typed, parts, **QUICK),
+        forgotten.then(events.forget, where, parts, **QUICK),
+    ):
         shown = shown.then(events.offer_race, None, page.settings[1], **QUICK)
-        shown.then(events.plan, page.form, plan, **QUICK)
+        shown.then(events.plan, form, plan, **QUICK)
 
-    def use_sample(note: str, token: str) -> list[Any]:
+    def use_sample(*page_of: Any) -> list[Any]:
         sample = SAMPLE.read_text(encoding="utf-8")
-        return [sample, *events.paste(sample, note, token)]
+        return [sample, *events.paste(sample, *page_of)]
 
     for event in (
-        page.file.upload(events.take_file, [page.file, page.note, arrival.token], page.sheet_parts, **QUICK),
-        page.file.clear(events.clear, [page.note, arrival.token], page.sheet_parts, **QUICK),
+        page.file.upload(events.take_file, [page.file, *where], page.sheet_parts, **QUICK),
+        page.file.clear(events.clear, where, page.sheet_parts, **QUICK),
         page.rows.change(events.paste, typed, page.sheet_parts, **LATEST),  # pasting fires no `input`
         page.sheets.input(events.choose_sheet, [page.sheets, *given], page.sheet_parts, **QUICK),
         page.offer.click(events.allow, [page.offer, *given], page.sheet_parts, **QUICK),
-        page.sample.click(use_sample, [page.note, arrival.token], [page.rows, *page.sheet_parts], **QUICK),
+        page.sample.click(use_sample, where, [page.rows, *page.sheet_parts], **QUICK),
         page.task.change(lambda name: gr.Textbox(visible=name == "custom"), page.task, page.template, **QUICK),
     ):
-        event.then(events.plan, page.form, plan, **QUICK)
+        event.then(events.plan, form, plan, **QUICK)
 
     def note(*fields: Any) -> str:
         return TrainingForm(*fields).to_note()
 
     written = page.inputs.input(default_template, page.inputs, page.template, **QUICK)
-    written.then(events.plan, page.form, plan, **QUICK)
+    written.then(events.plan, form, plan, **QUICK)
     written.then(note, page.form, page.note, **QUICK)
     for field in (page.task, page.target, page.template, *page.settings):
         field.input(note, page.form, page.note, **LATEST)
     for field in (page.target, *page.settings):
-        field.change(events.plan, page.form, plan, **LATEST)
-    page.template.input(events.plan, page.form, plan, **LATEST)
+        field.change(events.plan, form, plan, **LATEST)
+    page.template.input(events.plan, form, plan, **LATEST)
 
 
 def _connect_run(page: TrainTab, loading: Loading, visitors: Visitors, queue: TrainingQueue, arrival: Arrival) -> None:
@@ -293,7 +314,7 @@ def sheet_updates(
     sheets = gr.skip() if answers.sheet else gr.Radio(visible=False)
     before = [content, answers, sheet, "", sheets, _offered(None)]
     if sheet is None:
-        return [*before, "", gr.Group(visible=False), *(gr.skip() for _ in range(4))]
+        return [*before, "", gr.Group(visible=False), *[gr.skip()] * 4, "", ""]
     names, form = list(sheet.columns), form_for(sheet, note)
     return [
         *before,
@@ -303,7 +324,19 @@ def sheet_updates(
         gr.CheckboxGroup(names, value=form.inputs),
         gr.Radio(names, value=form.target),
         form.template,
+        gr.skip(),  # the preview and the plan come next
+        gr.skip(),
     ]
+
+
+def _settings(note: str) -> tuple[Any, ...]:
+    """How it is trained, as it was chosen before."""
+    form = form_for(None, note)
+    return form.pace, form.race, form.start, form.prefix_length, form.initial_words, form.epochs, form.learning_rate
+
+
+def _unchanged() -> list[Any]:
+    return [gr.skip()] * len(sheet_updates(None, ""))
 
 
 def _refused(error: InputError, content: tuple[str, bytes] | None = None, answers: Answers = UNASKED) -> list[Any]:
@@ -315,7 +348,7 @@ def _refused(error: InputError, content: tuple[str, bytes] | None = None, answer
     if isinstance(error, SeveralSheets):
         problem, sheets = "", gr.Radio(list(error.sheets), value=None, visible=True)
     hidden = gr.Group(visible=False)
-    return [content, answers, None, problem, sheets, _offered(error), "", hidden, *(gr.skip() for _ in range(4))]
+    return [content, answers, None, problem, sheets, _offered(error), "", hidden, *[gr.skip()] * 4, "", ""]
 
 
 def _offered(error: InputError | None) -> Any:

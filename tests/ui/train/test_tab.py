@@ -220,6 +220,7 @@ def test_what_is_chosen_outlives_a_reload_until_the_visitor_removes_it(page: Pag
         expect(page.locator("#training-rate input")).to_be_visible()
 
     open_settings()
+    expect(page.locator("#training-epochs input")).to_have_value("")  # nothing was chosen here before
     at_first = fields()
     page.locator("#training-sample").click()
     expect(page.locator("#training-plan")).to_contain_text(PLAN)
