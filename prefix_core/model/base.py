@@ -68,7 +68,8 @@ class Base:
     values are computed with in fp32, on a processor without bf16 arithmetic.
     before, after: the tokens around an input; begin: those an encoder-decoder's output starts from. All as the
     tokenizer has them. ends: the tokens that end a text. modules: the model as `transformers` runs it, of an
-    architecture that has no packed decoder here.
+    architecture that has no packed decoder here. lean: whether 16-bit matrices are multiplied as they are stored, which
+    takes far less memory to train through.
     """
 
     name: str
@@ -85,13 +86,15 @@ class Base:
     ends: frozenset[int] = frozenset()
     widened: bool = False
     modules: "PreTrainedModel | None" = field(default=None, repr=False)
+    lean: bool = False
 
     @cached_property
     def network(self) -> AnyNetwork:
         """The network as it is trained through; what is trained on the base never changes it."""
         if self.modules is not None:
             return ModuleNetwork(self.modules)
-        return read_network(self.config, {name: self.computed(tensor) for name, tensor in self.tensors.items()})
+        network = read_network(self.config, {name: self.computed(tensor) for name, tensor in self.tensors.items()})
+        return as_stored(network) if self.lean else network
 
     @property
     def stored(self) -> AnyNetwork:

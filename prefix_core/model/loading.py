@@ -37,12 +37,12 @@ UNREADABLE = (
 )  # fmt: skip
 
 
-def load_base(name: str = DEFAULT_BASE, device: str = "cpu", dtype: str = "fp32") -> Base:
+def load_base(name: str = DEFAULT_BASE, device: str = "cpu", dtype: str = "fp32", lean: bool = False) -> Base:
     """Load a base: "smollm2", a GGUF file, a local folder, or a Hub name such as "gpt2-medium".
 
     dtype "bf16" keeps the weights' bf16 values. Stored weights are mapped, not read into memory, and cast one by one: a
     base that does not fit in fp32 fits, though it is stored so. On a processor without bf16 arithmetic (where it would
-    be some hundred times slower) they are widened again and computed with in fp32.
+    be some hundred times slower) they are widened again and computed with in fp32. lean: see `Base`.
 
     Raises `BaseError` when it cannot be found or read, or is of an architecture that cannot take a prefix here.
     """
@@ -88,6 +88,7 @@ def load_base(name: str = DEFAULT_BASE, device: str = "cpu", dtype: str = "fp32"
         ends=_ends(name, config, tokenizer),
         widened=widened,
         modules=modules,
+        lean=lean,
     )
 
 

@@ -305,7 +305,7 @@ def cast_products(tensors: Tensors, dtype: torch.dtype) -> Tensors:
 
 
 def as_stored(network: Network) -> Network:
-    """The same with nothing laid out for its 16-bit matrices: for layers that a program runs once or twice."""
+    """The same with nothing laid out for its 16-bit matrices: less memory, and slower."""
     same: Network = _mapped(network, lambda tensor: tensor, _stored)
     return same
 
@@ -326,7 +326,7 @@ def prepack_layer(layer: Layer) -> Layer:
 def prepackable(network: Network) -> bool:
     """Whether matrices can be laid out for few rows here, and the network is no larger than MOST_PREPACKED."""
     here = network.device.type == "cpu" and network.dtype == torch.float32 and torch.backends.mkldnn.is_available()
-    size = sum(dense.weight.numel() for dense in _products(network) if isinstance(dense, Dense))
+    size = sum(dense.weight.numel() for dense in products_of(network) if isinstance(dense, Dense))
     return here and size <= MOST_PREPACKED
 
 
@@ -335,7 +335,7 @@ def _with(dense: Product, dtype: torch.dtype) -> Product:
         return Dense(dense.whole().to(dtype), None if dense.bias is None else dense.bias.to(dtype))
     if isinstance(dense, Dense):
         return Dense(dense.weight.to(dtype), None if dense.bias is None else dense.bias.to(dtype))
-    return dense
+    return dense._replace(dtype=dtype) if isinstance(dense, StoredDense) else dense
 
 
 def _stored(dense: Product) -> Product:
@@ -355,7 +355,8 @@ def _mapped(thing: Any, of_tensor: Callable[[Tensor], Tensor], of_product: Calla
     return thing
 
 
-def _products(network: Network) -> list[Product]:
+def products_of(network: Network) -> list[Product]:
+    """Every matrix that rows are multiplied with."""
     found: list[Product] = []
 
     def note(dense: Product) -> Product:

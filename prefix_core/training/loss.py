@@ -15,14 +15,14 @@ from torch import Tensor
 from prefix_core.methods.method import Adaptation
 from prefix_core.model.base import Base
 from prefix_core.model.network import Network
-from prefix_core.model.products import Dense, HalfDense, Product
+from prefix_core.model.products import Dense, HalfDense, Product, StoredDense
 from prefix_core.model.reading import forward
 from prefix_core.training.batches import LONG, Pair, by_length, in_parts, target_tokens
 from prefix_core.training.workers import ALONE, Workers
 
 HELD_OUT_BATCH = 32  # texts
-ROWS = 192  # rows worked on at a time: their logits fit a processor's cache
-BLOCK = 6 * ROWS  # rows whose share of the output layer's own gradient is one matrix product
+ROWS = 96  # rows worked on at a time: their logits, 19 MB of a small model, stay in a processor's cache
+BLOCK = 12 * ROWS  # rows whose share of the output layer's own gradient is one matrix product
 GPU_ROWS = 8192  # both of them on a GPU, which fewer would not keep busy
 MULTIPLE = 32  # rows are padded to a multiple of this: oneDNN compiles a kernel for every new size of product
 
@@ -44,6 +44,13 @@ def mean_token_loss(hidden: Tensor, head: Product, targets: Tensor) -> Tensor:
         mean: Tensor = _MeanBehindHead.apply(hidden, head.weight, targets)  # type: ignore[no-untyped-call]
         return mean
     return token_losses(hidden, head, targets).mean()
+
+
+def _dtype(head: Product, network: Network) -> torch.dtype:
+    """What the output layer multiplies in."""
+    if isinstance(head, Dense):
+        return head.weight.dtype
+    return head.dtype if isinstance(head, StoredDense) else network.dtype
 
 
 def _learns(head: Product) -> bool:
@@ -76,7 +83,7 @@ def target_losses(
         if not isinstance(network, Network):
             return F.cross_entropy(network.logits(hidden).float(), targets, reduction="none")
     head = network.head
-    return behind(hidden.to(head.weight.dtype if isinstance(head, Dense) else network.dtype), head, targets)
+    return behind(hidden.to(_dtype(head, network)), head, targets)
 
 
 def mean_loss(base: Base, adaptation: Adaptation, batch: Sequence[Pair]) -> Tensor:
@@ -141,7 +148,7 @@ def _in_parts(
             continue
         error = powers.div_(total).scatter_add_(1, target, powers.new_full((len(target), 1), -1.0)).to(hidden.dtype)
         if of_hidden:
-            if isinstance(head, HalfDense):
+            if isinstance(head, HalfDense | StoredDense):
                 gradient[part] = head.gradient(error)
             else:
                 torch.mm(error, weight, out=gradient[part])

@@ -11,8 +11,8 @@ from prefix_core.methods.settings import Settings
 from prefix_core.model.base import Base
 from prefix_core.model.loading import load_base
 from prefix_core.model.lower_layers import LowerLayers
-from prefix_core.model.network import Layer
-from prefix_core.model.products import HalfDense, half_products
+from prefix_core.model.network import Layer, Network, products_of
+from prefix_core.model.products import HalfDense, StoredDense, half_products
 from prefix_core.tasks.task import Task
 from prefix_core.training.batches import Pair, encode_pairs
 from prefix_core.training.loss import learn
@@ -100,6 +100,25 @@ def test_nothing_is_laid_out_for_the_lower_layers_nor_for_writing(tiny: Base, e2
     assert all(isinstance(dense, HalfDense) and "packed" not in vars(dense) for dense in lower)
     assert isinstance(upper, HalfDense) and {"packed", "transposed"} <= set(vars(upper))
     assert "writer" not in vars(base)
+
+
+@pytest.mark.parametrize("precision", ["fp32", "bf16"])
+def test_a_lean_base_has_the_same_losses_and_gradients_and_lays_nothing_out(
+    tiny: Base, e2e: Task, precision: str
+) -> None:
+    halves = {name: tensor.half() for name, tensor in tiny.tensors.items()}
+    settings, found = dataclasses.replace(SETTINGS, precision=precision), []
+    for lean in (False, True):
+        base = dataclasses.replace(tiny, tensors=halves, lean=lean)
+        pairs, tuned = some_pairs(base, e2e), prefix.start(base, settings)
+        for _ in range(2):  # the second time with the states of the lower layers that the first has kept
+            found.append(gradient(tuned, pairs, base))
+    network = tuned.network()
+    assert isinstance(network, Network) and all(isinstance(dense, StoredDense) for dense in products_of(network))
+    close = {"rtol": 1e-3, "atol": 1e-6} if precision == "fp32" else {"rtol": 0.05, "atol": 2e-3}
+    for loss, moved in found[1:]:
+        assert loss == pytest.approx(found[0][0], rel=1e-5 if precision == "fp32" else 1e-2)
+        torch.testing.assert_close(moved, found[0][1], **close)
 
 
 def test_matrices_as_they_are_stored_give_the_same(tiny: Base) -> None:

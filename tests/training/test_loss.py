@@ -4,7 +4,8 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from prefix_core.model.products import Dense, HalfDense, half_products
+from prefix_core.model import products
+from prefix_core.model.products import Dense, HalfDense, StoredDense, half_products
 from prefix_core.training.loss import BLOCK, ROWS, mean_token_loss, token_losses
 
 
@@ -69,16 +70,18 @@ def test_a_half_precision_head_gives_losses_in_full_precision() -> None:
 
 
 @pytest.mark.parametrize("count", [1, 2 * ROWS + 3])
-def test_a_head_in_16_bits_has_the_same_losses_and_gradients(count: int) -> None:
+def test_a_head_in_16_bits_has_the_same_losses_and_gradients(count: int, monkeypatch: pytest.MonkeyPatch) -> None:
     assert half_products()
     torch.manual_seed(count)
     matrix, targets = torch.randn(50, 8).half(), torch.randint(0, 50, (count,))
-    found = []
-    for head in (HalfDense([matrix]), Dense(matrix.float())):
+    found, whole = [], Dense(matrix.float())
+    monkeypatch.setattr(products, "MOST_ROWS", 16)  # widened in four blocks
+    for head in (HalfDense([matrix]), StoredDense((matrix,)), StoredDense((matrix[:20], matrix[20:])), whole):
         torch.manual_seed(0)
         hidden = torch.randn(count, 8, requires_grad=True)
         mean = mean_token_loss(hidden, head, targets)
         mean.backward()
         found.append((mean.detach(), hidden.grad))
-    for ours, theirs in zip(*found, strict=True):
-        torch.testing.assert_close(ours, theirs, rtol=1e-5, atol=1e-6)
+    for other in found[:-1]:
+        for ours, theirs in zip(other, found[-1], strict=True):
+            torch.testing.assert_close(ours, theirs, rtol=1e-5, atol=1e-6)

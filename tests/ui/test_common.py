@@ -116,6 +116,21 @@ def test_a_plan_for_rows_that_are_no_longer_there_is_dropped(events: train.RowEv
     assert is_unchanged(plan_of(events, page, now))  # it would hide the offer to take the first rows
 
 
+def test_a_plan_asked_for_before_there_were_rows_does_not_stand_in_the_way(
+    events: train.RowEvents, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    page = Rows()
+    sheet = events.paste(rows(20).decode(), page, "", "visitor")[2]
+    preview = train.views.preview_html
+
+    def meanwhile(*given: Any) -> str:
+        assert is_unchanged(plan_of(events, page, None))
+        return preview(*given)
+
+    monkeypatch.setattr(train.views, "preview_html", meanwhile)
+    assert "input" in plan_of(events, page, sheet)[3]
+
+
 def test_a_plan_that_is_ready_late_does_not_replace_a_newer_one(
     events: train.RowEvents, monkeypatch: pytest.MonkeyPatch
 ) -> None:

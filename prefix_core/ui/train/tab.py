@@ -149,13 +149,15 @@ class RowEvents:
 
     def plan(self, rows: Rows, *fields: Any) -> list[Any]:
         """Problem, offer, report, preview and plan; of the newest rows and choices alone."""
-        newest, form = rows.planning.ask(), TrainingForm(*fields)
-        planned = self._plan(form) if form.sheet else []
-        return planned if planned and newest() and form.sheet is rows.sheet else [gr.skip()] * 5
+        form, unchanged = TrainingForm(*fields), [gr.skip()] * 5
+        if form.sheet is None or form.sheet is not rows.sheet:
+            return unchanged
+        newest = rows.planning.ask()
+        planned = self._plan(form, form.sheet)
+        return planned if newest() and form.sheet is rows.sheet else unchanged
 
-    def _plan(self, form: TrainingForm) -> list[Any]:
-        assert form.sheet
-        preview, report = views.preview_html(form.sheet, form.inputs, form.target), views.report_html(form.sheet.report)
+    def _plan(self, form: TrainingForm, sheet: Sheet) -> list[Any]:
+        preview, report = views.preview_html(sheet, form.inputs, form.target), views.report_html(sheet.report)
         try:
             base = self.loading.wait().base
             plan = make_plan(form, base, self.limits)
@@ -164,7 +166,7 @@ class RowEvents:
         except PrefixError:
             return ["", _offered(None), report, preview, ""]  # there is no base; the header says why
         left_out = [f"{one.id}: {what}" for one in (*plan.learn, *plan.held_out) for what in one.left_out]
-        report = views.report_html(form.sheet.report, left_out[:MOST_TOLD])
+        report = views.report_html(sheet.report, left_out[:MOST_TOLD])
         expected = f"<b>about {about(self.queue.expected(plan))} on this machine</b>"
         return ["", _offered(None), report, preview, f"<p>{expected} · {escape(describe_plan(plan, base))}</p>"]
 

@@ -2,8 +2,8 @@
 
 It is a process because the machine is shared: it yields to comparisons (`nice`), holds none of their locks, can be
 killed at any moment, and gives all its memory back. What it has learned is in the job's folder, in one file for each
-measurement, so nothing is lost when it is killed. Nothing is pickled. Of the model it lays out in memory only what a
-prefix is trained through: what the prefix writes, the app writes, by its own.
+measurement, so nothing is lost when it is killed. Nothing is pickled. Of the model it lays out nothing in memory: it
+trains through the weights as they are stored, and what the prefix writes, the app writes, by its own.
 
 Of several methods each takes a step in turn: a race on the same rows. A later line on standard input names a method
 that is to stop.
@@ -136,7 +136,7 @@ def work(job: Job, asked: Iterable[str] = ()) -> Generator[dict[str, Any]]:
     Raises `PrefixError` for what cannot be trained.
     """
     deadline = time.perf_counter() + 60 * job.minutes
-    base, task = load_base(job.base), task_of(job.task, job.data)
+    base, task = load_base(job.base, lean=True), task_of(job.task, job.data)
     yield {"at": "loaded"}
     racers = {method: Racer(job, base, task, method, deadline) for method in job.methods}
     give_back()
