@@ -16,7 +16,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 MOST_ROWS = 4096  # of a matrix, widened at a time
-AT_A_TIME = 512
+AT_A_TIME = 512  # of those, by way of fp32: what lies between stays in a processor's cache
 FEW_ROWS = 8  # the batch that `PackedDense` is laid out for
 
 
@@ -25,6 +25,10 @@ class Dense(NamedTuple):
 
     weight: Tensor
     bias: Tensor | None = None
+
+    @property
+    def dtype(self) -> torch.dtype:
+        return self.weight.dtype
 
     def __call__(self, x: Tensor) -> Tensor:
         return F.linear(x, self.weight, self.bias)
@@ -39,6 +43,8 @@ class HalfDense:
     parts: matrices of (some of out, in) that are multiplied as one, fp16; they may be mapped from a file. The result is
     that of `Dense` on the same numbers, but for the order of its sums. Gradients flow to x alone.
     """
+
+    dtype = torch.float32  # of the rows
 
     def __init__(self, parts: Sequence[Tensor], bias: Tensor | None = None) -> None:
         self.parts, self.bias = tuple(parts), bias
@@ -67,10 +73,7 @@ class HalfDense:
         return packed
 
     def __call__(self, x: Tensor) -> Tensor:
-        if x.requires_grad and torch.is_grad_enabled():
-            learned_through: Tensor = _HalfProduct.apply(x, self)  # type: ignore[no-untyped-call]
-            return learned_through
-        return self.multiply(x)
+        return _through(x, self)
 
     def gelu(self, x: Tensor) -> Tensor:
         return F.gelu(self(x), approximate="tanh")
@@ -98,20 +101,15 @@ class StoredDense(NamedTuple):
 
     def blocks(self) -> Iterator[Tensor]:
         """The matrix, widened, each time in the same memory; one that is large comes some rows at a time."""
-        count = sum(map(len, self.parts))
-        if count <= MOST_ROWS:
-            yield _widened(self.parts, count, self.dtype)
+        if sum(map(len, self.parts)) <= MOST_ROWS:
+            yield _widened(self.parts, self.dtype)
             return
         for part in self.parts:
             for some in part.split(MOST_ROWS):
-                yield _widened([some], len(some), self.dtype)
+                yield _widened([some], self.dtype)
 
     def __call__(self, x: Tensor) -> Tensor:
-        x = x.to(self.dtype)
-        if x.requires_grad and torch.is_grad_enabled():
-            learned_through: Tensor = _HalfProduct.apply(x, self)  # type: ignore[no-untyped-call]
-            return learned_through
-        return self.multiply(x)
+        return _through(x.to(self.dtype), self)
 
     def gelu(self, x: Tensor) -> Tensor:
         return F.gelu(self(x), approximate="tanh")
@@ -123,11 +121,11 @@ class StoredDense(NamedTuple):
 
     def gradient(self, of_out: Tensor) -> Tensor:
         """(n, out) -> (n, in): what a gradient of the result means for x."""
-        out, at = of_out.new_zeros(()), 0
+        parts, at = [], 0
         for block in self.blocks():
-            out = of_out[:, at : at + len(block)] @ block + out
+            parts.append(of_out[:, at : at + len(block)] @ block)
             at += len(block)
-        return out
+        return sum(parts[1:], parts[0])
 
 
 class _Memory(threading.local):
@@ -146,9 +144,9 @@ class _Memory(threading.local):
 _memory = _Memory()
 
 
-def _widened(parts: Sequence[Tensor], count: int, dtype: torch.dtype) -> Tensor:
+def _widened(parts: Sequence[Tensor], dtype: torch.dtype) -> Tensor:
     """The parts as one matrix."""
-    whole, at = _memory.take(count, parts[0].shape[1], dtype), 0
+    whole, at = _memory.take(sum(map(len, parts)), parts[0].shape[1], dtype), 0
     for part in parts:
         for some in part.split(AT_A_TIME):
             rows = whole[at : at + len(some)]
@@ -158,6 +156,14 @@ def _widened(parts: Sequence[Tensor], count: int, dtype: torch.dtype) -> Tensor:
                 rows.copy_(_memory.take(len(some), some.shape[1], torch.float32).copy_(some))
             at += len(some)
     return whole
+
+
+def _through(x: Tensor, dense: HalfDense | StoredDense) -> Tensor:
+    """The product, with a way back for the gradient where there is to be one."""
+    if x.requires_grad and torch.is_grad_enabled():
+        learned_through: Tensor = _HalfProduct.apply(x, dense)  # type: ignore[no-untyped-call]
+        return learned_through
+    return dense.multiply(x)
 
 
 class _HalfProduct(torch.autograd.Function):
@@ -179,6 +185,10 @@ class PackedDense(NamedTuple):
     dense: Dense
     weight: Tensor
     tall: bool  # more inputs than outputs: the packed order is the faster one for a single row, too
+
+    @property
+    def dtype(self) -> torch.dtype:
+        return self.dense.dtype
 
     def __call__(self, x: Tensor) -> Tensor:
         if len(x) == 1 and not self.tall:

@@ -46,13 +46,6 @@ def mean_token_loss(hidden: Tensor, head: Product, targets: Tensor) -> Tensor:
     return token_losses(hidden, head, targets).mean()
 
 
-def _dtype(head: Product, network: Network) -> torch.dtype:
-    """What the output layer multiplies in."""
-    if isinstance(head, Dense):
-        return head.weight.dtype
-    return head.dtype if isinstance(head, StoredDense) else network.dtype
-
-
 def _learns(head: Product) -> bool:
     return isinstance(head, Dense) and head.weight.requires_grad
 
@@ -82,8 +75,7 @@ def target_losses(
         _, hidden = forward(base, network, list(texts), written, [prefix] * len(texts))
         if not isinstance(network, Network):
             return F.cross_entropy(network.logits(hidden).float(), targets, reduction="none")
-    head = network.head
-    return behind(hidden.to(_dtype(head, network)), head, targets)
+    return behind(hidden.to(network.head.dtype), network.head, targets)
 
 
 def mean_loss(base: Base, adaptation: Adaptation, batch: Sequence[Pair]) -> Tensor:

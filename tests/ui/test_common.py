@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from threading import Event
 from typing import Any, cast
 
@@ -34,16 +35,16 @@ def rows(count: int) -> bytes:
 
 
 def held_up(monkeypatch: pytest.MonkeyPatch, module: Any, name: str) -> tuple[Event, Event]:
-    """Two events: reading slow.csv has begun; it may end."""
-    begun, may_end, read = Event(), Event(), getattr(module, name)
+    """Two events: the first call of a function has begun; it may end."""
+    begun, may_end, function, first = Event(), Event(), getattr(module, name), [True]
 
-    def read_when_told(*given: Any) -> Any:
-        if "slow.csv" in str(given):
+    def when_told(*given: Any) -> Any:
+        if first and first.pop():
             begun.set()
             assert may_end.wait(20)
-        return read(*given)
+        return function(*given)
 
-    monkeypatch.setattr(module, name, read_when_told)
+    monkeypatch.setattr(module, name, when_told)
     return begun, may_end
 
 
@@ -136,18 +137,8 @@ def test_a_plan_that_is_ready_late_does_not_replace_a_newer_one(
 ) -> None:
     page = Rows()
     sheet = events.paste(rows(20).decode(), page, "", "visitor")[2]
-    begun, may_end, first = Event(), Event(), [True]
-    report = train.views.report_html
-
-    def told_when_allowed(*given: Any) -> str:
-        if first.pop() if first else False:
-            begun.set()
-            assert may_end.wait(20)
-        return report(*given)
-
-    monkeypatch.setattr(train.views, "report_html", told_when_allowed)
-    plan = lambda: plan_of(events, page, sheet)  # noqa: E731
-    old, new = overtaken(begun, may_end, plan, plan)
+    plan = partial(plan_of, events, page, sheet)
+    old, new = overtaken(*held_up(monkeypatch, train.views, "report_html"), plan, plan)
     assert is_unchanged(old) and "input" in new[3]
 
 
