@@ -151,7 +151,7 @@ def _lay_out_settings() -> dict[str, Any]:
         [(title, name) for name, title in PACES.items()],
         value=FIRST.pace,
         label="How long",
-        info="quick goes over every row about three times; thorough ten times, which takes three times as long",
+        info="quick goes over every row four or five times; thorough ten times, which takes about twice as long",
     )
     race = gr.Checkbox(
         FIRST.race,

@@ -28,8 +28,10 @@ LOOK_INSIDE = """(name) => {
 }"""
 
 
-def connect_own(page: TrainTab, loading: Loading, visitors: Visitors, arrival: Arrival) -> gr.events.Dependency:
-    """Connect the events; returns the one that removes everything."""
+def connect_own(
+    page: TrainTab, loading: Loading, visitors: Visitors, arrival: Arrival, watching: list[dict[str, Any]]
+) -> gr.events.Dependency:
+    """Connect the events; returns the one that removes everything. watching: the events that show a training."""
 
     def bring(token: str, path: str) -> list[Any]:
         visitor = visitors.visit(token)
@@ -79,7 +81,8 @@ def connect_own(page: TrainTab, loading: Loading, visitors: Visitors, arrival: A
         )
     brought = page.bring.upload(bring, [arrival.token, page.bring], [arrival.token, page.bring, page.brought], **QUICK)
     everything = [arrival.token, *page.run_parts, page.brought, page.rows, page.note]
-    forgotten = page.forget.click(forget, arrival.token, everything, **QUICK)
+    # Whoever watches is drawing, perhaps, what is gone by now; the page must not show that after it.
+    forgotten = page.forget.click(forget, arrival.token, everything, cancels=watching, **QUICK)
     forgotten.then(None, None, None, js="() => forgetForm()", **QUICK)
     for event in (brought, forgotten):
         event.then(None, arrival.token, None, js=REMEMBER, **QUICK)

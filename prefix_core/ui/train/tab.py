@@ -59,9 +59,9 @@ def build(demo: gr.Blocks, loading: Loading, visitors: Visitors, arrival: Arriva
     allowed = limits()
     queue = TrainingQueue(loading, visitors, allowed)
     page = lay_out(allowed.in_words())
-    forgotten = connect_own(page, loading, visitors, arrival)
+    watching = _connect_run(page, loading, visitors, queue, arrival)
+    forgotten = connect_own(page, loading, visitors, arrival, watching)
     _connect_rows(page, RowEvents(loading, allowed, visitors, queue), arrival, forgotten)
-    _connect_run(page, loading, visitors, queue, arrival)
     api.add(loading, visitors, queue)
 
 
@@ -218,8 +218,14 @@ def _connect_rows(page: TrainTab, events: RowEvents, arrival: Arrival, forgotten
     page.template.input(events.plan, form, plan, **LATEST)
 
 
-def _connect_run(page: TrainTab, loading: Loading, visitors: Visitors, queue: TrainingQueue, arrival: Arrival) -> None:
-    """Train, Stop, and watching a training that is on, from whatever page its visitor has open."""
+def _connect_run(
+    page: TrainTab, loading: Loading, visitors: Visitors, queue: TrainingQueue, arrival: Arrival
+) -> list[dict[str, Any]]:
+    """Train, Stop, and watching a training that is on, from whatever page its visitor has open.
+
+    Returns the events that watch.
+    """
+    watching: list[dict[str, Any]] = []
 
     def begin(token: str, *fields: Any) -> list[Any]:
         visitor = visitors.visit(token)  # an hour may have passed on this page
@@ -254,6 +260,7 @@ def _connect_run(page: TrainTab, loading: Loading, visitors: Visitors, queue: Tr
                 look, arrival.token, page.run_parts, concurrency_limit=None, show_progress="hidden",
                 api_visibility="private", trigger_mode="multiple",
             )  # fmt: skip
+            watching.append(seen)
             own = partial(own_updates, loading, visitors, chosen=None)
             event = seen.then(own, arrival.token, page.own_parts, **QUICK).then
 
@@ -266,6 +273,7 @@ def _connect_run(page: TrainTab, loading: Loading, visitors: Visitors, queue: Tr
     page.stop.click(stop, arrival.token, page.stop, **QUICK)
     for method, button in (("prefix", page.stop_prefix), ("fine_tune", page.stop_fine_tune)):
         button.click(partial(stop_one, method), arrival.token, button, **QUICK)
+    return watching
 
 
 async def watch(visitors: Visitors, token: str, to_prefix: bool = False) -> AsyncIterator[list[Any]]:
