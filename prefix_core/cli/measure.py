@@ -40,12 +40,12 @@ def run_bench(asked: argparse.Namespace) -> None:
 
 
 def run_live(asked: argparse.Namespace) -> None:
-    from prefix_core.studies import live
+    from prefix_core.studies import live, live_findings
 
     if unknown := set(asked.sets) - {"e2e", live.NEWS, *live.OWN}:
         raise InputError(f"there is no set {sorted(unknown)[0]!r}; choose of e2e, {live.NEWS}, {', '.join(live.OWN)}")
     result = live.live(load_base(asked.base), asked.rows or live.ROWS, asked.limit, sets=asked.sets, draws=asked.draws)
-    show(asked, result, live.table(result))
+    show(asked, result, live_findings.table(result))
 
 
 def run_many_prefixes(asked: argparse.Namespace) -> None:

@@ -1,10 +1,12 @@
-"""The low-data study as Markdown, and how far every study is: what `results` says beside the tables of the tasks."""
+"""The low-data studies as Markdown, and how far every study is: what `results` says beside the tables of the tasks."""
 
 import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from statistics import mean, stdev
 from typing import Any
+
+from prefix_core.studies import live_findings
 
 LABELS = {"prefix": "prefix", "fine_tune": "fine-tuning", "adapter_small": "adapter, 0.1%", "top_layers": "FT-top2"}
 FEW = {"few_examples": ("Few examples of E2E", "bleu", "BLEU"), "few_news": ("Few articles", "rouge_l", "ROUGE-L")}
@@ -14,7 +16,7 @@ Rows = Sequence[Mapping[str, Any]]
 
 
 def markdown(folder: Path) -> str:
-    """A section for each low-data study that was begun, then what was not run, with the command that runs it."""
+    """A section for each low-data study that was begun, for training live, and for what was not run."""
     from prefix_core.studies.study import standing  # it loads torch, which the page does without when it is laid out
 
     sections = []
@@ -22,6 +24,8 @@ def markdown(folder: Path) -> str:
         if (path := folder / f"{name}.json").exists():
             study = json.loads(path.read_text(encoding="utf-8"))
             sections.append(f"### {title}\n\n" + few(study, metric, heading))
+    if (path := folder / live_findings.RECORD).exists():
+        sections.append(live_findings.markdown(json.loads(path.read_text(encoding="utf-8"))))
     left = [
         f"- {name}: {f'{made} of {planned} runs' if planned else 'not run'}; `python -m prefix_core study {name}`"
         for name, (made, planned) in standing(folder).items()

@@ -15,7 +15,6 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
-from statistics import mean
 from typing import Any
 
 import torch
@@ -32,6 +31,7 @@ from prefix_core.model.prefix import Prefix
 from prefix_core.places import ASSETS, evidence_of
 from prefix_core.studies import evidence
 from prefix_core.studies.evaluate import evaluate
+from prefix_core.studies.live_findings import RECORD
 from prefix_core.studies.material import drawn, shortened
 from prefix_core.studies.measurement import padded
 from prefix_core.tasks import get_task
@@ -45,7 +45,6 @@ from prefix_core.training.train import Loop
 from prefix_core.training.workers import ALONE
 from prefix_core.writing.generate import Decoding, Request, write
 
-RECORD = "live.json"
 ROWS = (10, 50, 100, 500)
 DRAWS = 3  # subsets of the rows
 INPUTS = 100  # of a development set
@@ -264,18 +263,3 @@ def _peft(given: Given, rate: float, seconds: float) -> tuple[Steered, int]:
     rows = model.get_prompt_embedding_to_save("default").detach().float()
     pair = rows.view(count, shape.layers, 2, shape.kv_heads, shape.head_dim).transpose(0, 1)
     return prefix.steer(base, {"keys": pair[:, :, 0].clone(), "values": pair[:, :, 1].clone()}), steps
-
-
-def table(result: dict[str, Any]) -> str:
-    """The result for reading: means over the subsets, of BLEU or ROUGE-L the lowest and the highest, too."""
-    groups: dict[tuple[Any, ...], list[dict[str, Any]]] = {}
-    for row in result["runs"]:
-        groups.setdefault((row["set"], row["rows"], row["side"]), []).append(row)
-    names = ("seconds_to_first", "seconds", "steps", *SCORES)
-    lines = [["set", "rows", "side", "subsets", *names, "from", "to"]]
-    for cell, rows in groups.items():
-        means = [f"{mean(row[name] for row in rows):.1f}" if name in rows[0] else "–" for name in names]
-        decides = [row["rouge_l" if row["set"] == NEWS else "bleu"] for row in rows]
-        lines.append([*map(str, cell), str(len(rows)), *means, f"{min(decides):.1f}", f"{max(decides):.1f}"])
-    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
-    return "\n".join("  ".join(map(str.rjust, line, widths)) for line in lines)

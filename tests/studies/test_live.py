@@ -8,7 +8,8 @@ import pytest
 from prefix_core.data.examples import Example, one_text_each
 from prefix_core.model.base import Base
 from prefix_core.studies import live as study
-from prefix_core.studies.live import OWN, OWN_SCORED, PEFT_RATES, give, live, material, table
+from prefix_core.studies.live import OWN, OWN_SCORED, PEFT_RATES, give, live, material
+from prefix_core.studies.live_findings import table
 from prefix_core.tasks.task import Task
 
 

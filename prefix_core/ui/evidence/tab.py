@@ -14,6 +14,7 @@ from prefix_core.places import DEFAULT_BASE, EVIDENCE, evidence_of
 from prefix_core.tasks import MEASURED, TASKS
 from prefix_core.ui.common import QUICK, problem_html, refusals, table_html
 from prefix_core.ui.evidence import plots, studies
+from prefix_core.ui.evidence.live import live
 from prefix_core.ui.evidence.plots import Measured
 from prefix_core.ui.labels import METRICS, set_title
 from prefix_core.ui.loading import Loading
@@ -23,6 +24,7 @@ FIGURES: dict[str, tuple[str, Callable[[Any], Measured]]] = {
     "lengths": ("How long a prefix should be", studies.lengths),
     "variants": ("Prefix, infix, or embeddings alone", studies.variants),
     "few_examples": ("Training on few examples", studies.few_examples),
+    "live": ("Training while you watch", live),
     "initial_words": ("Which words a prefix starts from", studies.initial_words),
     "layers": ("Which layers need a prefix", studies.layers),
     "few_news": ("Training on few news articles", studies.few_examples),
@@ -180,7 +182,7 @@ def load_evidence(folder: Path, stem: str) -> Any:
 
 def missing_html(measured: Sequence[str], base: str) -> str:
     """What has not been measured on a base yet, and the command that measures it. measured: stems of files."""
-    others = {"sweep": "sweep --data e2e:train", "bench": "bench --json"}
+    others = {"sweep": "sweep --data e2e:train", "bench": "bench --json", "live": "bench --live"}
     by_command = {
         "rebuild": {name: TASKS[name].title for name in MEASURED},
         "study": {stem: heading for stem, (heading, _) in FIGURES.items() if stem not in others},
