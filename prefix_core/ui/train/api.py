@@ -51,7 +51,7 @@ def _add_train(loading: Loading, visitors: Visitors, queue: TrainingQueue) -> No
             inputs: the input columns; all but the text's if empty
             target: the column with the texts; text, ref, target or the last one if empty
             template: how an input is written, with {column} for a cell; made from the columns if empty
-            pace: quick, every row four or five times, or thorough, ten times
+            pace: quick, every row four or five times in at most 30 steps, or thorough, ten times in at most 200
             race: fine-tune a copy of the model on the same rows beside the prefix, to compare
             start: the prefix starts as an instruction and some of the rows, or as words
             prefix_length: of a start from words, 1 to 100

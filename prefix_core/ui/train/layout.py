@@ -151,7 +151,7 @@ def _lay_out_settings() -> dict[str, Any]:
         [(title, name) for name, title in PACES.items()],
         value=FIRST.pace,
         label="How long",
-        info="quick goes over every row four or five times; thorough ten times, which takes about twice as long",
+        info="quick: every row four or five times, in 30 steps at most; thorough: ten times, in up to 200 steps",
     )
     race = gr.Checkbox(
         FIRST.race,
