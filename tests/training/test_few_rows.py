@@ -28,6 +28,8 @@ def test_what_it_starts_from_decides_its_rate_and_the_layers_that_learn(tiny: Ba
     assert settings.layers == "upper half" and settings.initial_words == e2e.instruction
     words = defaults("prefix", "table-to-text:")
     assert at_pace(tiny, settings, "quick", rest).learning_rate == PACES["quick"].rates["rows"]
+    assert at_pace(tiny, settings, "quick", rest[:5]).learning_rate == PACES["quick"].rates["rows"] / 2
+    assert at_pace(tiny, words, "quick", rest[:5]).learning_rate == PACES["quick"].rates["words"]
     assert at_pace(tiny, words, "quick", rest).learning_rate == PACES["quick"].rates["words"]
     tuned = at_pace(tiny, defaults("fine_tune", ""), "thorough", rest, "fine_tune")
     assert tuned.learning_rate == PACES["thorough"].rates["fine_tune"] and tuned.patience is None
