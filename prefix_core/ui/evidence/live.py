@@ -23,7 +23,7 @@ def live(record: Mapping[str, Any]) -> Measured:
     traces = []
     for side, title in SIDES.items():
         heights = [cell.means[side][cell.score] for cell in summed]
-        spans = [cell.spans[side] for cell in summed]
+        spans = [cell.spans[side] if cell.subsets > 1 else (None, None) for cell in summed]
         traces.append(
             go.Bar(
                 name=title,
@@ -32,8 +32,8 @@ def live(record: Mapping[str, Any]) -> Measured:
                 error_y={
                     "type": "data",
                     "symmetric": False,
-                    "array": [high - height for (_, high), height in zip(spans, heights, strict=True)],
-                    "arrayminus": [height - low for (low, _), height in zip(spans, heights, strict=True)],
+                    "array": [high and high - height for (_, high), height in zip(spans, heights, strict=True)],
+                    "arrayminus": [low and height - low for (low, _), height in zip(spans, heights, strict=True)],
                     "color": GREY,
                     "thickness": 1.5,
                 },
