@@ -292,7 +292,9 @@ def _cells(scores: Row) -> list[str]:
 def _source(table: Table, reading: str) -> str:
     """How the plot is read, and what it is of."""
     inputs = ", ".join(f"{count:,} of {set_title(where)}" for where, count in table["rows"][0]["inputs"].items())
+    made, planned = len(table["rows"]), table.get("planned", 0)
+    unfinished = f" {made} of {planned} runs so far." if made < planned else ""
     return (
-        f"{reading} {display_name(table['base'])}, {table['base_parameters']:,} parameters; "
+        f"{reading}{unfinished} {display_name(table['base'])}, {table['base_parameters']:,} parameters; "
         f"{task_title(table['task'])}, scored on {inputs}, {table['decoding']}; python -m prefix_core study."
     )

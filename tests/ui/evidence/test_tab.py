@@ -13,7 +13,7 @@ from playwright.sync_api import Page, expect
 from prefix_core.places import ASSETS
 from prefix_core.tasks import TASKS
 from prefix_core.ui.common import table_html
-from prefix_core.ui.evidence import plots
+from prefix_core.ui.evidence import plots, studies
 from prefix_core.ui.evidence.tab import DRAWN_BY, FIGURES, belongs, drawn, missing_html, score_tables
 from prefix_core.ui.labels import set_title
 from tests.ui.conftest import App
@@ -93,6 +93,13 @@ def test_every_file_there_is_can_be_drawn(path: Path) -> None:
         assert all(plots.metrics_of(table) for table in facts["tasks"].values())
     elif "rows" in facts:
         assert plots.scores(facts, None, plots.metrics_of(facts)[0]).rows
+
+
+def test_a_study_cut_short_says_how_far_it_is() -> None:
+    measured = {"layers": "all", "held_out_loss": 1.0, "inputs": {"dev": 9}, "scores": {"dev": {"bleu": 50.0}}}
+    head = {"base": "tiny", "base_parameters": 1000, "task": "e2e", "decoding": "greedy", "rows": [measured]}
+    assert "1 of 4 runs so far." in studies.layers({**head, "planned": 4}).note
+    assert "so far" not in studies.layers({**head, "planned": 1}).note
 
 
 def test_a_rate_that_failed_does_not_flatten_the_sweep() -> None:
