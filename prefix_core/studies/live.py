@@ -31,7 +31,7 @@ from prefix_core.model.prefix import Prefix
 from prefix_core.places import ASSETS, evidence_of
 from prefix_core.studies import evidence
 from prefix_core.studies.evaluate import evaluate
-from prefix_core.studies.live_findings import RECORD
+from prefix_core.studies.live_findings import RECORD, SCORES
 from prefix_core.studies.material import drawn, shortened
 from prefix_core.studies.measurement import padded
 from prefix_core.tasks import get_task
@@ -56,7 +56,6 @@ OWN = {  # sets of our own, each of one style: their rows are all that there is,
 }
 OWN_SCORED = 12
 PEFT_RATES = (3e-3, 1e-2, 3e-2)
-SCORES = ("bleu", "names_said", "slot_coverage", "rouge_2", "rouge_l")
 
 
 def clock() -> float:

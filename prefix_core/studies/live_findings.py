@@ -21,7 +21,7 @@ SETS = {
     "museum": "our museum",
 }
 TIMES = ("seconds_to_first", "seconds", "steps")
-SCORES = ("bleu", "rouge_l", "names_said", "slot_coverage")
+SCORES = ("bleu", "names_said", "slot_coverage", "rouge_2", "rouge_l")
 
 Runs = Sequence[Mapping[str, Any]]
 
@@ -88,13 +88,18 @@ def table(result: Mapping[str, Any]) -> str:
     return "\n".join("  ".join(map(str.rjust, line, widths)) for line in lines)
 
 
+def machine(result: Mapping[str, Any]) -> str:
+    """On how many threads it was measured, and in what."""
+    threads = "one thread" if result["threads"] == 1 else f"{result['threads']} threads"
+    return f"{threads}, {result['precision']}"
+
+
 def markdown(result: Mapping[str, Any]) -> str:
     """A section: who is ahead, how it was measured, and a line for every set and number of rows."""
     summed = cells(result["runs"])
-    threads = "one thread" if result["threads"] == 1 else f"{result['threads']} threads"
     said = (
         f"**{verdict(summed)}** What the page's quick training gives, and the others in the same seconds "
-        f"({threads}, {result['precision']}): BLEU, of news ROUGE-L, and in brackets the share of names said. PEFT has "
+        f"({machine(result)}): BLEU, of news ROUGE-L, and in brackets the share of names said. PEFT has "
         "the best of three rates by held-out loss, each with all the seconds; nothing is trained for the prompt. Means "
         "over the subsets of the rows; 12 inputs of a set of our own cannot tell small differences."
     )

@@ -5,14 +5,13 @@ from typing import Any
 
 import plotly.graph_objects as go
 
-from prefix_core.studies.live_findings import SETS, SIDES, cells, verdict
+from prefix_core.studies.live_findings import SCORES, SETS, SIDES, cells, machine, verdict
 from prefix_core.ui.evidence.plots import Measured
 from prefix_core.ui.labels import METRICS
 from prefix_core.ui.loading import display_name
 from prefix_core.ui.style import COLOURS, GREY, figure
 
 TIMES = {"seconds_to_first": "first words, s", "seconds": "trained, s", "steps": "steps"}
-SCORES = ("bleu", "rouge_l", "names_said", "slot_coverage")
 
 
 def live(record: Mapping[str, Any]) -> Measured:
@@ -52,10 +51,9 @@ def live(record: Mapping[str, Any]) -> Measured:
         for cell in summed
         for side, means in cell.means.items()
     ]  # fmt: skip
-    threads = "one thread" if record["threads"] == 1 else f"{record['threads']} threads"
     note = (
         f"Vertical lines go from the lowest of several subsets to the highest. {display_name(record['base'])}, "
-        f"{threads}, {record['precision']}; every side has the seconds of the first, PEFT at the best of three rates; "
+        f"{machine(record)}; every side has the seconds of the first, PEFT at the best of three rates; "
         "python -m prefix_core bench --live."
     )
     columns = ["rows", "side", "subsets", "inputs", *TIMES.values(), *(METRICS[name] for name in SCORES)]

@@ -195,6 +195,7 @@ def test_a_run_is_found_again_after_a_reload_then_stopped_and_removed(app: App, 
     expect(page.locator("#train")).to_be_disabled()
     assert time.monotonic() - show_again < 60
     expect(page.locator("#training-rows textarea")).to_have_value(SAMPLE.read_text())  # the rows are found again, too
+    expect(page.locator("#training-plan")).to_contain_text(PLAN)
     page.locator("#training-stop").click()  # at once: on a busy machine the run may end before the page has settled
     expect(page.locator("#training-status [data-state=stopped]")).to_contain_text("Stopped after")
     expect(page.locator("#train")).to_be_enabled()
